@@ -1,0 +1,3 @@
+//! The Tidegate binary: the composition root and nothing else.
+
+fn main() {}
