@@ -57,7 +57,9 @@ mod tests {
     fn every_number_comes_back() {
         let mut value = 1_u64;
         for _ in 0..10_000 {
-            value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            value = value
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             assert_eq!(decode(&encode::<11>(value).unwrap()), Some(value));
         }
         assert_eq!(decode(&encode::<11>(u64::MAX).unwrap()), Some(u64::MAX));
@@ -66,7 +68,10 @@ mod tests {
     #[test]
     fn text_sorts_like_numbers() {
         let numbers = [0, 1, 9, 10, 35, 36, 61, 62, 3_843, 3_844, u64::MAX];
-        let texts: Vec<[u8; 11]> = numbers.iter().map(|number| encode(*number).unwrap()).collect();
+        let texts: Vec<[u8; 11]> = numbers
+            .iter()
+            .map(|number| encode(*number).unwrap())
+            .collect();
         assert!(texts.is_sorted());
     }
 

@@ -8,6 +8,8 @@
 //! both in).
 
 pub mod backoff;
+pub mod base62;
 pub mod chunks;
 pub mod index;
 pub mod queue;
+pub mod snowflake;

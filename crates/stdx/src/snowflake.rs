@@ -25,7 +25,10 @@ impl Snowflake {
     /// A maker for `node`; two makers that run at the same time need different nodes.
     #[must_use]
     pub const fn new(node: u8) -> Self {
-        Self { node: node as u64, last: AtomicU64::new(0) }
+        Self {
+            node: node as u64,
+            last: AtomicU64::new(0),
+        }
     }
 
     /// The next number at Unix time `now_ms`. Good until the year 2094.
@@ -35,7 +38,10 @@ impl Snowflake {
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
             let next = after(last);
-            match self.last.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
+            match self
+                .last
+                .compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed)
+            {
                 Ok(_) => return self.spread(next),
                 Err(seen) => last = seen,
             }
@@ -103,9 +109,13 @@ mod tests {
     fn threads_share_one_maker_without_repeats() {
         let maker = Snowflake::new(3);
         let lists: Vec<Vec<u64>> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| (0..10_000).map(|_| maker.next(NOW)).collect())).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..10_000).map(|_| maker.next(NOW)).collect()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         });
         let all: BTreeSet<u64> = lists.into_iter().flatten().collect();
         assert_eq!(all.len(), 40_000);
