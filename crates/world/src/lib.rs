@@ -1,0 +1,31 @@
+//! What Tidegate may ask of the outside, as contracts.
+//!
+//! The rest of Tidegate is deterministic as long as time, randomness and storage come through
+//! this crate: production hands in the real doors, a test or a simulation hands in its own, and
+//! the same code runs in both. Everything that is not reproducible lives here and nowhere else.
+//!
+//! ```text
+//!   Clock    SystemClock, ManualClock         what time is it, how much time has passed
+//!   Entropy  SystemEntropy, SeededEntropy     bytes nobody can guess / bytes everybody can repeat
+//!   Disk     OsDisk, MemoryDisk, FaultyDisk   files, as a thing that can fail and be cut off
+//!   Journal  (implemented by storage)         the record of a sale, with its conformance suite
+//! ```
+//!
+//! Start reading at [`journal`]: it is the contract on which every promise to a buyer rests.
+//!
+//! Invariant: a contract says when something is durable, and nothing here calls it durable earlier.
+//!
+//! Deliberately not here: implementations of [`journal::Journal`], anything that knows what a
+//! sale is, and any async runtime.
+
+pub mod clock;
+pub mod disk;
+pub mod entropy;
+pub mod faults;
+pub mod journal;
+mod kind;
+
+pub use clock::{BootStamp, Clock, ManualClock, SystemClock};
+pub use disk::{Disk, DiskFile, OsDisk};
+pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
+pub use kind::ErrorKind;

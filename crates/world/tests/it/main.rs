@@ -1,0 +1,5 @@
+//! The doors of this crate, seen from outside.
+
+mod clocks;
+mod disks;
+mod entropy;
