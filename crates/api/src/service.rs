@@ -1,0 +1,176 @@
+//! What can be asked of a running shop. The front door calls these traits; the shop implements them.
+
+use crate::id::{KeyId, OrderId, RequestId, SaleId};
+use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use crate::live::LiveTick;
+use crate::order::{
+    BatchOrder, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+};
+use crate::plan::{AlterSale, CreateSale};
+use crate::position::Position;
+use crate::problem::Problem;
+use crate::provider::ProviderReport;
+use crate::refund::{Chargeback, Refund, RefundOrder};
+use crate::sale::{Sale, SalePage, SaleQuery, Turn};
+use crate::scope::{Scope, Scopes};
+use crate::stock::{AddStock, Inventory, WriteOff};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// An answer on its way.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<Answer<T>, Problem>> + Send + 'a>>;
+
+/// What was asked for, and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub body: T,
+    /// The idempotency key was known: nothing was done again.
+    pub repeated: bool,
+    /// The journal's position that makes the answer durable.
+    pub position: Option<(SaleId, Position)>,
+}
+
+impl<T> Answer<T> {
+    /// An answer that no journal stands behind.
+    #[must_use]
+    pub const fn plain(body: T) -> Self {
+        Self {
+            body,
+            repeated: false,
+            position: None,
+        }
+    }
+}
+
+/// Who asks, under which key, in which request.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who asks. The door has checked the credentials and the scope of the route.
+    pub caller: Caller,
+    /// The idempotency key, 1 to 128 visible ASCII bytes; present on every change but a provider's report.
+    pub key: Option<Box<str>>,
+    /// The name of the request in logs and answers.
+    pub request_id: RequestId,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// A merchant's program.
+    Merchant {
+        /// The account that the key acts for.
+        account: Arc<str>,
+        /// The key.
+        key: KeyId,
+        /// What it may do.
+        scopes: Scopes,
+    },
+    /// A buyer, by a token that the merchant signed.
+    Buyer {
+        /// The buyer's pseudonym.
+        id: Arc<str>,
+        /// The buyer's tags.
+        tags: Arc<[Box<str>]>,
+    },
+    /// A payment provider, by a signature over its callback.
+    Provider,
+}
+
+impl Caller {
+    /// Whether the caller holds a scope. Buyers and providers hold none.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        matches!(self, Self::Merchant { scopes, .. } if scopes.has(scope))
+    }
+}
+
+/// Sales and their stock.
+pub trait Sales: Send + Sync {
+    /// Begins a sale, in state draft.
+    fn create(&self, call: Call, body: CreateSale) -> Reply<'_, Sale>;
+    /// Changes a sale.
+    fn alter(&self, call: Call, sale: SaleId, body: AlterSale) -> Reply<'_, Sale>;
+    /// Moves a sale through its life.
+    fn turn(&self, call: Call, sale: SaleId, turn: Turn) -> Reply<'_, Sale>;
+    /// Brings units in.
+    fn add_stock(&self, call: Call, sale: SaleId, body: AddStock) -> Reply<'_, Sale>;
+    /// Takes units out unsold.
+    fn write_off(&self, call: Call, sale: SaleId, body: WriteOff) -> Reply<'_, Sale>;
+    /// One sale, from its book.
+    fn sale(&self, call: Call, sale: SaleId) -> Reply<'_, Sale>;
+    /// Sales, from the read model.
+    fn sales(&self, call: Call, query: SaleQuery) -> Reply<'_, SalePage>;
+    /// Units of a SKU, from the books.
+    fn inventory(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Reply<'_, Inventory>;
+    /// The live stream of a sale.
+    ///
+    /// # Errors
+    /// There is no such sale, or too many are watching.
+    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem>;
+}
+
+/// Orders and their money. A buyer sees and touches only its own.
+pub trait Orders: Send + Sync {
+    /// Places an order.
+    fn place(&self, call: Call, body: PlaceOrder) -> Reply<'_, Order>;
+    /// Places many, each decided by itself.
+    fn place_batch(&self, call: Call, orders: Vec<BatchOrder>) -> Reply<'_, BatchResults>;
+    /// One order, from its book.
+    fn order(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// What happened to an order.
+    fn events(&self, call: Call, order: OrderId) -> Reply<'_, OrderEvents>;
+    /// Orders, from the read model.
+    fn orders(&self, call: Call, query: OrderQuery) -> Reply<'_, OrderPage>;
+    /// Starts to charge an order.
+    fn pay(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// Gives an order up.
+    fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// Promises money back.
+    fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund>;
+    /// The goods left.
+    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// The goods arrived.
+    fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// The buyer's bank took money back.
+    fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order>;
+    /// A provider says what became of a charge or refund.
+    fn report(&self, call: Call, report: ProviderReport) -> Reply<'_, ()>;
+}
+
+/// API keys.
+pub trait Keys: Send + Sync {
+    /// Who presents this key text (`tgk_<id>_<secret>`). Takes the same time for every wrong secret.
+    ///
+    /// # Errors
+    /// `TG-1101`: unknown, wrong or revoked.
+    fn verify(&self, presented: &str) -> Result<Caller, Problem>;
+    /// Makes a key.
+    fn create(&self, call: Call, body: CreateKey) -> Reply<'_, CreatedKey>;
+    /// All keys.
+    fn list(&self, call: Call) -> Reply<'_, ApiKeys>;
+    /// Ends a key, at once and for good.
+    fn revoke(&self, call: Call, key: KeyId) -> Reply<'_, ApiKey>;
+}
+
+/// Whether traffic should come here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Everything works.
+    pub ready: bool,
+    /// Why not, for people.
+    pub reasons: Vec<String>,
+}
+
+/// The state of health.
+pub trait Health: Send + Sync {
+    /// Whether traffic should come here, and why not.
+    fn ready(&self) -> Readiness;
+}
+
+/// The live stream of one sale.
+pub trait LiveFeed: Send {
+    /// The next tick: after 250 ms while something changes, after 5 s at the latest; `None` when the server stops.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<LiveTick>> + Send + '_>>;
+}
