@@ -26,7 +26,8 @@ const CRATES: &[&str] = &[
     "chrono",
 ];
 
-/// Paths of std that open a door, and hashers whose order differs from run to run.
+/// Paths of std that open a door, and maps whose order differs from run to run: those made without a
+/// stated hasher.
 const PATHS: &[&str] = &[
     "std::env",
     "std::fs",
@@ -37,10 +38,10 @@ const PATHS: &[&str] = &[
     "std::thread",
     "std::time::Instant",
     "std::time::SystemTime",
-    "std::collections::HashMap",
-    "std::collections::HashSet",
-    "collections::hash_map",
-    "collections::hash_set",
+    "HashMap::new(",
+    "HashSet::new(",
+    "HashMap::with_capacity(",
+    "HashSet::with_capacity(",
 ];
 
 /// Looks at the edges and at the sources of the pure rooms, their tests aside.
@@ -80,7 +81,7 @@ fn opened(path: &str, text: &str) -> Vec<Finding> {
         Some(Finding::new(
             format!("{path}:{}", index + 1),
             format!("a pure room names `{door}`"),
-            "take the value as an argument, or do this part in a room above; for maps, BTreeMap or hashbrown",
+            "take the value as an argument, or do this part in a room above; for maps, BTreeMap or a hasher that is stated",
         ))
     })
     .collect()

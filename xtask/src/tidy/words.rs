@@ -29,11 +29,6 @@ const WORDS: &[Word] = &[
         except: &[],
     },
     Word {
-        text: concat!("X", "XX"),
-        why: PROMISE,
-        except: &[],
-    },
-    Word {
         text: concat!("to", "do!("),
         why: PROMISE,
         except: &[],
