@@ -26,7 +26,10 @@ pub struct Funds {
 impl Funds {
     /// The funds of an order whose whole price was captured once and nothing else happened.
     pub fn captured_once(amount: Minor) -> Self {
-        Self { captured: amount, ..Self::default() }
+        Self {
+            captured: amount,
+            ..Self::default()
+        }
     }
 
     /// All money ever captured.
@@ -135,7 +138,10 @@ impl Funds {
     }
 
     fn out(&self) -> i64 {
-        self.refunded.0.saturating_add(self.held.0).saturating_add(self.charged_back.0)
+        self.refunded
+            .0
+            .saturating_add(self.held.0)
+            .saturating_add(self.charged_back.0)
     }
 
     fn sum(&self, a: Minor, b: Minor) -> Result<Minor, Violation> {
@@ -181,7 +187,9 @@ mod tests {
         funds.check().expect("adds up");
         funds.release(Minor(60)).expect("was held");
         assert_eq!((funds.loss(), funds.left()), (Minor(0), Minor(0)));
-        funds.refund_after_all(Minor(60)).expect("a report always books");
+        funds
+            .refund_after_all(Minor(60))
+            .expect("a report always books");
         assert_eq!(funds.loss(), Minor(60));
         funds.check().expect("adds up");
     }

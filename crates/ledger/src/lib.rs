@@ -40,6 +40,9 @@ pub struct Violation {
 impl Violation {
     /// Names the invariant and says what did not add up.
     pub fn new(invariant: &'static str, detail: impl Into<String>) -> Self {
-        Self { invariant, detail: detail.into() }
+        Self {
+            invariant,
+            detail: detail.into(),
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// An amount in minor units (cents, pence, yen).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Minor(pub i64);
 
@@ -39,7 +41,9 @@ impl fmt::Display for Minor {
 pub const PRICE_DECIMALS: u32 = 4;
 
 /// The price of one unit in ten-thousandths of the major unit: `12.50` is 125,000, in every currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnitPrice(pub i64);
 
@@ -69,9 +73,32 @@ pub struct Currency([u8; 3]);
 
 /// Currencies whose minor unit is not a hundredth (ISO 4217, table A.1 of 2024).
 const OTHER_EXPONENTS: &[(&str, u32)] = &[
-    ("BHD", 3), ("BIF", 0), ("CLF", 4), ("CLP", 0), ("DJF", 0), ("GNF", 0), ("IQD", 3), ("ISK", 0), ("JOD", 3),
-    ("JPY", 0), ("KMF", 0), ("KRW", 0), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("PYG", 0), ("RWF", 0), ("TND", 3),
-    ("UGX", 0), ("UYI", 0), ("UYW", 4), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0), ("XPF", 0),
+    ("BHD", 3),
+    ("BIF", 0),
+    ("CLF", 4),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("IQD", 3),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("TND", 3),
+    ("UGX", 0),
+    ("UYI", 0),
+    ("UYW", 4),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
 ];
 
 /// The other active currencies, all with hundredths.
@@ -86,7 +113,9 @@ impl Currency {
     pub fn new(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         let known = OTHER_EXPONENTS.iter().any(|(other, _)| *other == code)
-            || HUNDREDTHS.split_ascii_whitespace().any(|other| other == code);
+            || HUNDREDTHS
+                .split_ascii_whitespace()
+                .any(|other| other == code);
         known.then_some(Self(bytes))
     }
 
@@ -97,7 +126,10 @@ impl Currency {
 
     /// Digits after the point of an amount in this currency.
     pub fn exponent(self) -> u32 {
-        OTHER_EXPONENTS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(2, |(_, exponent)| *exponent)
+        OTHER_EXPONENTS
+            .iter()
+            .find(|(code, _)| code.as_bytes() == self.0)
+            .map_or(2, |(_, exponent)| *exponent)
     }
 }
 
@@ -123,15 +155,31 @@ mod tests {
         assert_eq!(UnitPrice(50).times(3, gbp), Some(Minor(2)));
         assert_eq!(UnitPrice(50).times(5, gbp), Some(Minor(2)));
         assert_eq!(UnitPrice(51).times(1, gbp), Some(Minor(1)));
-        assert_eq!(UnitPrice(10).times(1000, gbp), Some(Minor(100)), "rounding a unit first would give nothing");
+        assert_eq!(
+            UnitPrice(10).times(1000, gbp),
+            Some(Minor(100)),
+            "rounding a unit first would give nothing"
+        );
     }
 
     #[test]
     fn each_currency_has_its_own_minor_unit() {
-        assert_eq!(UnitPrice(125_000).times(2, currency("EUR")), Some(Minor(2500)));
-        assert_eq!(UnitPrice(125_000).times(2, currency("JPY")), Some(Minor(25)));
-        assert_eq!(UnitPrice(125_000).times(2, currency("KWD")), Some(Minor(25_000)));
-        assert_eq!(UnitPrice(125_001).times(1, currency("CLF")), Some(Minor(125_001)));
+        assert_eq!(
+            UnitPrice(125_000).times(2, currency("EUR")),
+            Some(Minor(2500))
+        );
+        assert_eq!(
+            UnitPrice(125_000).times(2, currency("JPY")),
+            Some(Minor(25))
+        );
+        assert_eq!(
+            UnitPrice(125_000).times(2, currency("KWD")),
+            Some(Minor(25_000))
+        );
+        assert_eq!(
+            UnitPrice(125_001).times(1, currency("CLF")),
+            Some(Minor(125_001))
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::Violation;
 
 /// A number of units, 0 to 4,294,967,295.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Units(pub u32);
 
@@ -98,9 +100,15 @@ impl UnitAccount {
     /// # Errors
     /// When the stock would exceed what [`Units`] can hold.
     pub fn stock(&mut self, units: Units) -> Result<(), Violation> {
-        let stocked = self.stocked.plus(units).ok_or_else(|| self.broken("stock overflows"))?;
+        let stocked = self
+            .stocked
+            .plus(units)
+            .ok_or_else(|| self.broken("stock overflows"))?;
         self.stocked = stocked;
-        self.available = self.available.plus(units).ok_or_else(|| self.broken("stock overflows"))?;
+        self.available = self
+            .available
+            .plus(units)
+            .ok_or_else(|| self.broken("stock overflows"))?;
         self.check()
     }
 
@@ -109,7 +117,9 @@ impl UnitAccount {
     /// # Errors
     /// [`Shortage`] when fewer are available; nothing changes then.
     pub fn write_off(&mut self, units: Units) -> Result<(), Shortage> {
-        let available = self.available.minus(units).ok_or(Shortage { available: self.available })?;
+        let available = self.available.minus(units).ok_or(Shortage {
+            available: self.available,
+        })?;
         self.available = available;
         self.written_off.0 += units.0;
         Ok(())
@@ -120,7 +130,9 @@ impl UnitAccount {
     /// # Errors
     /// [`Shortage`] when fewer are available (INV-1); nothing changes then.
     pub fn hold(&mut self, units: NonZeroU32) -> Result<Hold, Shortage> {
-        let shortage = Shortage { available: self.available };
+        let shortage = Shortage {
+            available: self.available,
+        };
         self.available = self.available.minus(Units(units.get())).ok_or(shortage)?;
         self.held.0 += units.get();
         Ok(Hold { units })
@@ -163,7 +175,10 @@ impl UnitAccount {
     /// # Errors
     /// When fewer were sold.
     pub fn give_back(&mut self, units: Units) -> Result<(), Violation> {
-        self.sold = self.sold.minus(units).ok_or_else(|| self.broken("more given back than sold"))?;
+        self.sold = self
+            .sold
+            .minus(units)
+            .ok_or_else(|| self.broken("more given back than sold"))?;
         self.available.0 += units.0;
         self.check()
     }
@@ -175,11 +190,18 @@ impl UnitAccount {
     pub fn check(&self) -> Result<(), Violation> {
         let parts = [self.available, self.held, self.sold, self.written_off];
         let sum: u64 = parts.iter().map(|part| u64::from(part.0)).sum();
-        if sum == u64::from(self.stocked.0) { Ok(()) } else { Err(self.broken("units do not add up")) }
+        if sum == u64::from(self.stocked.0) {
+            Ok(())
+        } else {
+            Err(self.broken("units do not add up"))
+        }
     }
 
     fn take_held(&mut self, units: Units) -> Result<(), Violation> {
-        self.held = self.held.minus(units).ok_or_else(|| self.broken("a hold of another account"))?;
+        self.held = self
+            .held
+            .minus(units)
+            .ok_or_else(|| self.broken("a hold of another account"))?;
         Ok(())
     }
 
@@ -206,7 +228,12 @@ mod tests {
     fn two_holds_of_the_last_unit_give_one_hold() {
         let mut account = account(1);
         let first = account.hold(units(1)).expect("there is one");
-        assert_eq!(account.hold(units(1)), Err(Shortage { available: Units(0) }));
+        assert_eq!(
+            account.hold(units(1)),
+            Err(Shortage {
+                available: Units(0)
+            })
+        );
         account.post(first).expect("held");
         assert_eq!((account.sold(), account.available()), (Units(1), Units(0)));
     }
@@ -218,7 +245,10 @@ mod tests {
         account.release(hold).expect("held");
         assert_eq!(account.available(), Units(2));
         let hold = account.hold(units(2)).expect("free again");
-        let rest = account.post_part(hold, units(1)).expect("part").expect("one stays");
+        let rest = account
+            .post_part(hold, units(1))
+            .expect("part")
+            .expect("one stays");
         assert_eq!((account.held(), account.sold()), (Units(1), Units(1)));
         account.release(rest).expect("held");
         account.check().expect("adds up");
@@ -228,7 +258,12 @@ mod tests {
     fn a_write_off_never_touches_what_is_held_or_sold() {
         let mut account = account(3);
         let _hold = account.hold(units(2)).expect("three are there");
-        assert_eq!(account.write_off(Units(2)), Err(Shortage { available: Units(1) }));
+        assert_eq!(
+            account.write_off(Units(2)),
+            Err(Shortage {
+                available: Units(1)
+            })
+        );
         account.write_off(Units(1)).expect("one is free");
         account.check().expect("adds up");
     }

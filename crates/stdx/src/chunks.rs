@@ -15,7 +15,10 @@ pub struct Chunks<T> {
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self {
+            chunks: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -36,7 +39,11 @@ impl<T> Chunks<T> {
     /// After 4,294,967,295 elements; the callers refuse long before.
     pub fn push(&mut self, value: T) -> u32 {
         let index = self.len;
-        assert!(index < u32::MAX, "a list of chunks holds at most {} elements", u32::MAX);
+        assert!(
+            index < u32::MAX,
+            "a list of chunks holds at most {} elements",
+            u32::MAX
+        );
         if index as usize % CHUNK == 0 {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
@@ -49,12 +56,16 @@ impl<T> Chunks<T> {
 
     /// The element at `index`, if there is one.
     pub fn get(&self, index: u32) -> Option<&T> {
-        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+        self.chunks
+            .get(index as usize / CHUNK)?
+            .get(index as usize % CHUNK)
     }
 
     /// The element at `index`, to be changed in place.
     pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+        self.chunks
+            .get_mut(index as usize / CHUNK)?
+            .get_mut(index as usize % CHUNK)
     }
 
     /// All elements in order of their index.
@@ -99,6 +110,9 @@ mod tests {
         for n in 0..10_000 {
             list.push(n);
         }
-        assert_eq!(before, std::ptr::from_ref(list.get(0).expect("still there")));
+        assert_eq!(
+            before,
+            std::ptr::from_ref(list.get(0).expect("still there"))
+        );
     }
 }

@@ -19,7 +19,9 @@ pub struct Index {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| HashTable::new()).collect() }
+        Self {
+            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+        }
     }
 }
 
@@ -50,7 +52,11 @@ mod tests {
 
     #[test]
     fn every_key_is_found_and_no_other() {
-        let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let spread = |n: u64| {
+            n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(23)
+                .wrapping_mul(0xD6E8_FEB8_6659_FD93)
+        };
         let keys: Vec<u64> = (0..20_000).collect();
         let mut index = Index::default();
         for (at, &key) in keys.iter().enumerate() {
@@ -58,9 +64,14 @@ mod tests {
             index.insert(spread(key), at, |at| spread(keys[at as usize]));
         }
         for &key in &keys {
-            let found = index.find(spread(key), |at| keys[at as usize] == key).expect("was inserted");
+            let found = index
+                .find(spread(key), |at| keys[at as usize] == key)
+                .expect("was inserted");
             assert_eq!(keys[found as usize], key);
         }
-        assert_eq!(index.find(spread(20_001), |at| keys[at as usize] == 20_001), None);
+        assert_eq!(
+            index.find(spread(20_001), |at| keys[at as usize] == 20_001),
+            None
+        );
     }
 }

@@ -58,7 +58,12 @@ pub fn bounded<T>(limit: usize) -> (Sender<T>, Receiver<T>) {
         consumer_gone: false,
         waker: None,
     }));
-    (Sender { inner: Arc::clone(&inner) }, Receiver { inner })
+    (
+        Sender {
+            inner: Arc::clone(&inner),
+        },
+        Receiver { inner },
+    )
 }
 
 impl<T> Sender<T> {
@@ -95,7 +100,9 @@ impl<T> Sender<T> {
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         lock(&self.inner).producers += 1;
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
@@ -104,7 +111,11 @@ impl<T> Drop for Sender<T> {
         let waker = {
             let mut inner = lock(&self.inner);
             inner.producers -= 1;
-            if inner.producers == 0 { inner.waker.take() } else { None }
+            if inner.producers == 0 {
+                inner.waker.take()
+            } else {
+                None
+            }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -118,7 +129,9 @@ impl<T> Receiver<T> {
         let mut inner = lock(&self.inner);
         let mut moved = 0;
         while moved < most {
-            let Some((item, weight)) = inner.items.pop_front() else { break };
+            let Some((item, weight)) = inner.items.pop_front() else {
+                break;
+            };
             moved += weight as usize;
             inner.weight -= weight as usize;
             into.push(item);
@@ -140,7 +153,11 @@ impl<T> Receiver<T> {
         if inner.producers == 0 {
             return Poll::Ready(false);
         }
-        if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             inner.waker = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -187,7 +204,11 @@ mod tests {
         let mut got = Vec::new();
         assert_eq!(receiver.take(&mut got, 100), 3);
         assert_eq!(got, ["a", "c"]);
-        assert_eq!(sender.push("d", 9), Ok(()), "an item above the limit passes through an empty queue");
+        assert_eq!(
+            sender.push("d", 9),
+            Ok(()),
+            "an item above the limit passes through an empty queue"
+        );
     }
 
     #[test]
@@ -200,7 +221,11 @@ mod tests {
         let second = sender.clone();
         sender.push(1, 1).expect("room");
         second.push(2, 1).expect("room");
-        assert_eq!(count.0.load(Ordering::SeqCst), 1, "one wake-up serves both items");
+        assert_eq!(
+            count.0.load(Ordering::SeqCst),
+            1,
+            "one wake-up serves both items"
+        );
         let mut got = Vec::new();
         receiver.take(&mut got, 8);
         assert_eq!(receiver.poll_ready(&mut cx), Poll::Pending);

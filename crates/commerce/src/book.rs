@@ -1,0 +1,402 @@
+//! The state machine of a sale.
+//!
+//! [`Book::execute`] is the one way in for commands, [`Book::apply`] the one way to change state. Each family of
+//! transitions has a file with its `decide_…` (reads only) and its `apply_…` side by side.
+
+mod audit;
+mod buyers;
+mod expiry;
+mod fulfil;
+mod keys;
+mod order;
+mod pay;
+mod place;
+mod redecide;
+mod refund;
+mod sale;
+mod snapshot;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ledger::{Currency, UnitAccount, UnitPrice, Violation};
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Action, Command, Report};
+use crate::entry::{Effect, EffectKind, Entry};
+use crate::plan::{Limits, Rule, SaleState, Window};
+use crate::sip::{self, Secret};
+use crate::{Refusal, Time};
+use buyers::Buyers;
+use expiry::Due;
+use keys::Keys;
+use order::Order;
+use stdx::chunks::Chunks;
+
+pub use order::OrderStatus;
+pub use redecide::Divergence;
+pub use snapshot::SnapshotError;
+pub use view::{ChargeView, LineRef, OrderRef, RefundRef, SkuRef, Tally};
+
+/// Orders in one book, at most.
+pub const ORDERS_MOST: u32 = 100_000_000;
+/// Holds that one sweep lets expire, at most; the rest follow in the next.
+pub const SWEEP_MOST: usize = 4_096;
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done, or why not.
+    pub decision: Result<Done, Refusal>,
+    /// The key had been used before with the same body: nothing new happened.
+    pub repeated: bool,
+}
+
+/// What was done, by reference: today's status is derived from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Done {
+    /// Something of the sale as a whole.
+    Sale,
+    /// Something of an order.
+    Order(u32),
+    /// A refund.
+    Refund {
+        /// Of which order.
+        order: u32,
+        /// Which.
+        number: u16,
+    },
+}
+
+/// What `decide` says.
+pub(crate) enum Verdict {
+    Accept(Box<Entry>),
+    Repeat(Done),
+    Refuse(Refusal),
+    /// Holds are due that stand in the way: let them expire, then ask again.
+    SweepFirst,
+}
+
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}
+
+/// One SKU of the book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sku {
+    pub(crate) sku: Arc<str>,
+    pub(crate) title: Box<str>,
+    pub(crate) price: UnitPrice,
+    pub(crate) limits: Limits,
+    pub(crate) units: UnitAccount,
+}
+
+/// An effect whose outcome is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) since: Time,
+    pub(crate) not_before: Time,
+}
+
+/// What the plan says now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    pub(crate) secret: Secret,
+    pub(crate) title: Box<str>,
+    pub(crate) currency: Currency,
+    pub(crate) state: SaleState,
+    pub(crate) hold_ms: u32,
+    pub(crate) window: Window,
+    pub(crate) limits: Limits,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) created: Time,
+}
+
+/// The book of one sale.
+#[derive(Debug)]
+pub struct Book {
+    /// `None` until the sale is created.
+    terms: Option<Terms>,
+    skus: Vec<Sku>,
+    sku_places: HashMap<Arc<str>, u32, FixedState>,
+    orders: Chunks<Order>,
+    keys: Keys,
+    buyers: Buyers,
+    due: Due,
+    effects: BTreeMap<(u32, EffectKind), Pending>,
+    tally: Tally,
+    time: Time,
+}
+
+/// Hashing without a random seed, so that a book is the same wherever it is built. The names are a merchant's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FixedState;
+
+impl std::hash::BuildHasher for FixedState {
+    type Hasher = siphasher::sip::SipHasher13;
+    fn build_hasher(&self) -> Self::Hasher {
+        siphasher::sip::SipHasher13::new()
+    }
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Book {
+    /// The book of a sale that does not exist yet.
+    pub fn new() -> Self {
+        Self {
+            terms: None,
+            skus: Vec::new(),
+            sku_places: HashMap::with_hasher(FixedState),
+            orders: Chunks::default(),
+            keys: Keys::default(),
+            buyers: Buyers::default(),
+            due: Due::default(),
+            effects: BTreeMap::new(),
+            tally: Tally::default(),
+            time: Time(0),
+        }
+    }
+
+    /// Carries out a command: decides it, applies what was decided, and adds the entries to `out` for the journal.
+    ///
+    /// A refusal leaves the state byte-identical, unless holds had to expire first; their expiry is then in `out`.
+    ///
+    /// # Errors
+    /// [`Violation`] when an invariant would break: the caller stops the sale.
+    pub fn execute(
+        &mut self,
+        now: Time,
+        command: &Command,
+        out: &mut Vec<Entry>,
+    ) -> Result<Outcome, Violation> {
+        debug_assert!(now >= self.time, "book time never goes back");
+        loop {
+            match self.decide(now, command) {
+                Verdict::Accept(entry) => {
+                    let done = done(&entry);
+                    self.apply(now, &entry)?;
+                    out.push(*entry);
+                    return Ok(Outcome {
+                        decision: Ok(done),
+                        repeated: false,
+                    });
+                }
+                Verdict::Repeat(done) => {
+                    return Ok(Outcome {
+                        decision: Ok(done),
+                        repeated: true,
+                    });
+                }
+                Verdict::Refuse(refusal) => {
+                    return Ok(Outcome {
+                        decision: Err(refusal),
+                        repeated: false,
+                    });
+                }
+                Verdict::SweepFirst => self.sweep(now, SWEEP_MOST, out)?,
+            }
+        }
+    }
+
+    /// Decides a command without changing anything.
+    pub(crate) fn decide(&self, now: Time, command: &Command) -> Verdict {
+        let Some(terms) = &self.terms else {
+            return self.decide_create(command);
+        };
+        // The duplicate test comes before every other test: the retry of the order that took the last unit must hear
+        // "yes" (dtm's Redis barrier answers "failure", since it looks at the stock first).
+        if let Some(repeat) = self.decide_repeat(terms, command) {
+            return repeat;
+        }
+        match &command.action {
+            Action::Create { .. } => Refusal::SaleExists.into(),
+            Action::Alter(patch) => self.decide_alter(terms, command, patch),
+            Action::Turn(turn) => self.decide_turn(now, terms, command, *turn),
+            Action::AddStock { sku, units } => self.decide_add_stock(terms, command, sku, *units),
+            Action::WriteOff { sku, units, reason } => {
+                self.decide_write_off(now, terms, command, sku, *units, reason.as_deref())
+            }
+            Action::Place(place) => self.decide_place(now, terms, command, place),
+            Action::Pay { order } => self.decide_pay(now, terms, command, *order),
+            Action::Cancel { order } => self.decide_cancel(now, terms, command, *order),
+            Action::Refund { order, ask } => self.decide_refund(now, terms, command, *order, ask),
+            Action::Ship { order } => self.decide_ship(now, terms, command, *order),
+            Action::Deliver { order } => self.decide_deliver(now, terms, command, *order),
+            Action::Report(report) => self.decide_report(now, terms, command, report),
+        }
+    }
+
+    fn decide_report(
+        &self,
+        now: Time,
+        terms: &Terms,
+        command: &Command,
+        report: &Report,
+    ) -> Verdict {
+        match report {
+            Report::Charge {
+                order,
+                attempt,
+                outcome,
+            } => self.decide_charge(now, terms, *order, *attempt, *outcome),
+            Report::Refund {
+                order,
+                number,
+                outcome,
+            } => self.decide_refund_report(now, *order, *number, *outcome),
+            Report::Chargeback {
+                order,
+                amount,
+                reference,
+            } => self.decide_chargeback(terms, command, *order, *amount, reference),
+        }
+    }
+
+    /// Applies an entry, whether just decided or read from the journal. Never re-decides.
+    ///
+    /// # Errors
+    /// [`Violation`] when the entry does not fit the book: a bug, or a journal that was changed by hand.
+    pub fn apply(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
+        self.time = self.time.max(now);
+        match entry {
+            Entry::Created { .. } | Entry::Altered { .. } | Entry::Turned { .. } => {
+                self.apply_sale(now, entry)
+            }
+            Entry::StockAdded { .. } | Entry::WrittenOff { .. } => self.apply_stock(entry),
+            Entry::Placed(placed) => self.apply_placed(now, placed),
+            Entry::PayBegun { .. }
+            | Entry::Captured { .. }
+            | Entry::ChargeFailed { .. }
+            | Entry::ChargeUnknown { .. } => self.apply_pay(now, entry),
+            Entry::Noted { .. } => Ok(()),
+            Entry::Expired { orders } => self.apply_expired(orders),
+            Entry::Cancelled { .. }
+            | Entry::RefundBegun { .. }
+            | Entry::Refunded { .. }
+            | Entry::RefundFailed { .. }
+            | Entry::ChargedBack { .. } => self.apply_refund(now, entry),
+            Entry::Shipped { .. } | Entry::Delivered { .. } => self.apply_fulfil(entry),
+        }
+    }
+
+    /// The last moment the book was told.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    /// Tells the book the time without deciding anything, so that what is due shows as over.
+    pub fn advance(&mut self, now: Time) {
+        self.time = self.time.max(now);
+    }
+
+    /// Calls to the outside whose outcome is not known, in the order of their orders.
+    pub fn open_effects(&self) -> impl Iterator<Item = Effect> {
+        self.effects
+            .iter()
+            .filter_map(|(&(order, kind), &pending)| self.effect(order, kind, pending))
+    }
+
+    /// The open effect of this order and kind.
+    pub fn open_effect(&self, order: u32, kind: EffectKind) -> Option<Effect> {
+        let pending = self.effects.get(&(order, kind))?;
+        self.effect(order, kind, *pending)
+    }
+
+    fn effect(&self, order: u32, kind: EffectKind, pending: Pending) -> Option<Effect> {
+        let terms = self.terms.as_ref()?;
+        let held = self.orders.get(order)?;
+        let amount = match kind {
+            EffectKind::Charge { .. } => held.total,
+            EffectKind::Refund { number, .. } => held.refund(number)?.amount,
+        };
+        Some(Effect {
+            order,
+            kind,
+            amount,
+            currency: terms.currency,
+            since: pending.since,
+            not_before: pending.not_before,
+        })
+    }
+
+    fn sku(&self, at: u32) -> Result<&Sku, Violation> {
+        self.skus
+            .get(at as usize)
+            .ok_or_else(|| Violation::new("INV-9", format!("no SKU at {at}")))
+    }
+
+    fn sku_mut(&mut self, at: u32) -> Result<&mut Sku, Violation> {
+        self.skus
+            .get_mut(at as usize)
+            .ok_or_else(|| Violation::new("INV-9", format!("no SKU at {at}")))
+    }
+
+    fn order_mut(&mut self, number: u32) -> Result<&mut Order, Violation> {
+        self.orders
+            .get_mut(number)
+            .ok_or_else(|| Violation::new("INV-3", format!("no order {number}")))
+    }
+
+    fn terms_mut(&mut self) -> Result<&mut Terms, Violation> {
+        self.terms
+            .as_mut()
+            .ok_or_else(|| Violation::new("INV-3", "no sale yet"))
+    }
+
+    fn secret(&self) -> Result<Secret, Violation> {
+        self.terms
+            .as_ref()
+            .map(|terms| terms.secret)
+            .ok_or_else(|| Violation::new("INV-3", "no sale yet"))
+    }
+
+    fn digest(terms: &Terms, command: &Command) -> Option<[u8; 16]> {
+        command
+            .key
+            .as_deref()
+            .map(|key| sip::digest(&terms.secret, command.actor.scope(), key))
+    }
+}
+
+/// What an entry did, as its key's holder hears it.
+fn done(entry: &Entry) -> Done {
+    match entry {
+        Entry::Placed(placed) => Done::Order(placed.order),
+        Entry::PayBegun { order, .. }
+        | Entry::Captured { order, .. }
+        | Entry::ChargeFailed { order, .. }
+        | Entry::ChargeUnknown { order, .. }
+        | Entry::Noted { order, .. }
+        | Entry::Cancelled { order, .. }
+        | Entry::ChargedBack { order, .. }
+        | Entry::Shipped { order, .. }
+        | Entry::Delivered { order, .. } => Done::Order(*order),
+        Entry::RefundBegun { refund, .. } => Done::Refund {
+            order: refund.order,
+            number: refund.number,
+        },
+        Entry::Refunded { order, number } | Entry::RefundFailed { order, number, .. } => {
+            Done::Refund {
+                order: *order,
+                number: *number,
+            }
+        }
+        Entry::Created { .. }
+        | Entry::Altered { .. }
+        | Entry::Turned { .. }
+        | Entry::StockAdded { .. }
+        | Entry::WrittenOff { .. }
+        | Entry::Expired { .. } => Done::Sale,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Holds that run out: in due order, a bounded number at a time, never visible late.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ledger::Violation;
+
+use super::Book;
+use super::order::{Order, Phase};
+use crate::Time;
+use crate::entry::Entry;
+use crate::plan::{SaleState, Turn};
+use stdx::chunks::Chunks;
+
+/// Deadlines of held orders. Orders that were paid or given up leave a stale place, which is skipped, and swept out
+/// when half of the places are stale.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    heap: BinaryHeap<Reverse<(Time, u32)>>,
+}
+
+impl Due {
+    pub(crate) fn push(&mut self, deadline: Time, order: u32) {
+        self.heap.push(Reverse((deadline, order)));
+    }
+
+    /// The earliest deadline, possibly a stale one.
+    pub(crate) fn first(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((deadline, _))| *deadline)
+    }
+
+    /// Takes the next order whose hold is due, skipping stale places.
+    fn pop(&mut self, now: Time, orders: &Chunks<Order>) -> Option<u32> {
+        while self.first().is_some_and(|deadline| deadline <= now) {
+            let Reverse((_, number)) = self.heap.pop()?;
+            if orders.get(number).is_some_and(|order| order.is_due(now)) {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn tidy(&mut self, held: u32, orders: &Chunks<Order>) {
+        if self.heap.len() > 2 * held as usize + 1024 {
+            self.heap.retain(|Reverse((_, number))| {
+                orders.get(*number).is_some_and(|o| o.phase == Phase::Held)
+            });
+            self.heap.shrink_to(held as usize + held as usize / 4);
+        }
+    }
+}
+
+impl Book {
+    /// Moves the book to `now`: opens or closes the sale by its window, and lets at most `most` due holds expire.
+    /// Runs before the decisions of a batch.
+    ///
+    /// # Errors
+    /// [`Violation`] when an invariant would break.
+    pub fn tick(&mut self, now: Time, most: usize, out: &mut Vec<Entry>) -> Result<(), Violation> {
+        self.tick_window(now, out)?;
+        self.sweep(now, most, out)
+    }
+
+    /// Opens or closes the sale by its window.
+    ///
+    /// # Errors
+    /// [`Violation`] when an invariant would break.
+    pub fn tick_window(&mut self, now: Time, out: &mut Vec<Entry>) -> Result<(), Violation> {
+        while let Some(to) = self.window_step(now) {
+            let entry = Entry::Turned { to, key: None };
+            self.apply(now, &entry)?;
+            out.push(entry);
+        }
+        Ok(())
+    }
+
+    /// When the book next has something to do by itself: a window's edge or a due hold.
+    pub fn next_due(&self) -> Option<Time> {
+        let window = self.terms.as_ref().and_then(|terms| match terms.state {
+            SaleState::Scheduled => terms.window.opens,
+            SaleState::Open | SaleState::Paused => terms.window.closes,
+            SaleState::Draft | SaleState::Closed | SaleState::Retired => None,
+        });
+        [window, self.due.first()].into_iter().flatten().min()
+    }
+
+    /// Whether a hold is due that was not swept yet.
+    pub fn has_due(&self, now: Time) -> bool {
+        self.due.first().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Lets at most `most` due holds expire, in due order.
+    pub(crate) fn sweep(
+        &mut self,
+        now: Time,
+        most: usize,
+        out: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
+        let mut orders = Vec::new();
+        while orders.len() < most {
+            let Some(number) = self.due.pop(now, &self.orders) else {
+                break;
+            };
+            orders.push(number);
+        }
+        if !orders.is_empty() {
+            let entry = Entry::Expired { orders };
+            self.apply(now, &entry)?;
+            out.push(entry);
+        }
+        Ok(())
+    }
+
+    fn window_step(&self, now: Time) -> Option<SaleState> {
+        let terms = self.terms.as_ref()?;
+        let closes = terms.window.closes.is_some_and(|closes| now >= closes);
+        match terms.state {
+            SaleState::Scheduled | SaleState::Open | SaleState::Paused if closes => {
+                Some(SaleState::Closed)
+            }
+            SaleState::Scheduled if terms.window.opens.is_none_or(|opens| now >= opens) => {
+                Some(SaleState::Open)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn apply_expired(&mut self, orders: &[u32]) -> Result<(), Violation> {
+        for &number in orders {
+            self.release(number, Phase::Expired)?;
+            self.tally.expired += 1;
+        }
+        self.due.tidy(self.tally.held, &self.orders);
+        Ok(())
+    }
+
+    /// Ends a held order without a sale: its units are free, its buyer's limits are given back.
+    pub(crate) fn release(&mut self, number: u32, phase: Phase) -> Result<(), Violation> {
+        let Self {
+            orders,
+            skus,
+            buyers,
+            ..
+        } = self;
+        let twice = || Violation::new("INV-3", format!("order {number} is not held"));
+        let order = orders
+            .get_mut(number)
+            .filter(|order| order.phase == Phase::Held)
+            .ok_or_else(twice)?;
+        for line in order.lines.as_mut_slice() {
+            let hold = line.hold.take().ok_or_else(twice)?;
+            let sku = skus.get_mut(line.sku as usize).ok_or_else(twice)?;
+            sku.units.release(hold)?;
+            buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
+        }
+        order.phase = phase;
+        self.tally.held -= 1;
+        Ok(())
+    }
+
+    pub(crate) fn tidy_due(&mut self) {
+        self.due.tidy(self.tally.held, &self.orders);
+    }
+}
+
+impl Turn {
+    /// The step in words, for refusals.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Open => "it cannot open",
+            Self::Pause => "it cannot pause",
+            Self::Close => "it cannot close",
+            Self::Retire => "it must be closed, with no hold and no payment under way",
+        }
+    }
+}

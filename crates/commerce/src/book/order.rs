@@ -1,0 +1,259 @@
+//! An order in memory: 72 bytes, and a box beside it once something unusual happens.
+
+use std::num::NonZeroU32;
+
+use ledger::{Funds, Hold, Minor, UnitPrice};
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Where an order stands, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// Its units are held; it waits for payment.
+    Held,
+    /// A charge is under way.
+    Paying,
+    /// Paid: its units are sold.
+    Paid,
+    /// The goods left.
+    Shipped,
+    /// The goods arrived.
+    Delivered,
+    /// Given up.
+    Cancelled,
+    /// Not paid in time.
+    Expired,
+    /// All its money went back.
+    Refunded,
+}
+
+/// Where an order stands, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    Held,
+    Paid,
+    Shipped,
+    Delivered,
+    Cancelled,
+    Expired,
+}
+
+/// What is known of the latest charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Charge {
+    None,
+    InFlight,
+    Unknown,
+    Failed,
+    Captured,
+    /// Collected elsewhere.
+    Elsewhere,
+    /// Nothing to pay.
+    Free,
+}
+
+/// One line of an order.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) price: UnitPrice,
+    pub(crate) sku: u32,
+    pub(crate) units: NonZeroU32,
+    /// Units refunded by line.
+    pub(crate) returned: u32,
+    /// Units of those that went back into stock.
+    pub(crate) restocked: u32,
+    /// Present while the order is held; taken once (INV-3).
+    pub(crate) hold: Option<Hold>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Lines {
+    One(Line),
+    Many(Box<[Line]>),
+}
+
+impl Lines {
+    pub(crate) fn as_slice(&self) -> &[Line] {
+        match self {
+            Self::One(line) => std::slice::from_ref(line),
+            Self::Many(lines) => lines,
+        }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Line] {
+        match self {
+            Self::One(line) => std::slice::from_mut(line),
+            Self::Many(lines) => lines,
+        }
+    }
+}
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefundState {
+    /// On its way.
+    Pending,
+    /// The money went back.
+    Refunded,
+    /// The provider refused.
+    Failed,
+}
+
+/// A refund of an order; its number is its place in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefundRecord {
+    pub(crate) amount: Minor,
+    pub(crate) charge: u16,
+    pub(crate) state: RefundState,
+    pub(crate) automatic: bool,
+    pub(crate) restocked: bool,
+    pub(crate) units: u32,
+}
+
+/// What an order needs once it leaves the plain path.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Extra {
+    pub(crate) funds: Funds,
+    /// Attempts whose money was captured.
+    pub(crate) captured: Vec<u16>,
+    /// The attempt that pays the order; 0 for none.
+    pub(crate) kept: u16,
+    pub(crate) refunds: Vec<RefundRecord>,
+}
+
+/// An order.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) lines: Lines,
+    pub(crate) total: Minor,
+    pub(crate) placed: Time,
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) hold_ms: u32,
+    /// Place in the list of buyers, [`super::buyers::NOBODY`] for none.
+    pub(crate) buyer: u32,
+    pub(crate) attempt: u16,
+    pub(crate) phase: Phase,
+    pub(crate) charge: Charge,
+}
+
+impl Order {
+    pub(crate) fn deadline(&self) -> Time {
+        self.placed.after_ms(u64::from(self.hold_ms))
+    }
+
+    /// Held, and its time is up: it no longer answers for its buyer, whether or not it was swept yet.
+    pub(crate) fn is_due(&self, now: Time) -> bool {
+        self.phase == Phase::Held && now >= self.deadline()
+    }
+
+    /// Whether the order's units are sold.
+    pub(crate) fn is_sold(&self) -> bool {
+        matches!(self.phase, Phase::Paid | Phase::Shipped | Phase::Delivered)
+    }
+
+    /// Whether the order's units were ever sold, also if it was given up since.
+    pub(crate) fn was_sold(&self) -> bool {
+        self.is_sold()
+            || self.kept() != 0
+            || matches!(self.charge, Charge::Elsewhere | Charge::Free)
+    }
+
+    /// Whether the order counts against its buyer's limits.
+    pub(crate) fn counts(&self) -> bool {
+        self.phase == Phase::Held || self.is_sold()
+    }
+
+    pub(crate) fn status(&self, now: Time) -> OrderStatus {
+        match self.phase {
+            Phase::Held if self.is_due(now) => OrderStatus::Expired,
+            Phase::Held if matches!(self.charge, Charge::InFlight | Charge::Unknown) => {
+                OrderStatus::Paying
+            }
+            Phase::Held => OrderStatus::Held,
+            Phase::Cancelled => OrderStatus::Cancelled,
+            Phase::Expired => OrderStatus::Expired,
+            Phase::Paid | Phase::Shipped | Phase::Delivered if self.all_given_back() => {
+                OrderStatus::Refunded
+            }
+            Phase::Paid => OrderStatus::Paid,
+            Phase::Shipped => OrderStatus::Shipped,
+            Phase::Delivered => OrderStatus::Delivered,
+        }
+    }
+
+    fn all_given_back(&self) -> bool {
+        let funds = self.funds();
+        funds.refunded().is_positive() && funds.refunded() == funds.captured()
+    }
+
+    /// The order's money. On the plain path it follows from the phase.
+    pub(crate) fn funds(&self) -> Funds {
+        match &self.extra {
+            Some(extra) => extra.funds,
+            None if self.is_sold() => Funds::captured_once(self.total),
+            None => Funds::default(),
+        }
+    }
+
+    /// Whether this attempt's money was captured.
+    pub(crate) fn was_captured(&self, attempt: u16) -> bool {
+        match &self.extra {
+            Some(extra) => extra.captured.contains(&attempt),
+            None => self.charge == Charge::Captured && self.attempt == attempt,
+        }
+    }
+
+    /// The attempt that pays the order; 0 where none does, or where the money was collected elsewhere.
+    pub(crate) fn kept(&self) -> u16 {
+        match &self.extra {
+            Some(extra) => extra.kept,
+            None if self.charge == Charge::Captured => self.attempt,
+            None => 0,
+        }
+    }
+
+    pub(crate) fn refunds(&self) -> &[RefundRecord] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.refunds)
+    }
+
+    pub(crate) fn refund(&self, number: u16) -> Option<&RefundRecord> {
+        self.refunds().get(usize::from(number).checked_sub(1)?)
+    }
+
+    /// The number that the next refund gets; `None` when there are too many.
+    pub(crate) fn next_refund(&self) -> Option<u16> {
+        u16::try_from(self.refunds().len() + 1)
+            .ok()
+            .filter(|&number| number <= super::refund::REFUNDS_MOST)
+    }
+
+    /// Leaves the plain path: writes out what was implied until now.
+    pub(crate) fn extra_mut(&mut self) -> &mut Extra {
+        if self.extra.is_none() {
+            let captured = if self.charge == Charge::Captured {
+                vec![self.attempt]
+            } else {
+                Vec::new()
+            };
+            let extra = Extra {
+                funds: self.funds(),
+                captured,
+                kept: self.kept(),
+                refunds: Vec::new(),
+            };
+            self.extra = Some(Box::new(extra));
+        }
+        self.extra.get_or_insert_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_of_one_line_takes_72_bytes() {
+        assert_eq!(size_of::<Order>(), 72);
+    }
+}

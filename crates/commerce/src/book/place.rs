@@ -1,0 +1,339 @@
+//! Placing an order: eligibility, limits, stock, price and order, together.
+
+use std::num::NonZeroU32;
+
+use ledger::{Minor, Units, Violation};
+
+use super::buyers::NOBODY;
+use super::order::{Charge, Line, Lines, Order, Phase};
+use super::sale::accept;
+use super::{Book, Done, ORDERS_MOST, Terms, Verdict};
+use crate::command::{Actor, Ask, Command, Place};
+use crate::entry::{By, Entry, Placed, PlacedLine, PlacedLines};
+use crate::plan::{LINES_MOST, SaleState, check_name, check_price};
+use crate::refusal::LimitOf;
+use crate::{Refusal, Time};
+
+/// Why an order is not placed: for good, or only until holds that are due have expired.
+enum Stop {
+    Refuse(Refusal),
+    Short(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}
+
+impl Book {
+    pub(crate) fn decide_place(
+        &self,
+        now: Time,
+        terms: &Terms,
+        command: &Command,
+        place: &Place,
+    ) -> Verdict {
+        match self.try_place(now, terms, command, place) {
+            Ok(placed) => accept(Entry::Placed(placed)),
+            Err(Stop::Refuse(refusal)) => refusal.into(),
+            // A hold that is due keeps nobody from buying: it expires first (and gives its buyer's limit back).
+            Err(Stop::Short(_)) if self.has_due(now) => Verdict::SweepFirst,
+            Err(Stop::Short(refusal)) => refusal.into(),
+        }
+    }
+
+    fn try_place(
+        &self,
+        now: Time,
+        terms: &Terms,
+        command: &Command,
+        place: &Place,
+    ) -> Result<Placed, Stop> {
+        if terms.state != SaleState::Open {
+            let opens = terms
+                .window
+                .opens
+                .filter(|_| terms.state == SaleState::Scheduled);
+            return Err(Refusal::NotOpen {
+                state: terms.state,
+                opens,
+            }
+            .into());
+        }
+        check_place(place)?;
+        let buyer = place.buyer.as_deref();
+        if let Some(rule) = terms
+            .rules
+            .iter()
+            .position(|rule| !rule.admits(now, buyer, &place.tags))
+        {
+            return Err(Refusal::NotEligible { rule }.into());
+        }
+        let lines = self.resolve(place)?;
+        self.check_amounts(terms, buyer, lines.as_slice())?;
+        let total = total(terms, lines.as_slice())?;
+        if self.orders.len() >= ORDERS_MOST {
+            return Err(Refusal::Full("orders of one sale").into());
+        }
+        let key = Self::bound(&terms.secret, command)?;
+        // A buyer who orders for himself is named by his key already.
+        let named = matches!((&key.by, &place.buyer), (By::Buyer(by), Some(buyer)) if by == buyer);
+        Ok(Placed {
+            order: self.orders.len(),
+            key,
+            buyer: if named { None } else { place.buyer.clone() },
+            tags: if terms.rules.is_empty() {
+                Vec::new()
+            } else {
+                place.tags.to_vec()
+            },
+            lines,
+            total,
+            hold_ms: terms.hold_ms,
+            paid: place.paid.clone(),
+        })
+    }
+
+    fn resolve(&self, place: &Place) -> Result<PlacedLines, Refusal> {
+        if let [ask] = &place.lines[..] {
+            return self.resolve_line(ask).map(PlacedLines::One);
+        }
+        place
+            .lines
+            .iter()
+            .map(|ask| self.resolve_line(ask))
+            .collect::<Result<_, _>>()
+            .map(PlacedLines::Many)
+    }
+
+    fn resolve_line(&self, ask: &Ask) -> Result<PlacedLine, Refusal> {
+        let sku = self.sku_places.get(&*ask.sku).copied();
+        let found = sku.and_then(|at| self.skus.get(at as usize).map(|sku| (at, sku)));
+        let (at, sku) = found.ok_or_else(|| Refusal::NoSku {
+            sku: (*ask.sku).into(),
+        })?;
+        Ok(PlacedLine {
+            sku: at,
+            units: ask.units,
+            price: ask.price.unwrap_or(sku.price),
+            own_price: ask.price.is_some(),
+        })
+    }
+
+    /// Limits and stock. Lines of the same SKU count together (medusa#16502 checked each alone).
+    fn check_amounts(
+        &self,
+        terms: &Terms,
+        buyer: Option<&str>,
+        lines: &[PlacedLine],
+    ) -> Result<(), Stop> {
+        let buyer = buyer.map(|name| self.buyers.find(&terms.secret, name));
+        let whole: u64 = lines.iter().map(|line| u64::from(line.units)).sum();
+        within(LimitOf::Order, terms.limits.per_order, 0, whole)?;
+        if let Some(at) = buyer {
+            // A limit that a due hold still uses is free once that hold has expired.
+            within(
+                LimitOf::Buyer,
+                terms.limits.per_buyer,
+                self.buyers.units(at),
+                whole,
+            )
+            .map_err(Stop::Short)?;
+        }
+        if let [line] = lines {
+            return self.check_sku(buyer, line.sku, u64::from(line.units));
+        }
+        let mut sums: Vec<(u32, u64)> = lines
+            .iter()
+            .map(|line| (line.sku, u64::from(line.units)))
+            .collect();
+        sums.sort_unstable();
+        let mut from = 0;
+        while let Some(&(sku, _)) = sums.get(from) {
+            let to = from
+                + sums[from..]
+                    .iter()
+                    .take_while(|(other, _)| *other == sku)
+                    .count();
+            self.check_sku(
+                buyer,
+                sku,
+                sums[from..to].iter().map(|(_, units)| units).sum(),
+            )?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn check_sku(&self, buyer: Option<Option<u32>>, at: u32, units: u64) -> Result<(), Stop> {
+        let Some(sku) = self.skus.get(at as usize) else {
+            return Err(Refusal::Invalid("no such SKU".into()).into());
+        };
+        within(
+            LimitOf::SkuInOrder(sku.sku.clone()),
+            sku.limits.per_order,
+            0,
+            units,
+        )?;
+        if let (Some(at_buyer), Some(_)) = (buyer, sku.limits.per_buyer) {
+            let used = self.buyers.units_of(at_buyer, at);
+            within(
+                LimitOf::SkuOfBuyer(sku.sku.clone()),
+                sku.limits.per_buyer,
+                used,
+                units,
+            )
+            .map_err(Stop::Short)?;
+        }
+        let left = sku.units.available();
+        if units > u64::from(left.0) {
+            return Err(Stop::Short(Refusal::SoldOut {
+                sku: sku.sku.clone(),
+                left,
+            }));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn apply_placed(&mut self, now: Time, placed: &Placed) -> Result<(), Violation> {
+        if placed.order != self.orders.len() {
+            return Err(Violation::new(
+                "INV-3",
+                format!("order {} is not the next", placed.order),
+            ));
+        }
+        let secret = self.secret()?;
+        let buyer = match placed.buyer() {
+            Some(name) => self.buyers.intern(&secret, name)?,
+            None => NOBODY,
+        };
+        let mut lines = match &placed.lines {
+            PlacedLines::One(line) => Lines::One(self.hold_line(buyer, line)?),
+            PlacedLines::Many(lines) => Lines::Many(
+                lines
+                    .iter()
+                    .map(|line| self.hold_line(buyer, line))
+                    .collect::<Result<_, _>>()?,
+            ),
+        };
+        let charge = match (&placed.paid, placed.total) {
+            (Some(_), _) => Charge::Elsewhere,
+            (None, Minor(0)) => Charge::Free,
+            (None, _) => Charge::None,
+        };
+        let phase = if charge == Charge::None {
+            Phase::Held
+        } else {
+            Phase::Paid
+        };
+        if phase == Phase::Paid {
+            self.post_lines(&mut lines)?;
+            self.tally.paid += 1;
+        } else {
+            self.tally.held += 1;
+            self.due
+                .push(now.after_ms(u64::from(placed.hold_ms)), placed.order);
+        }
+        self.tally.placed += 1;
+        self.orders.push(Order {
+            lines,
+            total: placed.total,
+            placed: now,
+            extra: None,
+            hold_ms: placed.hold_ms,
+            buyer,
+            attempt: 0,
+            phase,
+            charge,
+        });
+        self.keys.bind(&placed.key, Done::Order(placed.order));
+        Ok(())
+    }
+
+    fn hold_line(&mut self, buyer: u32, line: &PlacedLine) -> Result<Line, Violation> {
+        let units = NonZeroU32::new(line.units)
+            .ok_or_else(|| Violation::new("INV-9", "a line without units"))?;
+        let sku = self.sku_mut(line.sku)?;
+        let hold = sku
+            .units
+            .hold(units)
+            .map_err(|short| Violation::new("INV-1", short.to_string()))?;
+        let limited = sku.limited();
+        self.buyers.take(buyer, line.sku, line.units, limited)?;
+        Ok(Line {
+            price: line.price,
+            sku: line.sku,
+            units,
+            returned: 0,
+            restocked: 0,
+            hold: Some(hold),
+        })
+    }
+
+    /// Sells what the lines hold.
+    pub(crate) fn post_lines(&mut self, lines: &mut Lines) -> Result<(), Violation> {
+        for line in lines.as_mut_slice() {
+            let hold = line
+                .hold
+                .take()
+                .ok_or_else(|| Violation::new("INV-3", "a line is not held"))?;
+            self.sku_mut(line.sku)?.units.post(hold)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_place(place: &Place) -> Result<(), Refusal> {
+    if place.lines.is_empty() || place.lines.len() > LINES_MOST {
+        return Err(Refusal::Invalid(format!(
+            "an order has 1 to {LINES_MOST} lines"
+        )));
+    }
+    let named = place
+        .buyer
+        .as_deref()
+        .map_or(Ok(()), |buyer| check_name("buyer", buyer));
+    let paid = place.paid.as_deref().map_or(Ok(()), |reference| {
+        check_name("payment reference", reference)
+    });
+    named.and(paid).map_err(Refusal::Invalid)?;
+    place.lines.iter().try_for_each(|ask| {
+        if ask.units == 0 {
+            return Err(Refusal::Invalid("a line has at least 1 unit".into()));
+        }
+        ask.price
+            .map_or(Ok(()), check_price)
+            .map_err(Refusal::Invalid)
+    })
+}
+
+fn within(of: LimitOf, limit: Option<Units>, used: u32, more: u64) -> Result<(), Refusal> {
+    match limit {
+        Some(limit) if u64::from(used) + more > u64::from(limit.0) => Err(Refusal::Limit {
+            of,
+            limit,
+            used: Units(used),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn total(terms: &Terms, lines: &[PlacedLine]) -> Result<Minor, Refusal> {
+    let sum = lines.iter().try_fold(Minor::ZERO, |sum, line| {
+        sum.plus(line.price.times(line.units, terms.currency)?)
+    });
+    // A sixteenth of the range leaves room for several captures of the same order.
+    sum.filter(|sum| sum.0 <= i64::MAX / 16)
+        .ok_or_else(|| Refusal::Invalid("the order's total is out of range".into()))
+}
+
+impl Command {
+    /// The buyer who gave the command, if a buyer did.
+    pub(crate) fn buyer(&self) -> Option<&str> {
+        match &self.actor {
+            Actor::Buyer(buyer) => Some(buyer),
+            Actor::Merchant(_) | Actor::House => None,
+        }
+    }
+}

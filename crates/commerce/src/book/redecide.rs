@@ -1,0 +1,295 @@
+//! Deciding a journalled entry again, by today's rules: what `verify` reports as a divergence.
+//!
+//! Recovery never does this. A divergence is no fault of the journal: it says that a rule has changed since, and that
+//! the buyer keeps what he was told.
+
+use std::sync::Arc;
+
+use super::{Book, Verdict};
+use crate::command::{
+    Action, Actor, Ask, ChargeOutcome, Command, Place, RefundAsk, RefundOutcome, Report, UnitsBack,
+};
+use crate::entry::{Asked, Bound, By, Entry, Fate, Placed, PlacedLine, RefundBegun};
+use crate::plan::{SaleState, Turn};
+use crate::{Refusal, Time};
+
+/// Today's rules decide otherwise than the journal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// What today's rules say.
+    pub today: String,
+}
+
+impl Book {
+    /// Decides the command of an entry again, on the book as it stood before that entry.
+    ///
+    /// # Errors
+    /// [`Divergence`] when today's rules decide otherwise.
+    pub fn redecide(&self, now: Time, entry: &Entry) -> Result<(), Divergence> {
+        if let Entry::Expired { orders } = entry {
+            return self.redecide_expired(now, orders);
+        }
+        if let Entry::Turned { to, key: None } = entry {
+            return self.redecide_turned(now, *to);
+        }
+        let Some((command, bound)) = self.command_of(entry) else {
+            return Ok(());
+        };
+        if let Some(bound) = bound {
+            if self.keys.find(&bound.digest).is_some() {
+                return Err(Divergence {
+                    today: "its idempotency key is bound already (INV-4)".into(),
+                });
+            }
+        }
+        match self.decide(now, &command) {
+            Verdict::Accept(today) if rekeyed((*today).clone(), bound) == *entry => Ok(()),
+            Verdict::Accept(today) => Err(Divergence {
+                today: format!("another outcome: {today:?}"),
+            }),
+            Verdict::Repeat(_) => Err(Divergence {
+                today: "a repeat, nothing new".into(),
+            }),
+            Verdict::Refuse(refusal) => Err(Divergence {
+                today: format!("a refusal: {refusal}"),
+            }),
+            Verdict::SweepFirst => Err(Divergence {
+                today: "holds that are due expire first".into(),
+            }),
+        }
+    }
+
+    fn redecide_expired(&self, now: Time, orders: &[u32]) -> Result<(), Divergence> {
+        let early = orders.iter().find(|&&number| {
+            !self
+                .orders
+                .get(number)
+                .is_some_and(|order| order.is_due(now))
+        });
+        early.map_or(Ok(()), |number| {
+            Err(Divergence {
+                today: format!("the hold of order {number} is not due"),
+            })
+        })
+    }
+
+    fn redecide_turned(&self, now: Time, to: SaleState) -> Result<(), Divergence> {
+        let window = self.window();
+        let sound = match to {
+            SaleState::Open => window.opens.is_none_or(|opens| now >= opens),
+            SaleState::Closed => window.closes.is_some_and(|closes| now >= closes),
+            _ => false,
+        };
+        if sound {
+            Ok(())
+        } else {
+            Err(Divergence {
+                today: format!("the window does not turn the sale to {to:?}"),
+            })
+        }
+    }
+
+    /// The command that an entry accepted. A key is made up where one is needed; the journal holds only its digest.
+    fn command_of<'a>(&self, entry: &'a Entry) -> Option<(Command, Option<&'a Bound>)> {
+        let report = |report| Some((Action::Report(report), None));
+        let (action, bound) = match entry {
+            Entry::Created { secret, plan, key } => Some((
+                Action::Create {
+                    secret: *secret,
+                    plan: plan.clone(),
+                },
+                Some(key),
+            )),
+            Entry::Altered { patch, key } => Some((Action::Alter(patch.clone()), Some(key))),
+            Entry::Turned { to, key } => Some((Action::Turn(turn_to(*to)?), key.as_ref())),
+            Entry::StockAdded { sku, units, key } => Some((
+                Action::AddStock {
+                    sku: self.name_of(*sku)?,
+                    units: *units,
+                },
+                Some(key),
+            )),
+            Entry::WrittenOff {
+                sku,
+                units,
+                reason,
+                key,
+            } => {
+                let action = Action::WriteOff {
+                    sku: self.name_of(*sku)?,
+                    units: *units,
+                    reason: reason.clone(),
+                };
+                Some((action, Some(key)))
+            }
+            Entry::Placed(placed) => {
+                Some((Action::Place(self.place_of(placed)?), Some(&placed.key)))
+            }
+            Entry::PayBegun { order, key, .. } => Some((Action::Pay { order: *order }, Some(key))),
+            Entry::Captured {
+                order,
+                attempt,
+                amount,
+                ..
+            } => {
+                let outcome = ChargeOutcome::Captured(*amount);
+                report(Report::Charge {
+                    order: *order,
+                    attempt: *attempt,
+                    outcome,
+                })
+            }
+            Entry::ChargeFailed { order, attempt } => report(Report::Charge {
+                order: *order,
+                attempt: *attempt,
+                outcome: ChargeOutcome::Failed,
+            }),
+            Entry::ChargeUnknown { order, attempt } => report(Report::Charge {
+                order: *order,
+                attempt: *attempt,
+                outcome: ChargeOutcome::Unknown,
+            }),
+            Entry::Cancelled { order, key, .. } => {
+                Some((Action::Cancel { order: *order }, Some(key)))
+            }
+            Entry::RefundBegun {
+                refund,
+                reason,
+                asked,
+                key,
+            } => {
+                let ask = ask_of(refund, reason.as_deref(), *asked);
+                Some((
+                    Action::Refund {
+                        order: refund.order,
+                        ask,
+                    },
+                    Some(key),
+                ))
+            }
+            Entry::Refunded { order, number } => report(Report::Refund {
+                order: *order,
+                number: *number,
+                outcome: RefundOutcome::Refunded,
+            }),
+            Entry::RefundFailed { order, number, .. } => report(Report::Refund {
+                order: *order,
+                number: *number,
+                outcome: RefundOutcome::Failed,
+            }),
+            Entry::ChargedBack {
+                order,
+                amount,
+                reference,
+                key,
+            } => {
+                let report = Report::Chargeback {
+                    order: *order,
+                    amount: *amount,
+                    reference: reference.clone(),
+                };
+                Some((Action::Report(report), Some(key)))
+            }
+            Entry::Shipped { order, key } => Some((Action::Ship { order: *order }, Some(key))),
+            Entry::Delivered { order, key } => Some((Action::Deliver { order: *order }, Some(key))),
+            Entry::Noted { .. } | Entry::Expired { .. } => None,
+        }?;
+        let actor = bound.map_or(Actor::House, |bound| match &bound.by {
+            By::Merchant(account) => Actor::Merchant(account.clone()),
+            By::Buyer(buyer) => Actor::Buyer(buyer.clone()),
+            By::House => Actor::House,
+        });
+        // A key no client can send: it is longer than a key may be, so it is never bound.
+        let key = bound.map(|_| "re-decided ".repeat(16).into());
+        Some((Command { actor, key, action }, bound))
+    }
+
+    fn name_of(&self, at: u32) -> Option<Arc<str>> {
+        self.skus.get(at as usize).map(|sku| sku.sku.clone())
+    }
+
+    fn place_of(&self, placed: &Placed) -> Option<Place> {
+        let ask = |line: &PlacedLine| {
+            let sku = self.skus.get(line.sku as usize)?;
+            Some(Ask {
+                sku: (&*sku.sku).into(),
+                units: line.units,
+                price: line.own_price.then_some(line.price),
+            })
+        };
+        Some(Place {
+            buyer: placed.buyer().cloned(),
+            tags: placed.tags.clone().into(),
+            lines: placed
+                .lines
+                .as_slice()
+                .iter()
+                .map(ask)
+                .collect::<Option<_>>()?,
+            paid: placed.paid.clone(),
+        })
+    }
+}
+
+fn turn_to(state: SaleState) -> Option<Turn> {
+    match state {
+        SaleState::Draft => None,
+        SaleState::Scheduled | SaleState::Open => Some(Turn::Open),
+        SaleState::Paused => Some(Turn::Pause),
+        SaleState::Closed => Some(Turn::Close),
+        SaleState::Retired => Some(Turn::Retire),
+    }
+}
+
+fn ask_of(refund: &RefundBegun, reason: Option<&str>, asked: Asked) -> RefundAsk {
+    RefundAsk {
+        amount: (asked == Asked::Amount).then_some(refund.amount),
+        lines: if asked == Asked::All {
+            Vec::new()
+        } else {
+            refund.lines.clone()
+        },
+        units: if refund.restocked {
+            UnitsBack::Restock
+        } else {
+            UnitsBack::StaySold
+        },
+        reason: reason.map(Into::into),
+    }
+}
+
+/// Today's entry under the journal's key, and with the journal's moments, so that only the decision is compared.
+fn rekeyed(mut entry: Entry, bound: Option<&Bound>) -> Entry {
+    let Some(bound) = bound else { return entry };
+    match &mut entry {
+        Entry::Created { key, .. }
+        | Entry::Altered { key, .. }
+        | Entry::Turned { key: Some(key), .. }
+        | Entry::StockAdded { key, .. }
+        | Entry::WrittenOff { key, .. }
+        | Entry::PayBegun { key, .. }
+        | Entry::Cancelled { key, .. }
+        | Entry::RefundBegun { key, .. }
+        | Entry::ChargedBack { key, .. }
+        | Entry::Shipped { key, .. }
+        | Entry::Delivered { key, .. } => *key = bound.clone(),
+        Entry::Placed(placed) => placed.key = bound.clone(),
+        _ => {}
+    }
+    entry
+}
+
+impl Fate {
+    /// Whether the money stays with the order.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Self::Kept | Self::KeptAgain)
+    }
+}
+
+impl From<Refusal> for Divergence {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            today: refusal.to_string(),
+        }
+    }
+}

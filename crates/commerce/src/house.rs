@@ -1,0 +1,221 @@
+//! The house book: what belongs to no sale.
+//!
+//! Merchant API keys (only their hashes), the registry of sales, and reports from outside that match no order. Its
+//! journal follows the same contract and record format as a sale's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ledger::Violation;
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Sales in one house, at most: what 24 bits hold.
+pub const SALES_MOST: u32 = (1 << 24) - 1;
+/// API keys in one house, at most.
+pub const API_KEYS_MOST: usize = 10_000;
+
+/// A merchant's API key as it is kept: never the key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its public number.
+    pub id: u64,
+    /// A name for people.
+    pub name: Box<str>,
+    /// The account it acts for.
+    pub account: Arc<str>,
+    /// What it may do, as a set of bits.
+    pub scopes: u32,
+    /// BLAKE3 hash of its secret.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created: Time,
+    /// When it was revoked, if it was.
+    pub revoked: Option<Time>,
+}
+
+/// A sale in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The account that owns it.
+    pub account: Arc<str>,
+    /// When it was registered.
+    pub created: Time,
+}
+
+/// An entry of the house journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HouseEntry {
+    /// An API key was made.
+    KeyMade(ApiKey),
+    /// An API key was revoked.
+    KeyRevoked {
+        /// Which.
+        id: u64,
+        /// Under whose authority.
+        by: Box<str>,
+    },
+    /// A number was given to a new sale, for the idempotency key that asked.
+    SaleRegistered {
+        /// The number.
+        sale: u32,
+        /// Who owns it.
+        account: Arc<str>,
+        /// Hash of the account and idempotency key that asked.
+        key: [u8; 16],
+    },
+    /// A report from outside that matches no order.
+    Unmatched {
+        /// Who reported.
+        source: Box<str>,
+        /// What, as it came, at most 4 KiB.
+        report: Box<str>,
+    },
+    /// A setting or rule changed, for the audit.
+    Setting {
+        /// Which.
+        name: Box<str>,
+        /// Its new value, never a secret.
+        value: Box<str>,
+    },
+}
+
+/// The house book.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HouseBook {
+    keys: BTreeMap<u64, ApiKey>,
+    sales: BTreeMap<u32, Registered>,
+    asked: BTreeMap<[u8; 16], u32>,
+    settings: BTreeMap<Box<str>, Box<str>>,
+    unmatched: u64,
+    time: Time,
+}
+
+impl HouseBook {
+    /// Applies an entry, just decided or read from the journal.
+    ///
+    /// # Errors
+    /// [`Violation`] when the entry does not fit.
+    pub fn apply(&mut self, now: Time, entry: &HouseEntry) -> Result<(), Violation> {
+        self.time = self.time.max(now);
+        match entry {
+            HouseEntry::KeyMade(key) => {
+                self.keys.insert(key.id, key.clone());
+            }
+            HouseEntry::KeyRevoked { id, .. } => {
+                let key = self.keys.get_mut(id);
+                let key = key.ok_or_else(|| Violation::new("INV-8", format!("no API key {id}")))?;
+                key.revoked.get_or_insert(now);
+            }
+            HouseEntry::SaleRegistered { sale, account, key } => {
+                if *sale != self.next_sale() {
+                    return Err(Violation::new(
+                        "INV-8",
+                        format!("sale {sale} is not the next"),
+                    ));
+                }
+                self.sales.insert(
+                    *sale,
+                    Registered {
+                        account: account.clone(),
+                        created: now,
+                    },
+                );
+                self.asked.insert(*key, *sale);
+            }
+            HouseEntry::Unmatched { .. } => self.unmatched += 1,
+            HouseEntry::Setting { name, value } => {
+                self.settings.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the next sale, from 1.
+    pub fn next_sale(&self) -> u32 {
+        self.sales.last_key_value().map_or(1, |(last, _)| last + 1)
+    }
+
+    /// The sale that an idempotency key asked for before.
+    pub fn asked(&self, key: &[u8; 16]) -> Option<u32> {
+        self.asked.get(key).copied()
+    }
+
+    /// All API keys, revoked ones too.
+    pub fn keys(&self) -> impl Iterator<Item = &ApiKey> {
+        self.keys.values()
+    }
+
+    /// One API key.
+    pub fn key(&self, id: u64) -> Option<&ApiKey> {
+        self.keys.get(&id)
+    }
+
+    /// All sales with their numbers.
+    pub fn sales(&self) -> impl Iterator<Item = (u32, &Registered)> {
+        self.sales.iter().map(|(number, sale)| (*number, sale))
+    }
+
+    /// One sale.
+    pub fn sale(&self, number: u32) -> Option<&Registered> {
+        self.sales.get(&number)
+    }
+
+    /// A setting's journalled value.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(AsRef::as_ref)
+    }
+
+    /// Reports that matched no order.
+    pub fn unmatched(&self) -> u64 {
+        self.unmatched
+    }
+
+    /// The last moment the book was told.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sales_are_numbered_without_a_gap_and_asked_for_once() {
+        let mut house = HouseBook::default();
+        let entry = |sale| HouseEntry::SaleRegistered {
+            sale,
+            account: "shop".into(),
+            key: [7; 16],
+        };
+        assert!(house.apply(Time(1), &entry(2)).is_err());
+        house.apply(Time(1), &entry(1)).expect("the next");
+        assert_eq!((house.next_sale(), house.asked(&[7; 16])), (2, Some(1)));
+    }
+
+    #[test]
+    fn a_revoked_key_stays_revoked_since_its_first_revocation() {
+        let mut house = HouseBook::default();
+        let key = ApiKey {
+            id: 9,
+            name: "till".into(),
+            account: "shop".into(),
+            scopes: 1,
+            hash: [0; 32],
+            created: Time(1),
+            revoked: None,
+        };
+        house
+            .apply(Time(1), &HouseEntry::KeyMade(key))
+            .expect("fits");
+        let revoke = HouseEntry::KeyRevoked {
+            id: 9,
+            by: "shop".into(),
+        };
+        house.apply(Time(5), &revoke).expect("fits");
+        house.apply(Time(8), &revoke).expect("fits");
+        assert_eq!(house.key(9).and_then(|key| key.revoked), Some(Time(5)));
+    }
+}
