@@ -1,0 +1,3 @@
+//! Integration tests of the drill, against small servers of their own.
+
+mod client;
