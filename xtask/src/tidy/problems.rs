@@ -7,62 +7,72 @@ use super::tree::Tree;
 
 const TABLE: &str = "crates/api/src/code.rs";
 const PAGES: &str = "docs/errors/";
+const INDEX: &str = "docs/errors/README.md";
 const CONTRACT: &str = "docs/openapi.json";
 
 /// Compares the table with the pages; that the contract equals the code is a test of `edge`.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let codes = codes(tree.text(TABLE).unwrap_or_default());
-    let pages: BTreeSet<String> = tree
-        .below(PAGES, ".md")
-        .filter_map(|(path, _)| path.strip_prefix(PAGES)?.strip_suffix(".md"))
-        .filter(|name| *name != "README")
-        .map(str::to_owned)
-        .collect();
     let mut findings = Vec::new();
     if codes.is_empty() {
-        findings.push(Finding::new(
-            TABLE,
-            "the table of codes is empty or not there",
-            "correct its path in xtask",
-        ));
+        let what = "the table of codes is empty or not there";
+        findings.push(Finding::new(TABLE, what, "correct its path in xtask"));
     }
-    for code in codes.difference(&pages) {
-        let page = format!("{PAGES}{code}.md");
-        findings.push(Finding::new(
-            page,
-            "the code has no page",
-            "write it: what happened, why, how to mend it, an example",
-        ));
-    }
-    for page in pages.difference(&codes) {
-        let place = format!("{PAGES}{page}.md");
-        findings.push(Finding::new(
-            place,
-            "the page has no code",
-            format!("remove it, or restore the code in {TABLE}"),
-        ));
-    }
-    for (path, text) in tree
-        .below(PAGES, ".md")
-        .filter(|(path, _)| !path.ends_with("README.md"))
-    {
-        let code = path.trim_start_matches(PAGES).trim_end_matches(".md");
-        if !text.starts_with(&format!("# {code}")) {
-            findings.push(Finding::new(
-                path,
-                "the page does not open with its code",
-                format!("open it with `# {code}: …`"),
-            ));
-        }
-    }
+    findings.extend(both_ways(&codes, tree));
+    findings.extend(heads(tree));
+    findings.extend(indexed(&codes, tree));
     if !tree.exists(CONTRACT) {
+        let mend = "generate it as CONTRIBUTING.md says";
         findings.push(Finding::new(
             CONTRACT,
             "the contract is not checked in",
-            "generate it as CONTRIBUTING.md says",
+            mend,
         ));
     }
     findings
+}
+
+/// The pages, each with the code in its name.
+fn pages(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
+    tree.below(PAGES, ".md").filter(|(path, _)| *path != INDEX)
+}
+
+fn code_of(path: &str) -> &str {
+    path.trim_start_matches(PAGES).trim_end_matches(".md")
+}
+
+fn both_ways(codes: &BTreeSet<String>, tree: &Tree) -> Vec<Finding> {
+    let pages: BTreeSet<String> = pages(tree)
+        .map(|(path, _)| code_of(path).to_owned())
+        .collect();
+    let missing = codes.difference(&pages).map(|code| {
+        let mend = "write it: what happened, why, how to mend it, an example";
+        Finding::new(format!("{PAGES}{code}.md"), "the code has no page", mend)
+    });
+    let stray = pages.difference(codes).map(|page| {
+        let mend = format!("remove it, or restore the code in {TABLE}");
+        Finding::new(format!("{PAGES}{page}.md"), "the page has no code", mend)
+    });
+    missing.chain(stray).collect()
+}
+
+fn heads(tree: &Tree) -> Vec<Finding> {
+    let odd = pages(tree).filter(|(path, text)| !text.starts_with(&format!("# {}", code_of(path))));
+    odd.map(|(path, _)| {
+        let mend = format!("open it with `# {}: …`", code_of(path));
+        Finding::new(path, "the page does not open with its code", mend)
+    })
+    .collect()
+}
+
+fn indexed(codes: &BTreeSet<String>, tree: &Tree) -> Vec<Finding> {
+    let index = tree.text(INDEX).unwrap_or_default();
+    let absent = codes
+        .iter()
+        .filter(|code| !index.contains(&format!("[{code}]({code}.md)")));
+    absent
+        .map(|code| Finding::new(INDEX, format!("it does not name {code}"), "add its row"))
+        .collect()
 }
 
 /// The codes that a source names in string literals.
@@ -90,32 +100,33 @@ mod tests {
     );
     const PAGE: (&str, &str) = ("docs/errors/TG-1001.md", "# TG-1001: malformed JSON\n");
     const OPENAPI: (&str, &str) = (CONTRACT, "{}");
+    const LISTED: (&str, &str) = (INDEX, "| [TG-1001](TG-1001.md) | 400 |");
 
     #[test]
     fn every_code_has_its_page() {
-        assert_eq!(
-            check(&Tree::of(&[
-                API,
-                PAGE,
-                OPENAPI,
-                ("docs/errors/README.md", "")
-            ])),
-            []
-        );
-        assert_eq!(check(&Tree::of(&[API, OPENAPI])).len(), 1);
+        assert_eq!(check(&Tree::of(&[API, PAGE, OPENAPI, LISTED])), []);
+        assert_eq!(check(&Tree::of(&[API, OPENAPI, LISTED])).len(), 1);
     }
 
     #[test]
     fn a_page_without_a_code_or_with_another_head_is_found() {
         let stray = ("docs/errors/TG-9999.md", "# TG-9999\n");
-        assert_eq!(check(&Tree::of(&[API, PAGE, stray, OPENAPI])).len(), 1);
+        assert_eq!(
+            check(&Tree::of(&[API, PAGE, stray, OPENAPI, LISTED])).len(),
+            1
+        );
         let wrong = ("docs/errors/TG-1001.md", "# TG-1002\n");
-        assert_eq!(check(&Tree::of(&[API, wrong, OPENAPI])).len(), 1);
+        assert_eq!(check(&Tree::of(&[API, wrong, OPENAPI, LISTED])).len(), 1);
+    }
+
+    #[test]
+    fn an_index_that_leaves_out_a_code_is_found() {
+        assert_eq!(check(&Tree::of(&[API, PAGE, OPENAPI])).len(), 1);
     }
 
     #[test]
     fn a_missing_table_or_contract_is_found() {
         assert_eq!(check(&Tree::of(&[OPENAPI])).len(), 1);
-        assert_eq!(check(&Tree::of(&[API, PAGE])).len(), 1);
+        assert_eq!(check(&Tree::of(&[API, PAGE, LISTED])).len(), 1);
     }
 }
