@@ -16,7 +16,7 @@ pub(crate) fn describe() -> Result<Value> {
         "processor": field(&processors, "model name").unwrap_or(std::env::consts::ARCH),
         "cores": std::thread::available_parallelism()?.get(),
         "memory_mib": field(&memory, "MemTotal").and_then(kib).map(|kib| kib / 1024),
-        "kernel": output(Command::new("uname").arg("-sr"))?.trim(),
+        "kernel": kernel(&output(Command::new("uname").arg("-sr"))?),
         "compiler": output(Command::new("rustc").arg("--version"))?.trim(),
     }))
 }
@@ -44,6 +44,11 @@ pub(crate) fn date() -> Result<String> {
         .to_owned())
 }
 
+/// Name and version, without what a distribution appends.
+fn kernel(text: &str) -> &str {
+    text.trim().split('-').next().unwrap_or_default()
+}
+
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim())
@@ -56,6 +61,11 @@ fn kib(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_is_its_name_and_version() {
+        assert_eq!(kernel("Linux 6.12.3-amd64\n"), "Linux 6.12.3");
+    }
 
     #[test]
     fn fields_of_proc_are_read() {
