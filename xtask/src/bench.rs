@@ -17,7 +17,7 @@ use crate::{engines, machine};
 pub(crate) struct Options {
     /// The measurements to run; all of them when none is named.
     names: Vec<String>,
-    /// Keep each result as docs/perf/<name>.json.
+    /// Keep each result as `docs/perf/<name>.json`.
     #[arg(long)]
     save: bool,
     /// Show the names and what each one measures.

@@ -1,7 +1,7 @@
 //! The house's own tools: the gate (`ci`, `tidy`, `test`), the measurements (`bench`) and the
 //! reproducible release (`release`). Run them as `cargo xtask <command>`.
 //!
-//! Checks are written as pure functions over a [`tidy::Tree`] of files and a [`tidy::Graph`] of
+//! Checks are written as pure functions over a tree of files and a graph of
 //! crates, so each one has a test in which it fails: a check that cannot fail proves nothing.
 #![expect(
     clippy::disallowed_methods,
