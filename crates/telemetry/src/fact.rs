@@ -1,0 +1,22 @@
+//! Things that happened, told to operators. One struct gives its counters and its log line.
+
+use crate::meters::Meters;
+
+mod door;
+mod house;
+mod selling;
+
+pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
+pub use house::{ClockStepped, Listening, Recovered, Started, Stopping};
+pub use selling::{
+    BatchDecided, BatchDurable, EffectDone, EffectDropped, EffectRetried, InvariantViolated,
+    JournalFailed, JournalResumed, ProjectorMoved, ReconcileGap, StockCounted,
+};
+
+/// Something that happened.
+pub trait Fact {
+    /// Counts it.
+    fn count(&self, meters: &Meters);
+    /// Logs it, when it is worth a line.
+    fn log(&self);
+}

@@ -1,0 +1,142 @@
+//! The values that labels may have. Closed sets, so that no client can make new time series.
+
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use std::fmt::{self, Write};
+
+macro_rules! label_values {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $text:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),* }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The value of the label.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+                encoder.write_str(self.name())
+            }
+        }
+    };
+}
+
+label_values! {
+    /// The numbered invariants of `docs/invariants.md`.
+    Invariant {
+        /// No oversell.
+        NoOversell "INV-1",
+        /// No over-refund.
+        NoOverRefund "INV-2",
+        /// One outcome per order.
+        OneOutcome "INV-3",
+        /// One effect per key.
+        OneEffect "INV-4",
+        /// Limits hold.
+        Limits "INV-5",
+        /// Seats and completion of teams.
+        Seats "INV-6",
+        /// Shown means durable.
+        ShownDurable "INV-7",
+        /// The chain is unbroken.
+        Chain "INV-8",
+        /// Units are conserved.
+        Units "INV-9",
+        /// Money is conserved.
+        Money "INV-10",
+        /// Read models equal the book.
+        ReadModels "INV-11",
+    }
+}
+
+impl Invariant {
+    /// The invariant with this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|invariant| invariant.name() == name)
+    }
+}
+
+label_values! {
+    /// Why an order was refused.
+    Refused {
+        /// Not enough units were left.
+        SoldOut "sold_out",
+        /// A purchase limit was reached.
+        Limit "limit",
+        /// The sale was not open.
+        NotOpen "not_open",
+        /// A rule did not admit the buyer.
+        NotEligible "not_eligible",
+        /// The key was used with another body.
+        KeyReused "key_reused",
+        /// The request was invalid or about something unknown.
+        Invalid "invalid",
+        /// The desk's queue was full.
+        Busy "busy",
+        /// Anything else.
+        Other "other",
+    }
+}
+
+impl Refused {
+    /// The reason that goes with an error code.
+    #[must_use]
+    pub const fn of(code: api::Code) -> Self {
+        use api::Code;
+        match code {
+            Code::SoldOut => Self::SoldOut,
+            Code::LimitReached => Self::Limit,
+            Code::SaleNotOpen => Self::NotOpen,
+            Code::NotEligible => Self::NotEligible,
+            Code::KeyReused => Self::KeyReused,
+            Code::InvalidFields | Code::SaleNotFound | Code::SkuNotFound | Code::TooManyItems => {
+                Self::Invalid
+            }
+            Code::Busy => Self::Busy,
+            _ => Self::Other,
+        }
+    }
+
+    pub(crate) const fn place(self) -> usize {
+        self as usize
+    }
+}
+
+label_values! {
+    /// A call to the outside.
+    EffectKind {
+        /// A charge.
+        Charge "charge",
+        /// A refund.
+        Refund "refund",
+        /// A look at what became of a charge or refund.
+        Lookup "lookup",
+    }
+}
+
+label_values! {
+    /// Where units are.
+    UnitsIn {
+        /// Ever came in.
+        Stocked "stocked",
+        /// Can be bought.
+        Available "available",
+        /// In unpaid orders.
+        Held "held",
+        /// Sold.
+        Sold "sold",
+        /// Lost unsold.
+        WrittenOff "written_off",
+    }
+}
