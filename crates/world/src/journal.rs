@@ -120,7 +120,8 @@ pub trait Journal: Send {
     /// The last durable place.
     fn position(&self) -> Position;
 
-    /// Appends `batch` behind batch number `expected`. One append is in flight at a time.
+    /// Appends `batch` behind batch number `expected`. One append is in flight at a time; it is on
+    /// its way when this returns, and dropping the journal waits for it.
     ///
     /// The future fails with [`JournalError::WrongPosition`] or [`JournalError::TooLarge`] if
     /// nothing was tried; with [`JournalError::Unknown`] if the batch may or may not be there
@@ -152,4 +153,25 @@ pub trait BatchReader: Send {
     /// # Errors
     /// [`JournalError::Damaged`] or [`JournalError::Io`]; the reader stays where it was.
     fn next(&mut self) -> Result<Option<Batch>, JournalError>;
+}
+
+/// Checks that the journal has what somebody has seen: a snapshot, a read model, or a client with
+/// a receipt. A witness at sequence 0 has seen nothing.
+///
+/// # Errors
+/// [`JournalError::Lost`] if it has not; what [`Journal::read`] says if it cannot be read.
+pub fn check_witness(journal: &dyn Journal, witness: Position) -> Result<(), JournalError> {
+    let end = journal.position();
+    if witness.sequence == 0 {
+        return Ok(());
+    }
+    let lost = |found| Err(JournalError::Lost { witness, found });
+    if witness.sequence > end.sequence {
+        return lost(end);
+    }
+    match journal.read(witness.sequence - 1)?.next()? {
+        Some(batch) if batch.position() == witness => Ok(()),
+        Some(batch) => lost(batch.position()),
+        None => lost(end),
+    }
 }

@@ -6,7 +6,9 @@
 //! # Panics
 //! All functions here panic when the journal breaks the contract: they are tests.
 
-use super::{Batch, BatchReader, Journal, JournalError, NewBatch, PAYLOAD_BYTES_MAX, Position};
+use super::{
+    Batch, BatchReader, Journal, JournalError, NewBatch, PAYLOAD_BYTES_MAX, Position, check_witness,
+};
 
 /// A place where one journal can be opened, closed, opened again, and made to fail.
 pub trait Rig {
@@ -34,6 +36,7 @@ pub async fn all<R: Rig>(mut fresh: impl FnMut() -> R) {
     a_failed_batch_is_replaced_and_never_read(fresh()).await;
     a_dropped_append_is_not_taken_back(fresh()).await;
     archived_batches_are_still_read(fresh()).await;
+    a_witness_of_what_is_not_there_tells_of_loss(fresh()).await;
 }
 
 /// A new journal has no batch, and reading it finds none.
@@ -246,6 +249,30 @@ pub async fn archived_batches_are_still_read<R: Rig>(mut rig: R) {
     let mut journal = rig.open();
     assert_eq!(read_all(&*journal, 0).len(), 41);
     append(&mut *journal, 41, sample(41)).await;
+}
+
+/// A witness is held against the record: ahead of it, or of another history, is loss.
+pub async fn a_witness_of_what_is_not_there_tells_of_loss<R: Rig>(mut rig: R) {
+    let mut journal = rig.open();
+    let first = append(&mut *journal, 0, sample(0)).await;
+    let second = append(&mut *journal, 1, sample(1)).await;
+    for seen in [first, second] {
+        check_witness(&*journal, seen).expect("what the journal has");
+    }
+    let ahead = Position {
+        sequence: 3,
+        ..second
+    };
+    let other = Position {
+        sequence: 1,
+        ..second
+    };
+    for (witness, end) in [(ahead, second), (other, first)] {
+        match check_witness(&*journal, witness) {
+            Err(JournalError::Lost { found, .. }) => assert_eq!(found, end),
+            answer => panic!("expected a loss, got {answer:?}"),
+        }
+    }
 }
 
 fn sample(number: u64) -> NewBatch {

@@ -99,10 +99,10 @@ impl JournalError {
         match self {
             Self::WrongPosition { .. } => ErrorKind::Conflict,
             Self::Unknown { .. } | Self::Withdrawn { .. } => ErrorKind::Retry,
-            Self::Broken | Self::Io { .. } => ErrorKind::Wait,
+            Self::Broken | Self::Busy | Self::Io { .. } => ErrorKind::Wait,
             Self::TooLarge { .. } | Self::Version { .. } => ErrorKind::Fix,
             Self::Damaged { .. } | Self::Lost { .. } => ErrorKind::Corrupt,
-            Self::Busy | Self::Closed => ErrorKind::Bug,
+            Self::Closed => ErrorKind::Bug,
         }
     }
 }

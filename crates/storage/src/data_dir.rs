@@ -1,0 +1,223 @@
+//! The data directory: one place on disk, one process at a time.
+//!
+//! ```text
+//!   data/
+//!     lock            advisory lock; holds the number of the process that has it
+//!     format          "tidegate data 1"
+//!     clock           when the last process was last seen alive
+//!     models.sqlite   read models; can be thrown away
+//!     house/          journal and snapshots of what belongs to no sale
+//!     sales/00000001/ journal and snapshots of sale 1
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use world::disk::{Access, Disk, DiskLock, LockError};
+
+use crate::error::StorageError;
+use crate::files::{make_dir, replace_file};
+
+/// Newest layout that this program reads, and the one it makes.
+const VERSION: u32 = 1;
+
+/// First line of the format file, before the version.
+const FORMAT_NAME: &str = "tidegate data ";
+
+/// A format file is one short line.
+const FORMAT_BYTES_MAX: usize = 64;
+
+/// Names that a fresh directory may already have: ours while it is made, and a file system's own.
+const HARMLESS: [&str; 4] = ["lock", "format", "format.tmp", "lost+found"];
+
+/// A data directory, locked by this process or only looked at.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: Option<Box<dyn DiskLock>>,
+}
+
+impl DataDir {
+    /// Opens the directory for `pid`, this process, or makes it if it is missing or empty. It is
+    /// locked until the value is dropped.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`], [`StorageError::ReadOnly`], [`StorageError::Foreign`],
+    /// [`StorageError::Version`], [`StorageError::Damaged`], [`StorageError::Io`].
+    pub fn open(disk: &Arc<dyn Disk>, root: &Path, pid: u32) -> Result<Self, StorageError> {
+        let disk = &**disk;
+        make_dir(disk, root).map_err(|error| cannot_write("make", root, error))?;
+        // Looked at before anything is made in it, so that a mistyped path is left as it was.
+        let begun = disk
+            .exists(&root.join("format"))
+            .map_err(|error| cannot("look into", root, error))?;
+        if !begun {
+            refuse_foreign(disk, root)?;
+        }
+        let lock = lock(disk, root, pid)?;
+        let format = root.join("format");
+        if begun {
+            check_format(disk, &format)?;
+        } else {
+            let line = format!("{FORMAT_NAME}{VERSION}\n");
+            replace_file(disk, &format, &[line.as_bytes()])
+                .map_err(|error| cannot_write("write", root, error))?;
+        }
+        let dir = Self {
+            root: root.to_owned(),
+            _lock: Some(lock),
+        };
+        for part in [dir.house(), dir.sales()] {
+            make_dir(disk, &part).map_err(|error| cannot_write("make", root, error))?;
+        }
+        Ok(dir)
+    }
+
+    /// Looks at a directory that may belong to another process; nothing is changed or locked.
+    ///
+    /// # Errors
+    /// [`StorageError::Missing`], [`StorageError::Version`], [`StorageError::Damaged`],
+    /// [`StorageError::Io`].
+    pub fn inspect(disk: &Arc<dyn Disk>, root: &Path) -> Result<Self, StorageError> {
+        check_format(&**disk, &root.join("format")).map_err(|error| match error {
+            StorageError::Io { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                StorageError::Missing {
+                    path: root.to_owned(),
+                }
+            }
+            other => other,
+        })?;
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: None,
+        })
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The house journal's directory.
+    #[must_use]
+    pub fn house(&self) -> PathBuf {
+        self.root.join("house")
+    }
+
+    /// The directory with one directory for each sale.
+    #[must_use]
+    pub fn sales(&self) -> PathBuf {
+        self.root.join("sales")
+    }
+
+    /// The directory of one sale's journal; made by whoever opens the journal.
+    #[must_use]
+    pub fn sale(&self, number: u64) -> PathBuf {
+        self.sales().join(format!("{number:08}"))
+    }
+
+    /// Numbers of the sales that have a directory, rising.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn sale_numbers(&self, disk: &dyn Disk) -> Result<Vec<u64>, StorageError> {
+        let sales = self.sales();
+        let names = match disk.list(&sales) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(cannot("list", &sales, error)),
+        };
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The read models' file.
+    #[must_use]
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models.sqlite")
+    }
+
+    /// The file that tells a stepped clock from downtime.
+    #[must_use]
+    pub fn clock(&self) -> PathBuf {
+        self.root.join("clock")
+    }
+}
+
+fn refuse_foreign(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
+    let names = disk
+        .list(root)
+        .map_err(|error| cannot("list", root, error))?;
+    match names
+        .into_iter()
+        .find(|name| !HARMLESS.contains(&name.as_str()))
+    {
+        Some(found) => Err(StorageError::Foreign {
+            path: root.to_owned(),
+            found,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn lock(disk: &dyn Disk, root: &Path, pid: u32) -> Result<Box<dyn DiskLock>, StorageError> {
+    disk.try_lock(&root.join("lock"), &format!("{pid}\n"))
+        .map_err(|error| match error {
+            LockError::Held { note } => StorageError::Locked {
+                path: root.to_owned(),
+                pid: note.trim().parse().ok(),
+            },
+            LockError::Io(error) => cannot_write("lock", root, error),
+        })
+}
+
+fn check_format(disk: &dyn Disk, path: &Path) -> Result<(), StorageError> {
+    let mut bytes = [0; FORMAT_BYTES_MAX];
+    let count = disk
+        .open(path, Access::Read)
+        .and_then(|file| file.read_at(0, &mut bytes))
+        .map_err(|error| cannot("read", path, error))?;
+    let version = std::str::from_utf8(&bytes[..count])
+        .ok()
+        .and_then(|text| text.strip_prefix(FORMAT_NAME)?.trim_end().parse().ok());
+    match version {
+        Some(VERSION) => Ok(()),
+        Some(found) => Err(StorageError::Version {
+            path: path.to_owned(),
+            found,
+            supported: VERSION,
+        }),
+        None => Err(StorageError::Damaged {
+            path: path.to_owned(),
+            reason: "it does not name a format",
+        }),
+    }
+}
+
+fn cannot(action: &'static str, path: &Path, source: io::Error) -> StorageError {
+    StorageError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn cannot_write(action: &'static str, root: &Path, source: io::Error) -> StorageError {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StorageError::ReadOnly {
+                path: root.to_owned(),
+                source,
+            }
+        }
+        _ => cannot(action, root, source),
+    }
+}

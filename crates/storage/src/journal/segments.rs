@@ -1,0 +1,199 @@
+//! Which files make up a journal, and in which order.
+//!
+//! The newest segment with a good header is the tip; the record is what can be reached from it by
+//! following predecessors. Files that nobody names were left behind by a failed append.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use world::disk::{Access, Disk};
+use world::journal::JournalError;
+
+use super::damage::{cannot, damaged_segment};
+use super::header::{HEADER_LEN, HeaderFault, SegmentHeader, VERSION};
+
+/// Directory, inside the journal's own, for segments out of the way.
+pub(super) const ARCHIVE_DIR: &str = "archive";
+
+/// The segments of a journal as far back as anybody has asked, oldest first, never empty.
+#[derive(Clone, Debug)]
+pub(super) struct Segments {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    chain: Vec<SegmentHeader>,
+}
+
+/// What a directory holds.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    pub(super) segments: Segments,
+    /// Files numbered above the tip whose header is no header, and why.
+    pub(super) headless: Vec<(u64, &'static str)>,
+}
+
+impl Segments {
+    /// A journal of one segment.
+    pub(super) fn begin(disk: Arc<dyn Disk>, dir: &Path, header: SegmentHeader) -> Self {
+        Self {
+            disk,
+            dir: dir.to_owned(),
+            chain: vec![header],
+        }
+    }
+
+    /// Finds the tip; `None` where no journal was begun.
+    pub(super) fn discover(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+    ) -> Result<Option<Discovery>, JournalError> {
+        let ordinals = ordinals(&**disk, dir)?;
+        let mut headless = Vec::new();
+        for ordinal in ordinals.iter().rev() {
+            match load(&**disk, &dir.join(file_name(*ordinal)), *ordinal)? {
+                Ok(tip) => {
+                    let segments = Self::begin(disk.clone(), dir, tip);
+                    return Ok(Some(Discovery { segments, headless }));
+                }
+                Err(reason) => headless.push((*ordinal, reason)),
+            }
+        }
+        if let Some((ordinal, reason)) = headless.last() {
+            return Err(damaged_segment(&dir.join(file_name(*ordinal)), reason));
+        }
+        match ordinals_archived(&**disk, dir)?.last() {
+            Some(ordinal) => Err(damaged_segment(
+                &dir.join(file_name(ordinal + 1)),
+                "the archive has older segments, but this one is missing",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Follows predecessors until the segment with batch `sequence + 1` is known.
+    pub(super) fn reach(&mut self, sequence: u64) -> Result<(), JournalError> {
+        let mut older = Vec::new();
+        let mut oldest = self.chain[0];
+        while let Some(before) = oldest.predecessor
+            && oldest.base.sequence > sequence
+        {
+            let header = self.load_older(before.ordinal)?;
+            let in_order = header.journal == oldest.journal
+                && header.ordinal < oldest.ordinal
+                && header.base.sequence <= oldest.base.sequence;
+            if !in_order {
+                let reason = "this is not the segment that its successor names";
+                return Err(damaged_segment(&self.path(before.ordinal)?, reason));
+            }
+            older.push(header);
+            oldest = header;
+        }
+        older.reverse();
+        self.chain.splice(0..0, older);
+        Ok(())
+    }
+
+    fn load_older(&self, ordinal: u64) -> Result<SegmentHeader, JournalError> {
+        let path = self.path(ordinal)?;
+        load(&*self.disk, &path, ordinal)?.map_err(|reason| damaged_segment(&path, reason))
+    }
+
+    /// Index of the segment in which batch `sequence + 1` is, or will be. [`Segments::reach`]
+    /// comes first.
+    pub(super) fn locate(&self, sequence: u64) -> usize {
+        let behind = self
+            .chain
+            .partition_point(|header| header.base.sequence <= sequence);
+        behind.saturating_sub(1)
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&SegmentHeader> {
+        self.chain.get(index)
+    }
+
+    /// Where the segment at `index` ends; `None` for the tip.
+    pub(super) fn end(&self, index: usize) -> Option<u64> {
+        Some(self.chain.get(index + 1)?.predecessor?.end)
+    }
+
+    pub(super) fn tip(&self) -> SegmentHeader {
+        self.chain[self.chain.len() - 1]
+    }
+
+    /// Makes a durable segment the tip.
+    pub(super) fn push(&mut self, tip: SegmentHeader) {
+        self.chain.push(tip);
+    }
+
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where a segment's file is now: in place, or in the archive.
+    pub(super) fn path(&self, ordinal: u64) -> Result<PathBuf, JournalError> {
+        let path = self.dir.join(file_name(ordinal));
+        let archived = self.dir.join(ARCHIVE_DIR).join(file_name(ordinal));
+        for path in [&path, &archived] {
+            if self.disk.exists(path).map_err(cannot("find", path))? {
+                return Ok(path.clone());
+            }
+        }
+        Err(damaged_segment(
+            &path,
+            "the segment is missing, here and in the archive",
+        ))
+    }
+}
+
+/// Name of a segment's file.
+pub(super) fn file_name(ordinal: u64) -> String {
+    format!("{ordinal:08}.journal")
+}
+
+/// Numbers of the segments in place, rising; none if there is no directory.
+pub(super) fn ordinals(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, JournalError> {
+    let names = match disk.list(dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot("list", dir)(error)),
+    };
+    let mut ordinals: Vec<u64> = names.iter().filter_map(|name| ordinal_of(name)).collect();
+    ordinals.sort_unstable();
+    Ok(ordinals)
+}
+
+fn ordinals_archived(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, JournalError> {
+    ordinals(disk, &dir.join(ARCHIVE_DIR))
+}
+
+fn ordinal_of(name: &str) -> Option<u64> {
+    let ordinal = name.strip_suffix(".journal")?.parse().ok()?;
+    (ordinal > 0 && file_name(ordinal) == name).then_some(ordinal)
+}
+
+/// Reads a header; the inner error says why the bytes are none.
+fn load(
+    disk: &dyn Disk,
+    path: &Path,
+    ordinal: u64,
+) -> Result<Result<SegmentHeader, &'static str>, JournalError> {
+    let mut bytes = [0; HEADER_LEN];
+    let count = disk
+        .open(path, Access::Read)
+        .and_then(|file| file.read_at(0, &mut bytes))
+        .map_err(cannot("read", path))?;
+    match SegmentHeader::decode(&bytes[..count]) {
+        Ok(header) if header.ordinal == ordinal => Ok(Ok(header)),
+        Ok(_) => Ok(Err("the header has the number of another file")),
+        Err(HeaderFault::Bad(reason)) => Ok(Err(reason)),
+        Err(HeaderFault::Version(found)) => Err(JournalError::Version {
+            file: path.to_owned(),
+            found,
+            supported: VERSION,
+        }),
+    }
+}

@@ -1,0 +1,11 @@
+//! The embedded engine, seen from outside.
+
+mod bytes;
+mod conformance;
+mod crashes;
+mod data_dirs;
+mod desk;
+mod directory_reading;
+mod faults;
+mod recovery;
+mod snapshots;
