@@ -5,6 +5,7 @@
 
 mod audit;
 mod buyers;
+mod effect;
 mod expiry;
 mod fulfil;
 mod keys;

@@ -1,1 +1,19 @@
-//! Tidegate: shop.
+//! Commerce, running: the desk of each sale, the cashier, the projector, the registry.
+//!
+//! Why it exists: the book decides and knows nothing of disks, clocks or networks; this room brings it to life and keeps
+//! the order of things: decide, make durable, then answer (law 3).
+//!
+//! ```text
+//!   Handle (api traits) ──▶ Registry ──▶ Desk of the sale ──▶ Journal
+//!                                          │    ▲
+//!                        effects, durable  ▼    │ reports
+//!                                        Cashier ──▶ payment provider
+//!                        batches, durable ▶ Projector ──▶ read models
+//! ```
+//!
+//! Start with [`desk`]. Invariants: INV-7 (shown means durable): every answer waits for the batch that holds it.
+//! Not here: HTTP, the command line, any rule of commerce.
+
+pub mod clock;
+pub mod desk;
+pub mod open;

@@ -1,0 +1,94 @@
+//! A batch being built: decided on the book, not durable yet.
+
+use commerce::{Book, Effect, Entry, Time, record};
+use ledger::Violation;
+use world::journal::NewBatch;
+
+use super::job::Job;
+
+/// Bytes after which a batch takes no more jobs; a single job adds at most a few megabytes.
+const PAYLOAD_BYTES_ENOUGH: usize = 4 * 1024 * 1024;
+
+/// What goes to the disk together, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) time: Time,
+    pub(super) jobs: Vec<Box<dyn Job>>,
+    pub(super) commands: usize,
+    pub(super) entries: u32,
+    pub(super) payload: Vec<u8>,
+    pub(super) effects: Vec<Effect>,
+    /// Orders that changed, newest last, for watchers.
+    pub(super) changed: Vec<u32>,
+}
+
+/// How many changed orders a batch remembers for watchers.
+const CHANGED_MOST: usize = 16;
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.entries == 0
+    }
+
+    pub(super) fn is_full(&self, commands_max: usize) -> bool {
+        self.commands >= commands_max || self.payload.len() >= PAYLOAD_BYTES_ENOUGH
+    }
+
+    /// Runs a job on the book and takes it in.
+    pub(super) fn run(
+        &mut self,
+        mut job: Box<dyn Job>,
+        book: &mut Book,
+        scratch: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
+        let ran = job.run(book, self.time, scratch);
+        self.commands += job.weight() as usize;
+        self.jobs.push(job);
+        ran?;
+        self.record(book, scratch)
+    }
+
+    /// Encodes what was decided, and notes the effects.
+    pub(super) fn record(&mut self, book: &Book, scratch: &mut Vec<Entry>) -> Result<(), Violation> {
+        for entry in scratch.drain(..) {
+            let put = record::put(&entry, &mut self.payload);
+            put.map_err(|error| Violation::new("INV-8", format!("an entry does not encode: {error}")))?;
+            self.entries += 1;
+            self.note(book, &entry);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, book: &Book, entry: &Entry) {
+        self.effects.extend(book.begun(entry));
+        if let Some(order) = changed(entry) {
+            if self.changed.len() == CHANGED_MOST {
+                self.changed.remove(0);
+            }
+            self.changed.push(order);
+        }
+    }
+
+    /// What the journal is given.
+    pub(super) fn seal(&mut self) -> NewBatch {
+        NewBatch {
+            time_ms: self.time.0,
+            entries: self.entries,
+            payload: std::mem::take(&mut self.payload),
+        }
+    }
+}
+
+/// The order that an entry is about, for watchers.
+fn changed(entry: &Entry) -> Option<u32> {
+    match entry {
+        Entry::Placed(placed) => Some(placed.order),
+        Entry::Captured { order, .. }
+        | Entry::Cancelled { order, .. }
+        | Entry::Refunded { order, .. }
+        | Entry::Shipped { order, .. }
+        | Entry::Delivered { order, .. } => Some(*order),
+        Entry::Expired { orders } => orders.last().copied(),
+        _ => None,
+    }
+}
