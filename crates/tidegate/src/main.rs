@@ -1,3 +1,30 @@
 //! The Tidegate binary: the composition root and nothing else.
+//!
+//! Why it exists: somebody has to read the command line and the environment, choose what stands behind each contract,
+//! and put the rooms together. That happens here and nowhere below.
+//!
+//! ```text
+//!   command line ──▶ command::{serve, drill, replay, …} ──▶ Server = storage + shop + edge
+//!   file, environment, flags ──▶ Settings ────────────────────┘
+//! ```
+//!
+//! Start with [`command`], then [`settings`].
+//!
+//! Invariant: exit code 0 is fine, 1 a finding in the data or the drill, 2 a command that could not be done as asked.
+//!
+//! Not here: any rule about a sale, any route, any byte on disk.
 
-fn main() {}
+mod command;
+mod failure;
+mod settings;
+mod terminal;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match command::Line::parse().run() {
+        Ok(code) => code,
+        Err(error) => failure::tell(&error),
+    }
+}

@@ -1,0 +1,44 @@
+//! The configuration as a whole: the rooms' own settings, put together and judged together.
+
+mod environment;
+mod fault;
+mod layers;
+mod show;
+
+pub(crate) use environment::environment;
+pub(crate) use fault::Fault;
+pub(crate) use layers::{Layers, Loaded, load};
+pub(crate) use show::{as_json, as_toml};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that can be configured. Each room owns its part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The data directory; made when it is missing. One process at a time. Default `tidegate-data`.
+    pub(crate) data: PathBuf,
+    /// What is logged, and how.
+    pub(crate) log: telemetry::log::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("tidegate-data"),
+            log: telemetry::log::Settings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with values that each by itself can be read.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.data.as_os_str().is_empty() {
+            faults.push(Fault::new("data", "must not be empty"));
+        }
+        faults
+    }
+}

@@ -1,0 +1,7 @@
+//! The binary as a stranger meets it: as a process, by its exit codes, its words and its answers.
+#![allow(clippy::unwrap_used)]
+
+mod configuration;
+mod process;
+mod reference;
+mod usage;
