@@ -18,4 +18,8 @@
 //! Not here: how orders are decided or stored (this crate never names `shop`, `edge` or `storage`: it sees what a
 //! client sees, and an audit that the binary hands in), the command line, and progress bars.
 
+mod chance;
 pub mod client;
+mod problem;
+pub mod replay;
+pub mod watch;
