@@ -25,6 +25,7 @@ mod segments;
 mod settings;
 mod shared;
 mod tail;
+mod tails;
 mod walker;
 mod window;
 
@@ -34,5 +35,6 @@ pub use inline::InlineJournal;
 pub use log::Log;
 pub use prepare::{Prepared, prepare};
 pub use reader::read_dir;
-pub use recover::{RecoverError, Recovery, TornTail, recover};
+pub use recover::{RecoverError, Recovery, recover};
 pub use settings::{Doors, JournalSettings};
+pub use tails::TornTail;

@@ -2,22 +2,23 @@
 //!
 //! [`super::FileJournal`] runs it on a thread; a simulation may call it as it is.
 
-use std::path::{Path, PathBuf};
+mod archive;
+mod opening;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use world::journal::{Archived, JournalError, NewBatch, PAYLOAD_BYTES_MAX, Position};
+use world::journal::{JournalError, NewBatch, PAYLOAD_BYTES_MAX, Position};
 
-use super::damage::cannot;
-use super::frame::{FrameHeader, genesis};
+use super::frame::FrameHeader;
 use super::header::{Predecessor, SegmentHeader};
-use super::prepare::{Prepared, prepare};
-use super::recover::{Recovery, Tip, TornTail};
-use super::segments::{ARCHIVE_DIR, Segments, file_name, ordinals};
+use super::prepare::Prepared;
+use super::segments::Segments;
 use super::settings::{Doors, JournalSettings};
 use super::shared::{Durable, Shared};
-use super::tail::{Failure, Ground, NEW_FILE, PREPARED_FILE, Source, Tail};
-use crate::files::copy_range;
+use super::tail::{Failure, Ground, PREPARED_FILE, Source, Tail};
+use opening::begin_filled;
 
 /// From this mean size of a batch on, zeros made ahead cost more than they save: a sync then
 /// mostly waits for the payload itself, and the zeros would be written beside it.
@@ -40,65 +41,6 @@ pub struct Log {
 }
 
 impl Log {
-    /// Goes on where the recovery ended: sets torn tails aside, or begins a new journal.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`].
-    pub fn open(
-        recovery: Recovery,
-        doors: Doors,
-        settings: JournalSettings,
-    ) -> Result<Self, JournalError> {
-        let dir = recovery.dir;
-        match recovery.found {
-            None => Self::begin(dir, doors, settings),
-            Some(tip) => {
-                set_aside(&doors, &recovery.torn)?;
-                let mut log = Self::reopen(dir, doors, settings, tip, recovery.position)?;
-                if !recovery.torn.is_empty() {
-                    log.broken = true;
-                    log.resume()?;
-                }
-                Ok(log)
-            }
-        }
-    }
-
-    fn begin(dir: PathBuf, doors: Doors, settings: JournalSettings) -> Result<Self, JournalError> {
-        let mut journal = [0; 16];
-        doors.entropy.fill(&mut journal);
-        let header = SegmentHeader {
-            journal,
-            ordinal: 1,
-            predecessor: None,
-            base: genesis(&journal),
-        };
-        make_dir(&doors, &dir)?;
-        let tail = begin_filled(&doors, &dir, settings.segment_bytes_first, header)?;
-        let segments = Segments::begin(doors.disk.clone(), &dir, header);
-        Ok(Self::new(dir, doors, settings, segments, tail, header.base))
-    }
-
-    fn reopen(
-        dir: PathBuf,
-        doors: Doors,
-        settings: JournalSettings,
-        tip: Tip,
-        position: Position,
-    ) -> Result<Self, JournalError> {
-        let header = tip.segments.tip();
-        let path = tip.segments.path(header.ordinal)?;
-        for leftover in [NEW_FILE, PREPARED_FILE] {
-            remove_leftover(&doors, &dir.join(leftover))?;
-        }
-        let tail = Tail::reopen(&*doors.disk, &path, header, tip.offset)
-            .map_err(cannot("open for writing", &path))?;
-        doors.disk.sync_dir(&dir).map_err(cannot("sync", &dir))?;
-        let mut log = Self::new(dir, doors, settings, tip.segments, tail, position);
-        log.ordinal_max = tip.ordinal_max;
-        Ok(log)
-    }
-
     fn new(
         dir: PathBuf,
         doors: Doors,
@@ -255,89 +197,8 @@ impl Log {
         self.dir.join(PREPARED_FILE)
     }
 
-    /// Takes zeros that [`prepare`] made at [`Log::prepared_path`].
+    /// Takes zeros that [`super::prepare`] made at [`Log::prepared_path`].
     pub fn supply(&mut self, prepared: Prepared) {
         self.prepared = Some(prepared);
     }
-
-    /// Moves the files of segments whose batches are all numbered `upto` or less to the archive.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`], and what finding the segments says. What was moved stays moved.
-    pub fn archive(&mut self, upto: u64) -> Result<Archived, JournalError> {
-        let disk = self.doors.disk.clone();
-        let keep = self.first_kept(upto)?;
-        let archive = self.dir.join(ARCHIVE_DIR);
-        let mut archived = Archived::default();
-        let moving = ordinals(&*disk, &self.dir)?;
-        for ordinal in moving.into_iter().filter(|ordinal| *ordinal < keep) {
-            if archived.segments == 0 {
-                make_dir(&self.doors, &archive)?;
-            }
-            let (from, name) = (self.dir.join(file_name(ordinal)), file_name(ordinal));
-            archived.bytes += disk
-                .open(&from, world::disk::Access::Read)
-                .and_then(|file| file.len())
-                .map_err(cannot("read", &from))?;
-            disk.rename(&from, &archive.join(name))
-                .map_err(cannot("archive", &from))?;
-            archived.segments += 1;
-        }
-        if archived.segments > 0 {
-            for dir in [&archive, &self.dir] {
-                disk.sync_dir(dir).map_err(cannot("sync", dir))?;
-            }
-        }
-        Ok(archived)
-    }
-
-    /// Number of the segment that holds the first batch to be kept; all lower ones can go, those
-    /// that a failed append left behind too.
-    fn first_kept(&self, upto: u64) -> Result<u64, JournalError> {
-        let upto = upto.min(self.position.sequence);
-        let mut segments = self.shared.segments();
-        segments.reach(upto)?;
-        let index = segments.locate(upto);
-        Ok(segments.get(index).map_or(0, |header| header.ordinal))
-    }
-}
-
-fn make_dir(doors: &Doors, dir: &Path) -> Result<(), JournalError> {
-    crate::files::make_dir(&*doors.disk, dir).map_err(cannot("make", dir))
-}
-
-fn remove_leftover(doors: &Doors, path: &Path) -> Result<(), JournalError> {
-    if doors.disk.exists(path).map_err(cannot("find", path))? {
-        doors.disk.remove(path).map_err(cannot("remove", path))?;
-    }
-    Ok(())
-}
-
-/// A new segment of zeros, made at once: small, and it proves that the disk has room again.
-fn begin_filled(
-    doors: &Doors,
-    dir: &Path,
-    bytes: u64,
-    header: SegmentHeader,
-) -> Result<Tail, JournalError> {
-    let path = dir.join(NEW_FILE);
-    prepare(&*doors.disk, &path, bytes, &mut || {
-        std::ops::ControlFlow::Continue(())
-    })
-    .and_then(|ready| Tail::begin(&*doors.disk, dir, Source::Prepared(ready), header))
-    .map_err(cannot("begin a segment in", dir))
-}
-
-fn set_aside(doors: &Doors, torn: &[TornTail]) -> Result<(), JournalError> {
-    for tail in torn {
-        copy_range(
-            &*doors.disk,
-            &tail.file,
-            tail.offset,
-            tail.bytes,
-            &tail.set_aside,
-        )
-        .map_err(cannot("set aside torn bytes in", &tail.set_aside))?;
-    }
-    Ok(())
 }

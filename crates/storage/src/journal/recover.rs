@@ -6,9 +6,9 @@ use std::sync::Arc;
 use world::Disk;
 use world::journal::{Batch, JournalError, Position};
 
-use super::damage::{cannot, damaged_batch, damaged_segment};
-use super::scan::{Rest, scan};
+use super::damage::{damaged_batch, damaged_segment};
 use super::segments::{Discovery, Segments, file_name};
+use super::tails::{Headless, TornTail, look_behind, look_into};
 use super::walker::{Found, Walker, empty_batch};
 
 /// What a journal was found to hold.
@@ -37,23 +37,6 @@ pub(super) struct Tip {
     pub(super) ordinal_max: u64,
 }
 
-/// Bytes behind the last good batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TornTail {
-    /// The segment.
-    pub file: PathBuf,
-    /// Where they begin.
-    pub offset: u64,
-    /// How many there are, up to the last that is not zero.
-    pub bytes: u64,
-    /// Number of the batch that would have begun there.
-    pub sequence: u64,
-    /// Why they are no batch.
-    pub reason: &'static str,
-    /// Where they are copied when the journal opens.
-    pub set_aside: PathBuf,
-}
-
 /// Why a recovery stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError<E> {
@@ -71,7 +54,10 @@ pub enum RecoverError<E> {
 }
 
 /// Reads the journal in `dir` behind `start`, a snapshot's position, and shows each batch to
-/// `visit`. Nothing is changed on disk, so it may also run beside a live owner.
+/// `visit`. Nothing is changed on disk.
+///
+/// It is meant for the owner: beside a live one, a batch that is being written would be taken for
+/// a torn tail. [`super::read_dir`] is for that.
 ///
 /// # Errors
 /// [`JournalError::Damaged`] for bad bytes with a later batch behind them,
@@ -125,7 +111,7 @@ fn nothing_found(dir: &Path, start: Option<Position>) -> Result<Recovery, Journa
 /// A recovery under way.
 struct Pass {
     segments: Segments,
-    headless: Vec<(u64, &'static str)>,
+    headless: Vec<Headless>,
     start: Option<Position>,
     index: usize,
     walker: Walker,
@@ -250,7 +236,7 @@ impl Pass {
             dir: self.segments.dir().to_owned(),
             found: Some(Tip {
                 offset: self.walker.offset,
-                ordinal_max: self.headless.first().map_or(tip, |(ordinal, _)| *ordinal),
+                ordinal_max: self.headless.first().map_or(tip, |file| file.ordinal),
                 segments: self.segments,
             }),
         })
@@ -267,43 +253,23 @@ impl Pass {
         if rest.later.is_some() {
             return Err(self.damaged(reason));
         }
-        let mut torn: Vec<_> = self.torn(&self.walker.path, self.walker.offset, rest, reason);
-        for (ordinal, reason) in &self.headless {
-            let path = self.segments.path(*ordinal)?;
-            let mut header = self.segments.tip();
-            header.ordinal = *ordinal;
-            let mut walker = Walker::open(&**self.segments.disk(), &path, &header)?;
-            walker.offset = 0;
-            // The header was durable before the first batch, so any batch at all proves damage.
-            let rest = look_behind(&mut walker, next - 1)?;
-            if rest.later.is_some() {
-                return Err(damaged_segment(&path, reason));
-            }
-            torn.extend(self.torn(&path, 0, rest, reason));
+        let dir = self.segments.dir();
+        let walker = &self.walker;
+        let mut torn = Vec::new();
+        torn.extend(TornTail::of(
+            dir,
+            &walker.path,
+            walker.offset,
+            rest,
+            next,
+            reason,
+        ));
+        for file in &self.headless {
+            let (path, rest) = look_into(file, &self.segments, next)?;
+            torn.extend(TornTail::of(dir, &path, 0, rest, next, file.reason));
         }
         Ok(torn)
     }
-
-    fn torn(&self, file: &Path, offset: u64, rest: Rest, reason: &'static str) -> Vec<TornTail> {
-        let sequence = self.walker.position.sequence.saturating_add(1);
-        let set_aside = format!("torn-{sequence}-{offset}.bytes");
-        rest.end
-            .map(|end| TornTail {
-                file: file.to_owned(),
-                offset,
-                bytes: end - offset,
-                sequence,
-                reason,
-                set_aside: self.segments.dir().join(set_aside),
-            })
-            .into_iter()
-            .collect()
-    }
-}
-
-fn look_behind(walker: &mut Walker, above: u64) -> Result<Rest, JournalError> {
-    scan(&mut walker.window, walker.offset, walker.seal, above)
-        .map_err(cannot("read", &walker.path))
 }
 
 /// A walker before the first batch of the segment at `index`.

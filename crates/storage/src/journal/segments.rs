@@ -12,6 +12,7 @@ use world::journal::JournalError;
 
 use super::damage::{cannot, damaged_segment};
 use super::header::{HEADER_LEN, HeaderFault, SegmentHeader, VERSION};
+use super::tails::Headless;
 
 /// Directory, inside the journal's own, for segments out of the way.
 pub(super) const ARCHIVE_DIR: &str = "archive";
@@ -28,8 +29,8 @@ pub(super) struct Segments {
 #[derive(Debug)]
 pub(super) struct Discovery {
     pub(super) segments: Segments,
-    /// Files numbered above the tip whose header is no header, and why.
-    pub(super) headless: Vec<(u64, &'static str)>,
+    /// Files numbered above the tip whose header is no header, newest first.
+    pub(super) headless: Vec<Headless>,
 }
 
 impl Segments {
@@ -55,11 +56,15 @@ impl Segments {
                     let segments = Self::begin(disk.clone(), dir, tip);
                     return Ok(Some(Discovery { segments, headless }));
                 }
-                Err(reason) => headless.push((*ordinal, reason)),
+                Err(reason) => headless.push(Headless {
+                    ordinal: *ordinal,
+                    reason,
+                }),
             }
         }
-        if let Some((ordinal, reason)) = headless.last() {
-            return Err(damaged_segment(&dir.join(file_name(*ordinal)), reason));
+        if let Some(file) = headless.last() {
+            let path = dir.join(file_name(file.ordinal));
+            return Err(damaged_segment(&path, file.reason));
         }
         match ordinals_archived(&**disk, dir)?.last() {
             Some(ordinal) => Err(damaged_segment(

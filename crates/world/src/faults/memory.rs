@@ -3,35 +3,22 @@
 //! Bytes are durable after `sync_data` or `sync_all` of their file, names after `sync_dir` of their
 //! directory. Reading sees everything, as a page cache does.
 
+mod contents;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Access, Disk, DiskFile, DiskLock, LockError};
-use crate::{Entropy as _, SeededEntropy};
-
-/// Bytes that a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+pub use contents::Crash;
+use contents::{Change, Contents};
 
 /// A file system in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     names: Arc<Mutex<Names>>,
     locks: Arc<Mutex<BTreeMap<PathBuf, String>>>,
-}
-
-/// What a power cut leaves of the operations that were not synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crash {
-    /// Nothing: synced bytes under synced names only.
-    Forgets,
-    /// Everything: the process died and the machine went on.
-    Keeps,
-    /// All names, and of each unsynced write the sectors that the seed picks.
-    Tears(u64),
-    /// Synced names only, and of each unsynced write the sectors that the seed picks.
-    TearsUnderOldNames(u64),
 }
 
 #[derive(Debug, Default)]
@@ -44,19 +31,6 @@ struct Names {
 enum Node {
     Directory,
     File(Arc<Mutex<Contents>>),
-}
-
-#[derive(Debug, Default)]
-struct Contents {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    SetLen(usize),
 }
 
 impl MemoryDisk {
@@ -218,75 +192,12 @@ impl Names {
 
 impl Node {
     fn after(&self, crash: Crash) -> Self {
-        let Self::File(contents) = self else {
-            return Self::Directory;
-        };
-        let contents = lock(contents);
-        let mut left = match crash {
-            Crash::Keeps => contents.seen.clone(),
-            _ => contents.durable.clone(),
-        };
-        if let Crash::Tears(seed) | Crash::TearsUnderOldNames(seed) = crash {
-            let entropy = SeededEntropy::new(seed);
-            for change in &contents.unsynced {
-                change.tear(&mut left, &entropy);
-            }
-        }
-        Self::File(Arc::new(Mutex::new(Contents {
-            seen: left.clone(),
-            durable: left,
-            unsynced: Vec::new(),
-        })))
-    }
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Write {
-                offset,
-                bytes: written,
-            } => {
-                let end = offset + written.len();
-                if bytes.len() < end {
-                    bytes.resize(end, 0);
-                }
-                bytes[*offset..end].copy_from_slice(written);
+            Self::Directory => Self::Directory,
+            Self::File(contents) => {
+                let left = lock(contents).after(crash);
+                Self::File(Arc::new(Mutex::new(left)))
             }
-            Self::SetLen(len) => bytes.resize(*len, 0),
-        }
-    }
-
-    /// Applies the sectors of the change that the dice pick.
-    fn tear(&self, bytes: &mut Vec<u8>, entropy: &SeededEntropy) {
-        let lucky = || {
-            let mut dice = [0];
-            entropy.fill(&mut dice);
-            dice[0] % 2 == 0
-        };
-        let Self::Write {
-            offset,
-            bytes: written,
-        } = self
-        else {
-            if lucky() {
-                self.apply(bytes);
-            }
-            return;
-        };
-        let mut done = 0;
-        while done < written.len() {
-            let place = offset + done;
-            let sector_end = (place / SECTOR_BYTES + 1) * SECTOR_BYTES;
-            let end = written.len().min(sector_end - offset);
-            if lucky() {
-                let sector = Self::Write {
-                    offset: place,
-                    bytes: written[done..end].to_vec(),
-                };
-                sector.apply(bytes);
-            }
-            done = end;
         }
     }
 }
@@ -302,9 +213,7 @@ impl MemoryFile {
         if self.access == Access::Read {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let mut contents = lock(&self.contents);
-        change.apply(&mut contents.seen);
-        contents.unsynced.push(change);
+        lock(&self.contents).change(change);
         Ok(())
     }
 }
@@ -312,8 +221,8 @@ impl MemoryFile {
 impl DiskFile for MemoryFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let contents = lock(&self.contents);
-        let start = contents.seen.len().min(index(offset)?);
-        let rest = &contents.seen[start..];
+        let start = contents.seen().len().min(index(offset)?);
+        let rest = &contents.seen()[start..];
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -327,13 +236,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut contents = lock(&self.contents);
-        let Contents {
-            durable, unsynced, ..
-        } = &mut *contents;
-        for change in unsynced.drain(..) {
-            change.apply(durable);
-        }
+        lock(&self.contents).sync();
         Ok(())
     }
 
@@ -342,7 +245,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(lock(&self.contents).seen.len() as u64)
+        Ok(lock(&self.contents).seen().len() as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -374,87 +277,4 @@ fn is_root(path: &Path) -> bool {
 
 fn index(offset: u64) -> io::Result<usize> {
     usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use std::collections::BTreeSet;
-
-    fn written(disk: &MemoryDisk, path: &str, sync: &[&str]) {
-        let file = disk.open(Path::new(path), Access::OpenOrCreate).unwrap();
-        file.write_at(0, &[1; 2048]).unwrap();
-        for step in sync {
-            match *step {
-                "data" => file.sync_data().unwrap(),
-                dir => disk.sync_dir(Path::new(dir)).unwrap(),
-            }
-        }
-    }
-
-    fn found(disk: &MemoryDisk, path: &str) -> Option<usize> {
-        let file = disk.open(Path::new(path), Access::Read).ok()?;
-        let mut bytes = vec![0; 4096];
-        let count = file.read_at(0, &mut bytes).unwrap();
-        Some(bytes[..count].iter().filter(|byte| **byte == 1).count())
-    }
-
-    #[test]
-    fn a_crash_forgets_bytes_and_names_that_were_not_synced() {
-        let disk = MemoryDisk::new();
-        disk.create_dir_all(Path::new("/a/b")).unwrap();
-        written(&disk, "/a/named", &["/a"]);
-        written(&disk, "/a/both", &["data", "/a"]);
-        written(&disk, "/a/b/both", &["data", "/a/b"]);
-        written(&disk, "/a/none", &["data"]);
-        let before = disk.crashed(Crash::Forgets);
-        assert!(!before.exists(Path::new("/a")).unwrap());
-        disk.sync_dir(Path::new("/")).unwrap();
-        let after = disk.crashed(Crash::Forgets);
-        assert_eq!(found(&after, "/a/none"), None);
-        assert_eq!(found(&after, "/a/named"), Some(0));
-        assert_eq!(found(&after, "/a/both"), Some(2048));
-        assert_eq!(found(&after, "/a/b/both"), Some(2048));
-        let kept = disk.crashed(Crash::Keeps);
-        assert_eq!(found(&kept, "/a/none"), Some(2048));
-    }
-
-    #[test]
-    fn a_torn_write_keeps_whole_sectors() {
-        let disk = MemoryDisk::new();
-        written(&disk, "/file", &[]);
-        let left: BTreeSet<_> = (0..40)
-            .filter_map(|seed| found(&disk.crashed(Crash::Tears(seed)), "/file"))
-            .collect();
-        assert!(left.iter().all(|count| count % SECTOR_BYTES == 0));
-        assert!(left.len() > 2);
-        assert_eq!(
-            found(&disk.crashed(Crash::TearsUnderOldNames(1)), "/file"),
-            None
-        );
-    }
-
-    #[test]
-    fn a_removed_name_comes_back_unless_the_directory_was_synced() {
-        let disk = MemoryDisk::new();
-        written(&disk, "/file", &["data", "/"]);
-        disk.rename(Path::new("/file"), Path::new("/other"))
-            .unwrap();
-        assert_eq!(found(&disk.crashed(Crash::Forgets), "/file"), Some(2048));
-        disk.sync_dir(Path::new("/")).unwrap();
-        assert_eq!(found(&disk.crashed(Crash::Forgets), "/file"), None);
-        assert_eq!(found(&disk.crashed(Crash::Forgets), "/other"), Some(2048));
-    }
-
-    #[test]
-    fn a_lock_is_held_once_and_tells_by_whom() {
-        let disk = MemoryDisk::new();
-        let guard = disk.try_lock(Path::new("/lock"), "me").unwrap();
-        let second = disk.try_lock(Path::new("/lock"), "you");
-        assert!(matches!(second, Err(LockError::Held { note }) if note == "me"));
-        drop(guard);
-        disk.try_lock(Path::new("/lock"), "you").unwrap();
-    }
 }

@@ -3,3 +3,4 @@
 mod clocks;
 mod disks;
 mod entropy;
+mod power_cuts;
