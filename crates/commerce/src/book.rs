@@ -27,11 +27,11 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Action, Command, Report};
 use crate::entry::{Effect, EffectKind, Entry};
 use crate::plan::{Limits, Rule, SaleState, Window};
-use crate::sip::{self, Secret};
+use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
 use expiry::Due;
-use keys::Keys;
+use keys::{Keys, Question};
 use order::Order;
 use stdx::chunks::Chunks;
 
@@ -54,6 +54,15 @@ pub struct Outcome {
     pub repeated: bool,
 }
 
+impl Outcome {
+    fn of(decision: Result<Done, Refusal>) -> Self {
+        Self {
+            decision,
+            repeated: false,
+        }
+    }
+}
+
 /// What was done, by reference: today's status is derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Done {
@@ -72,7 +81,7 @@ pub enum Done {
 
 /// What `decide` says.
 pub(crate) enum Verdict {
-    Accept(Box<Entry>),
+    Accept(Entry),
     Repeat(Done),
     Refuse(Refusal),
     /// Holds are due that stand in the way: let them expire, then ask again.
@@ -168,7 +177,9 @@ impl Book {
 
     /// Carries out a command: decides it, applies what was decided, and adds the entries to `out` for the journal.
     ///
-    /// A refusal leaves the state byte-identical, unless holds had to expire first; their expiry is then in `out`.
+    /// A refusal leaves the state byte-identical, unless the sale had to open or close or holds had to expire first;
+    /// that is then in `out`. Book time never goes back: a `now` before [`Book::time`] counts as that time, under which
+    /// the caller journals the entries.
     ///
     /// # Errors
     /// [`Violation`] when an invariant would break: the caller stops the sale.
@@ -178,17 +189,23 @@ impl Book {
         command: &Command,
         out: &mut Vec<Entry>,
     ) -> Result<Outcome, Violation> {
-        debug_assert!(now >= self.time, "book time never goes back");
+        let now = now.max(self.time);
+        self.tick_window(now, out)?;
+        let (question, secret) = match self.question(command) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(Outcome::of(Err(refusal))),
+        };
+        // The duplicate test comes before every other test: the retry of the order that took the last unit must hear
+        // "yes" (dtm's Redis barrier answers "failure", since it looks at the stock first).
+        let mut verdict = self.decide_repeat(&secret, &question);
         loop {
-            match self.decide(now, command) {
+            match verdict.unwrap_or_else(|| self.decide(now, &question)) {
                 Verdict::Accept(entry) => {
                     let done = done(&entry);
                     self.apply(now, &entry)?;
-                    out.push(*entry);
-                    return Ok(Outcome {
-                        decision: Ok(done),
-                        repeated: false,
-                    });
+                    out.push(entry);
+                    self.tick_window(now, out)?;
+                    return Ok(Outcome::of(Ok(done)));
                 }
                 Verdict::Repeat(done) => {
                     return Ok(Outcome {
@@ -196,42 +213,43 @@ impl Book {
                         repeated: true,
                     });
                 }
-                Verdict::Refuse(refusal) => {
-                    return Ok(Outcome {
-                        decision: Err(refusal),
-                        repeated: false,
-                    });
-                }
+                Verdict::Refuse(refusal) => return Ok(Outcome::of(Err(refusal))),
                 Verdict::SweepFirst => self.sweep(now, SWEEP_MOST, out)?,
             }
+            verdict = None;
         }
     }
 
-    /// Decides a command without changing anything.
-    pub(crate) fn decide(&self, now: Time, command: &Command) -> Verdict {
-        let Some(terms) = &self.terms else {
-            return self.decide_create(command);
+    /// The command with its key hashed under the sale's secret, or under the one it brings for a new sale.
+    fn question<'a>(&self, command: &'a Command) -> Result<(Question<'a>, Secret), Refusal> {
+        let secret = match (&self.terms, &command.action) {
+            (Some(terms), _) => terms.secret,
+            (None, Action::Create { secret, .. }) => *secret,
+            (None, _) => return Err(Refusal::NoSale),
         };
-        // The duplicate test comes before every other test: the retry of the order that took the last unit must hear
-        // "yes" (dtm's Redis barrier answers "failure", since it looks at the stock first).
-        if let Some(repeat) = self.decide_repeat(terms, command) {
-            return repeat;
-        }
-        match &command.action {
+        Ok((Question::new(&secret, command)?, secret))
+    }
+
+    /// Decides a question whose key is new, without changing anything.
+    pub(crate) fn decide(&self, now: Time, question: &Question<'_>) -> Verdict {
+        let Some(terms) = &self.terms else {
+            return Self::decide_create(question);
+        };
+        match question.action {
             Action::Create { .. } => Refusal::SaleExists.into(),
-            Action::Alter(patch) => self.decide_alter(terms, command, patch),
-            Action::Turn(turn) => self.decide_turn(now, terms, command, *turn),
-            Action::AddStock { sku, units } => self.decide_add_stock(terms, command, sku, *units),
+            Action::Alter(patch) => self.decide_alter(terms, question, patch),
+            Action::Turn(turn) => self.decide_turn(now, terms, question, *turn),
+            Action::AddStock { sku, units } => self.decide_add_stock(terms, question, sku, *units),
             Action::WriteOff { sku, units, reason } => {
-                self.decide_write_off(now, terms, command, sku, *units, reason.as_deref())
+                self.decide_write_off(now, terms, question, sku, *units, reason.as_deref())
             }
-            Action::Place(place) => self.decide_place(now, terms, command, place),
-            Action::Pay { order } => self.decide_pay(now, terms, command, *order),
-            Action::Cancel { order } => self.decide_cancel(now, terms, command, *order),
-            Action::Refund { order, ask } => self.decide_refund(now, terms, command, *order, ask),
-            Action::Ship { order } => self.decide_ship(now, terms, command, *order),
-            Action::Deliver { order } => self.decide_deliver(now, terms, command, *order),
-            Action::Report(report) => self.decide_report(now, terms, command, report),
+            Action::Place(place) => self.decide_place(now, terms, question, place),
+            Action::Pay { order } => self.decide_pay(now, terms, question, *order),
+            Action::Cancel { order } => self.decide_cancel(now, terms, question, *order),
+            Action::Refund { order, ask } => self.decide_refund(now, terms, question, *order, ask),
+            Action::Ship { order } => self.decide_ship(now, terms, question, *order),
+            Action::Deliver { order } => self.decide_deliver(now, terms, question, *order),
+            Action::Report(report) => self.decide_report(now, terms, question, report),
         }
     }
 
@@ -239,7 +257,7 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         report: &Report,
     ) -> Verdict {
         match report {
@@ -257,7 +275,7 @@ impl Book {
                 order,
                 amount,
                 reference,
-            } => self.decide_chargeback(terms, command, *order, *amount, reference),
+            } => self.decide_chargeback(terms, question, *order, *amount, reference),
         }
     }
 
@@ -357,13 +375,6 @@ impl Book {
             .as_ref()
             .map(|terms| terms.secret)
             .ok_or_else(|| Violation::new("INV-3", "no sale yet"))
-    }
-
-    fn digest(terms: &Terms, command: &Command) -> Option<[u8; 16]> {
-        command
-            .key
-            .as_deref()
-            .map(|key| sip::digest(&terms.secret, command.actor.scope(), key))
     }
 }
 

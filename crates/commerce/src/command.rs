@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use ledger::{Minor, UnitPrice, Units};
+use serde::Serialize;
 
 use crate::plan::{Patch, Plan, Turn};
 use crate::sip::{Fingerprint, Secret};
+
+/// Bytes of an idempotency key, at most.
+pub const KEY_BYTES_MOST: usize = 128;
+/// Bytes of a reason or of a bank's reference, at most.
+pub const REASON_BYTES_MOST: usize = 200;
 
 /// Who asks. An idempotency key is unique for one actor of one sale, whichever API key or token carried it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +73,7 @@ pub enum Action {
         sku: Arc<str>,
         /// How many.
         units: Units,
-        /// Why, for people.
+        /// Why, for people: at most 200 bytes.
         reason: Option<Box<str>>,
     },
     /// Place an order.
@@ -136,7 +142,7 @@ pub struct RefundAsk {
     pub lines: Vec<(u16, u32)>,
     /// What happens to the units of those lines.
     pub units: UnitsBack,
-    /// Why, for people.
+    /// Why, for people: at most 200 bytes.
     pub reason: Option<Box<str>>,
 }
 
@@ -151,7 +157,7 @@ pub enum UnitsBack {
 }
 
 /// Something that happened outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub enum Report {
     /// What became of a charge.
     Charge {
@@ -177,13 +183,13 @@ pub enum Report {
         order: u32,
         /// How much.
         amount: Minor,
-        /// The bank's reference.
+        /// The bank's reference, at most 200 bytes.
         reference: Box<str>,
     },
 }
 
 /// What became of a charge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ChargeOutcome {
     /// So much was captured.
     Captured(Minor),
@@ -194,7 +200,7 @@ pub enum ChargeOutcome {
 }
 
 /// What became of a refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum RefundOutcome {
     /// The money went back.
     Refunded,
@@ -203,13 +209,14 @@ pub enum RefundOutcome {
 }
 
 impl Action {
-    /// A fingerprint of the body: the same key with another body is refused.
+    /// A fingerprint of the body: the same key with another body is refused. What a client did not send, such as the
+    /// secret of a new sale or a buyer's tags, is no part of the body.
     pub(crate) fn fingerprint(&self, secret: &Secret) -> u64 {
         let mut print = Fingerprint::new(secret);
         match self {
-            Self::Create { plan, .. } => print.text(&format!("create {plan:?}")),
-            Self::Alter(patch) => print.text(&format!("alter {patch:?}")),
-            Self::Turn(turn) => print.text(&format!("turn {turn:?}")),
+            Self::Create { plan, .. } => print.record(1, plan),
+            Self::Alter(patch) => print.record(2, patch),
+            Self::Turn(turn) => print.record(3, turn),
             Self::AddStock { sku, units } => {
                 print.number(4);
                 print.text(sku);
@@ -230,7 +237,7 @@ impl Action {
             }
             Self::Ship { order } => feed_order(&mut print, 10, *order),
             Self::Deliver { order } => feed_order(&mut print, 11, *order),
-            Self::Report(report) => print.text(&format!("report {report:?}")),
+            Self::Report(report) => print.record(12, report),
         }
         print.finish()
     }
@@ -250,17 +257,14 @@ impl Place {
         for line in &self.lines {
             print.text(&line.sku);
             print.number(u64::from(line.units));
-            print.number(line.price.map_or(u64::MAX, |price| price.0.unsigned_abs()));
+            print.maybe_amount(line.price.map(|price| price.0));
         }
     }
 }
 
 impl RefundAsk {
     fn feed(&self, print: &mut Fingerprint) {
-        print.number(
-            self.amount
-                .map_or(u64::MAX, |amount| amount.0.unsigned_abs()),
-        );
+        print.maybe_amount(self.amount.map(|amount| amount.0));
         print.number(self.lines.len() as u64);
         for (line, units) in &self.lines {
             print.number(u64::from(*line));

@@ -15,7 +15,7 @@ use crate::sip::Secret;
 /// A bound idempotency key: who used it, its digest, and the fingerprint of the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
-    /// Whose key it is; `None` for a buyer whose order names it anyway.
+    /// Whose key it is.
     pub by: By,
     /// Keyed 128-bit digest of scope and key.
     pub digest: [u8; 16],
@@ -108,7 +108,22 @@ pub enum Fate {
     GoesBack {
         /// The refund's number.
         refund: u16,
+        /// How much: less than was captured where the buyer's bank took money back before.
+        amount: Minor,
     },
+}
+
+/// The next try of a refund that must reach its buyer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Its number in the order, and so its own key at the provider, which has refused the old one for good.
+    pub number: u16,
+    /// The charge it gives back.
+    pub charge: u16,
+    /// How much: less than before where the buyer's bank took money back meanwhile.
+    pub amount: Minor,
+    /// Not to be tried before.
+    pub not_before: Time,
 }
 
 /// A refund that was begun.
@@ -270,8 +285,8 @@ pub enum Entry {
         order: u32,
         /// Which refund.
         number: u16,
-        /// An automatic refund is tried again as this one, not before this moment.
-        again: Option<(u16, Time)>,
+        /// What must go back is tried again.
+        again: Option<Again>,
     },
     /// The buyer's bank took money back.
     ChargedBack {

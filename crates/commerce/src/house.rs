@@ -42,6 +42,8 @@ pub struct Registered {
     pub account: Arc<str>,
     /// When it was registered.
     pub created: Time,
+    /// Whether it was retired.
+    pub retired: bool,
 }
 
 /// An entry of the house journal.
@@ -78,6 +80,11 @@ pub enum HouseEntry {
         name: Box<str>,
         /// Its new value, never a secret.
         value: Box<str>,
+    },
+    /// A sale was retired: it is not opened at start any more.
+    SaleRetired {
+        /// Which.
+        sale: u32,
     },
 }
 
@@ -120,9 +127,16 @@ impl HouseBook {
                     Registered {
                         account: account.clone(),
                         created: now,
+                        retired: false,
                     },
                 );
                 self.asked.insert(*key, *sale);
+            }
+            HouseEntry::SaleRetired { sale } => {
+                let known = self.sales.get_mut(sale);
+                known
+                    .ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))?
+                    .retired = true;
             }
             HouseEntry::Unmatched { .. } => self.unmatched += 1,
             HouseEntry::Setting { name, value } => {

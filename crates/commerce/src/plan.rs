@@ -6,6 +6,7 @@ use ledger::{Currency, UnitPrice, Units};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::command::REASON_BYTES_MOST;
 
 /// SKUs in one sale, at most.
 pub const SKUS_MOST: usize = 10_000;
@@ -228,7 +229,7 @@ pub(crate) fn check_rules(rules: &[Rule]) -> Result<(), String> {
         if tags.len() > TAGS_MOST || (tags.is_empty() && rule.test != Test::Named) {
             return Err(format!("a rule names 1 to {TAGS_MOST} tags"));
         }
-        tags.iter().try_for_each(|tag| check_name("tag", tag))?;
+        check_tags(tags)?;
     }
     Ok(())
 }
@@ -242,10 +243,33 @@ pub(crate) fn check_price(price: UnitPrice) -> Result<(), String> {
 }
 
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MOST || name.chars().any(char::is_control) {
+    if name.is_empty() || name.len() > NAME_BYTES_MOST || has_control(name) {
         return Err(format!(
             "a {what} has 1 to {NAME_BYTES_MOST} bytes and no control characters"
         ));
+    }
+    Ok(())
+}
+
+/// Names are checked with every order, so the plain case looks at bytes only.
+fn has_control(name: &str) -> bool {
+    if name.is_ascii() {
+        name.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        name.chars().any(char::is_control)
+    }
+}
+
+pub(crate) fn check_tags(tags: &[Box<str>]) -> Result<(), String> {
+    if tags.len() > TAGS_MOST {
+        return Err(format!("a buyer has at most {TAGS_MOST} tags"));
+    }
+    tags.iter().try_for_each(|tag| check_name("tag", tag))
+}
+
+pub(crate) fn check_reason(what: &str, reason: &str) -> Result<(), String> {
+    if reason.len() > REASON_BYTES_MOST {
+        return Err(format!("a {what} has at most {REASON_BYTES_MOST} bytes"));
     }
     Ok(())
 }

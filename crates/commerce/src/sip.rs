@@ -53,6 +53,20 @@ impl Fingerprint {
         }
     }
 
+    pub(crate) fn maybe_amount(&mut self, amount: Option<i64>) {
+        self.number(u64::from(amount.is_some()));
+        self.number(amount.unwrap_or_default().cast_unsigned());
+    }
+
+    /// Feeds a value as its record in the journal: that format stays the same from version to version, so the repeat
+    /// of an old command still looks the same.
+    pub(crate) fn record(&mut self, kind: u64, value: &impl serde::Serialize) {
+        self.number(kind);
+        // Every command encodes; one that did not would share the fingerprint of its kind and be told so.
+        let bytes = postcard::to_allocvec(value).unwrap_or_default();
+        self.0.write(&bytes);
+    }
+
     pub(crate) fn finish(self) -> u64 {
         self.0.finish()
     }

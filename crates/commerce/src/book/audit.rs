@@ -1,22 +1,26 @@
 //! The invariants, counted from the ground up: what `verify` and the tests ask of a book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::Violation;
+use ledger::{Minor, Violation};
 
-use super::order::Phase;
+use super::buyers::{Limited, NOBODY};
+use super::order::{Order, Phase, RefundState};
 use super::{Book, Tally};
+use crate::entry::EffectKind;
 
 impl Book {
-    /// Counts everything anew from the orders and compares it with the running accounts: INV-1, INV-2, INV-3, INV-5,
-    /// INV-9 and INV-10. Takes time in proportion to the orders.
+    /// Counts everything anew from the orders and compares it with the running accounts: INV-1 to INV-5, INV-9 and
+    /// INV-10. Takes time in proportion to the orders.
     ///
     /// # Errors
     /// The first invariant that does not hold.
     pub fn check(&self) -> Result<(), Violation> {
         self.check_units()?;
         self.check_money()?;
+        self.check_effects()?;
         self.check_limits()?;
+        self.check_deadlines()?;
         self.check_tally()
     }
 
@@ -69,19 +73,11 @@ impl Book {
         for (order, number) in self.orders.iter().zip(0_u32..) {
             let funds = order.funds();
             funds.check()?;
-            let pending: i64 = order
-                .refunds()
-                .iter()
-                .filter(|refund| refund.state == super::order::RefundState::Pending)
-                .map(|refund| refund.amount.0)
-                .sum();
-            let back: i64 = order
-                .refunds()
-                .iter()
-                .filter(|refund| refund.state == super::order::RefundState::Refunded)
-                .map(|refund| refund.amount.0)
-                .sum();
-            if pending != funds.held().0 || back != funds.refunded().0 {
+            let (pending, back) = (
+                sum_of(order, RefundState::Pending),
+                sum_of(order, RefundState::Refunded),
+            );
+            if (pending, back) != (funds.held(), funds.refunded()) {
                 let detail = format!(
                     "order {number}: refunds sum up to {pending} pending and {back} paid: {funds:?}"
                 );
@@ -91,24 +87,85 @@ impl Book {
         Ok(())
     }
 
+    /// INV-4: every key is found once, and there is one open call for each charge and refund whose outcome is not known.
+    fn check_effects(&self) -> Result<(), Violation> {
+        if !self.keys.is_sound() {
+            return Err(Violation::new(
+                "INV-4",
+                "a key is not found where it was bound",
+            ));
+        }
+        let mut refunds = 0;
+        for (order, number) in self.orders.iter().zip(0_u32..) {
+            let attempt = EffectKind::Charge {
+                attempt: order.attempt,
+            };
+            if order.is_charging() && !self.effects.contains_key(&(number, attempt)) {
+                let lost = format!("the charge of order {number} is under way and in no list");
+                return Err(Violation::new("INV-4", lost));
+            }
+            refunds += order
+                .refunds()
+                .iter()
+                .filter(|refund| refund.state == RefundState::Pending)
+                .count();
+        }
+        for &(number, kind) in self.effects.keys() {
+            let order = self.orders.get(number);
+            if !order.is_some_and(|order| is_open(order, kind)) {
+                let over = format!("{kind:?} of order {number} is over and still in the list");
+                return Err(Violation::new("INV-4", over));
+            }
+            refunds = refunds.wrapping_sub(usize::from(matches!(kind, EffectKind::Refund { .. })));
+        }
+        if refunds == 0 {
+            return Ok(());
+        }
+        Err(Violation::new(
+            "INV-4",
+            "a refund is on its way and in no list",
+        ))
+    }
+
     fn check_limits(&self) -> Result<(), Violation> {
         let mut units = BTreeMap::<u32, u64>::new();
-        for order in self.orders.iter().filter(|order| order.counts()) {
-            let counted = order
-                .lines
-                .as_slice()
-                .iter()
-                .map(|line| u64::from(line.units.get() - line.returned));
-            *units.entry(order.buyer).or_default() += counted.sum::<u64>();
-        }
+        let mut by_sku = BTreeMap::<(u32, u32), u32>::new();
+        let mut counted = self.orders.iter().filter(|order| order.counts());
+        counted.try_for_each(|order| {
+            order.lines.as_slice().iter().try_for_each(|line| {
+                let kept = line.units.get() - line.returned;
+                *units.entry(order.buyer).or_default() += u64::from(kept);
+                let limited = self.sku(line.sku)?.limited() == Limited::Yes;
+                if limited && order.buyer != NOBODY && kept > 0 {
+                    *by_sku.entry((order.buyer, line.sku)).or_default() += kept;
+                }
+                Ok(())
+            })
+        })?;
         for buyer in 0..self.buyers.len() {
             let counted = units.get(&buyer).copied().unwrap_or(0);
-            let kept = u64::from(self.buyers.units(Some(buyer)));
+            let kept = self.buyers.units(Some(buyer));
             if counted != kept {
-                return Err(Violation::new(
-                    "INV-5",
-                    format!("buyer {buyer} has {counted} units, counted as {kept}"),
-                ));
+                let detail = format!("buyer {buyer} has {counted} units, counted as {kept}");
+                return Err(Violation::new("INV-5", detail));
+            }
+        }
+        if by_sku != self.buyers.by_sku() {
+            return Err(Violation::new(
+                "INV-5",
+                "units by buyer and SKU do not add up",
+            ));
+        }
+        Ok(())
+    }
+
+    /// INV-3: each held order has a deadline that will be met.
+    fn check_deadlines(&self) -> Result<(), Violation> {
+        let due: BTreeSet<_> = self.due.places().collect();
+        for (order, number) in self.orders.iter().zip(0_u32..) {
+            if order.phase == Phase::Held && !due.contains(&(order.deadline(), number)) {
+                let forgotten = format!("the hold of order {number} would never expire");
+                return Err(Violation::new("INV-3", forgotten));
             }
         }
         Ok(())
@@ -134,5 +191,25 @@ impl Book {
             "INV-3",
             format!("orders count {tally:?}, the book says {:?}", self.tally),
         ))
+    }
+}
+
+fn sum_of(order: &Order, state: RefundState) -> Minor {
+    let of = order
+        .refunds()
+        .iter()
+        .filter(|refund| refund.state == state);
+    Minor(of.map(|refund| refund.amount.0).sum())
+}
+
+/// Whether the outcome of this call to the outside is not known.
+fn is_open(order: &Order, kind: EffectKind) -> bool {
+    match kind {
+        EffectKind::Charge { attempt } => {
+            (1..=order.attempt).contains(&attempt) && !order.was_captured(attempt)
+        }
+        EffectKind::Refund { number, charge } => order
+            .refund(number)
+            .is_some_and(|refund| (refund.state, refund.charge) == (RefundState::Pending, charge)),
     }
 }

@@ -1,6 +1,6 @@
 //! Buyers of a sale and what they used of their limits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ledger::Violation;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ pub(crate) const NOBODY: u32 = u32::MAX;
 
 /// Bytes in one chunk of the names.
 const CHUNK: usize = 1 << 16;
+
+/// Chunks of names, at most: a place has 16 bits for the chunk and 16 for the byte in it.
+const NAME_CHUNKS_MOST: usize = 1 << 16;
 
 /// Names one after the other in chunks of 64 KiB: a length byte, then the name.
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ impl Names {
         }
         let number = u32::try_from(self.chunks.len() - 1)
             .ok()
-            .filter(|&number| number < 1 << 16)?;
+            .filter(|_| self.chunks.len() <= NAME_CHUNKS_MOST)?;
         let chunk = self.chunks.last_mut()?;
         let offset = u32::try_from(chunk.len()).ok()?;
         chunk.push(length);
@@ -57,8 +60,8 @@ impl Names {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Buyer {
     name: u32,
-    /// Units held or sold, over all SKUs.
-    units: u32,
+    /// Units held or sold, over all SKUs: so many fit that no order can overflow them.
+    units: u64,
 }
 
 /// All buyers of a sale.
@@ -73,29 +76,28 @@ pub(crate) struct Buyers {
 
 impl Buyers {
     pub(crate) fn find(&self, secret: &Secret, name: &str) -> Option<u32> {
-        self.index
-            .find(sip::place(secret, name), |at| self.name(at) == Some(name))
+        let same = |at| self.name(at) == Some(name);
+        self.index.find(sip::place(secret, name), same)
+    }
+
+    /// Whether a buyer of a new name may find no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.names.chunks.len() >= NAME_CHUNKS_MOST
     }
 
     /// The buyer's place, made when the name is new.
     pub(crate) fn intern(&mut self, secret: &Secret, name: &str) -> Result<u32, Violation> {
-        if let Some(at) = self.find(secret, name) {
-            return Ok(at);
+        let hash = sip::place(secret, name);
+        let (at, records, names) = (self.records.len(), &self.records, &self.names);
+        let named = |at| records.get(at).map(|buyer: &Buyer| names.get(buyer.name));
+        let same = |at| named(at) == Some(name);
+        let rehash = |at| named(at).map_or(0, |name| sip::place(secret, name));
+        if let Err(there) = self.index.insert(hash, at, same, rehash) {
+            return Ok(there);
         }
         let full = || Violation::new("INV-5", "the list of buyers is full");
-        let record = Buyer {
-            name: self.names.push(name).ok_or_else(full)?,
-            units: 0,
-        };
-        let at = self.records.push(record);
-        let (records, names) = (&self.records, &self.names);
-        let rehash = |at| {
-            records
-                .get(at)
-                .map_or(0, |buyer| sip::place(secret, names.get(buyer.name)))
-        };
-        self.index.insert(sip::place(secret, name), at, rehash);
-        Ok(at)
+        let name = self.names.push(name).ok_or_else(full)?;
+        Ok(self.records.push(Buyer { name, units: 0 }))
     }
 
     pub(crate) fn name(&self, at: u32) -> Option<&str> {
@@ -111,16 +113,15 @@ impl Buyers {
     }
 
     /// Units of this buyer, held or sold.
-    pub(crate) fn units(&self, at: Option<u32>) -> u32 {
+    pub(crate) fn units(&self, at: Option<u32>) -> u64 {
         at.and_then(|at| self.records.get(at))
             .map_or(0, |buyer| buyer.units)
     }
 
     /// Units of this buyer and SKU, held or sold.
-    pub(crate) fn units_of(&self, at: Option<u32>, sku: u32) -> u32 {
+    pub(crate) fn units_of(&self, at: Option<u32>, sku: u32) -> u64 {
         at.and_then(|at| self.by_sku.get(&(at, sku)))
-            .copied()
-            .unwrap_or(0)
+            .map_or(0, |&units| u64::from(units))
     }
 
     /// Counts units against the buyer's limits.
@@ -134,9 +135,9 @@ impl Buyers {
         let Some(buyer) = self.records.get_mut(at) else {
             return Ok(());
         };
-        buyer.units = buyer.units.checked_add(units).ok_or_else(|| off(at))?;
+        buyer.units += u64::from(units);
         if limited == Limited::Yes {
-            *self.by_sku.entry((at, sku)).or_insert(0) += units;
+            self.count_sku(at, sku, units);
         }
         Ok(())
     }
@@ -152,7 +153,8 @@ impl Buyers {
         let Some(buyer) = self.records.get_mut(at) else {
             return Ok(());
         };
-        buyer.units = buyer.units.checked_sub(units).ok_or_else(|| off(at))?;
+        let left = buyer.units.checked_sub(u64::from(units));
+        buyer.units = left.ok_or_else(|| off(at))?;
         if limited == Limited::Yes {
             let used = self.by_sku.get_mut(&(at, sku)).ok_or_else(|| off(at))?;
             *used = used.checked_sub(units).ok_or_else(|| off(at))?;
@@ -163,14 +165,24 @@ impl Buyers {
         Ok(())
     }
 
-    /// Forgets the counts of one SKU, before they are counted anew.
-    pub(crate) fn forget_sku(&mut self, sku: u32) {
-        self.by_sku.retain(|&(_, of), _| of != sku);
+    /// Forgets the counts of some SKUs, before they are counted anew.
+    pub(crate) fn forget_skus(&mut self, skus: &BTreeSet<u32>) {
+        self.by_sku.retain(|(_, sku), _| !skus.contains(sku));
     }
 
-    /// Counts units of one SKU only, when a limit is new.
+    /// Counts units of one SKU. No SKU ever has more units than a `u32` holds, so nor has one buyer.
     pub(crate) fn count_sku(&mut self, at: u32, sku: u32, units: u32) {
-        *self.by_sku.entry((at, sku)).or_insert(0) += units;
+        if units > 0 {
+            *self.by_sku.entry((at, sku)).or_insert(0) += units;
+        }
+    }
+
+    /// All counts by buyer and SKU.
+    pub(crate) fn by_sku(&self) -> BTreeMap<(u32, u32), u32> {
+        self.by_sku
+            .iter()
+            .map(|(&of, &units)| (of, units))
+            .collect()
     }
 }
 

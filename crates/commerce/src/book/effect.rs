@@ -11,10 +11,21 @@ impl Book {
             Entry::PayBegun { order, attempt, .. } => {
                 self.open_effect(*order, EffectKind::Charge { attempt: *attempt })
             }
-            Entry::Captured { order, fate: Fate::GoesBack { refund }, .. } => self.open_refund(*order, *refund),
+            Entry::Captured {
+                order,
+                fate: Fate::GoesBack { refund, .. },
+                ..
+            } => self.open_refund(*order, *refund),
             Entry::RefundBegun { refund, .. } => self.open_refund(refund.order, refund.number),
-            Entry::Cancelled { refund: Some(refund), .. } => self.open_refund(refund.order, refund.number),
-            Entry::RefundFailed { order, again: Some((number, _)), .. } => self.open_refund(*order, *number),
+            Entry::Cancelled {
+                refund: Some(refund),
+                ..
+            } => self.open_refund(refund.order, refund.number),
+            Entry::RefundFailed {
+                order,
+                again: Some(again),
+                ..
+            } => self.open_refund(*order, again.number),
             _ => None,
         }
     }

@@ -29,6 +29,11 @@ impl Due {
         self.heap.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
+    /// All deadlines, stale ones too.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Time, u32)> {
+        self.heap.iter().map(|Reverse(place)| *place)
+    }
+
     /// Takes the next order whose hold is due, skipping stale places.
     fn pop(&mut self, now: Time, orders: &Chunks<Order>) -> Option<u32> {
         while self.first().is_some_and(|deadline| deadline <= now) {
@@ -111,16 +116,17 @@ impl Book {
         Ok(())
     }
 
-    fn window_step(&self, now: Time) -> Option<SaleState> {
+    /// What the window alone makes of the sale now. A sale whose opening was moved into the future waits for it again.
+    pub(crate) fn window_step(&self, now: Time) -> Option<SaleState> {
         let terms = self.terms.as_ref()?;
         let closes = terms.window.closes.is_some_and(|closes| now >= closes);
+        let early = terms.window.opens.is_some_and(|opens| now < opens);
         match terms.state {
             SaleState::Scheduled | SaleState::Open | SaleState::Paused if closes => {
                 Some(SaleState::Closed)
             }
-            SaleState::Scheduled if terms.window.opens.is_none_or(|opens| now >= opens) => {
-                Some(SaleState::Open)
-            }
+            SaleState::Scheduled if !early => Some(SaleState::Open),
+            SaleState::Open if early => Some(SaleState::Scheduled),
             _ => None,
         }
     }

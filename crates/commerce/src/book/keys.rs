@@ -1,19 +1,21 @@
-//! Bound idempotency keys: 32 bytes a record and about 10 for finding it.
+//! Bound idempotency keys: 32 bytes a record and about 10 for finding it; and the command while it is decided.
 
+use ledger::Violation;
 use stdx::chunks::Chunks;
 use stdx::index::Index;
 
-use super::{Book, Done, Terms, Verdict};
+use super::{Book, Done, Verdict};
 use crate::Refusal;
-use crate::command::{Actor, Command};
+use crate::command::{Action, Actor, Command, KEY_BYTES_MOST};
 use crate::entry::{Bound, By};
+use crate::plan::check_name;
 use crate::sip::Secret;
 
 /// A bound key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct KeyRecord {
-    pub(crate) digest: [u8; 16],
-    pub(crate) body: u64,
+    digest: [u8; 16],
+    body: u64,
     order: u32,
     number: u16,
     kind: u8,
@@ -35,7 +37,7 @@ impl KeyRecord {
         }
     }
 
-    pub(crate) fn done(&self) -> Done {
+    fn done(&self) -> Done {
         match self.kind {
             0 => Done::Sale,
             1 => Done::Order(self.order),
@@ -45,19 +47,13 @@ impl KeyRecord {
             },
         }
     }
-
-    fn hash(&self) -> u64 {
-        hash(&self.digest)
-    }
 }
 
 /// A digest is uniform already: its first eight bytes are its hash.
 fn hash(digest: &[u8; 16]) -> u64 {
-    let (first, _) = digest.split_at(8);
-    first
-        .iter()
-        .rev()
-        .fold(0, |hash, &byte| (hash << 8) | u64::from(byte))
+    digest
+        .first_chunk()
+        .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// All keys bound in a sale; they stay until the sale is retired.
@@ -69,26 +65,40 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn find(&self, digest: &[u8; 16]) -> Option<&KeyRecord> {
-        let same = |at| {
-            self.records
-                .get(at)
-                .is_some_and(|record| record.digest == *digest)
-        };
+        let same = |at| self.is_at(at, digest);
+        let at = self.index.find(hash(digest), same)?;
+        self.records.get(at)
+    }
+
+    fn is_at(&self, at: u32, digest: &[u8; 16]) -> bool {
+        self.records
+            .get(at)
+            .is_some_and(|record| record.digest == *digest)
+    }
+
+    /// Binds a key to what it did.
+    ///
+    /// # Errors
+    /// When the key is bound already (INV-4).
+    pub(crate) fn bind(&mut self, bound: &Bound, done: Done) -> Result<(), Violation> {
+        self.insert(KeyRecord::new(bound, done))
+    }
+
+    pub(crate) fn insert(&mut self, record: KeyRecord) -> Result<(), Violation> {
+        let (at, records) = (self.records.len(), &self.records);
+        let digest = |at| records.get(at).map(|record| &record.digest);
+        let same = |at| digest(at) == Some(&record.digest);
+        let rehash = |at| digest(at).map_or(0, hash);
         self.index
-            .find(hash(digest), same)
-            .and_then(|at| self.records.get(at))
-    }
-
-    pub(crate) fn bind(&mut self, bound: &Bound, done: Done) {
-        self.insert(KeyRecord::new(bound, done));
-    }
-
-    pub(crate) fn insert(&mut self, record: KeyRecord) {
-        let at = self.records.push(record);
-        let records = &self.records;
-        self.index.insert(record.hash(), at, |at| {
-            records.get(at).map_or(0, KeyRecord::hash)
-        });
+            .insert(hash(&record.digest), at, same, rehash)
+            .map_err(|other| {
+                Violation::new(
+                    "INV-4",
+                    format!("key {at} is bound already, as key {other}"),
+                )
+            })?;
+        self.records.push(record);
+        Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &KeyRecord> {
@@ -98,36 +108,95 @@ impl Keys {
     pub(crate) fn len(&self) -> u32 {
         self.records.len()
     }
+
+    /// Whether every key is found where it stands.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut all = self.iter().zip(0_u32..);
+        all.all(|(record, at)| {
+            let same = |at| self.is_at(at, &record.digest);
+            self.index.find(hash(&record.digest), same) == Some(at)
+        })
+    }
+}
+
+/// The idempotency key of a question.
+pub(crate) enum Key<'a> {
+    /// There is none.
+    None,
+    /// It came with the command, and is new; hashed once.
+    Digest([u8; 16]),
+    /// The journal has it already.
+    Journalled(&'a Bound),
+}
+
+/// A command while it is decided: who asks for what, and the key that an acceptance binds.
+pub(crate) struct Question<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) action: &'a Action,
+    pub(crate) key: Key<'a>,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(secret: &Secret, command: &'a Command) -> Result<Self, Refusal> {
+        let key = match command.key.as_deref() {
+            None => Key::None,
+            Some(key) if key.is_empty() || key.len() > KEY_BYTES_MOST => {
+                let bound = format!("an idempotency key has 1 to {KEY_BYTES_MOST} bytes");
+                return Err(Refusal::Invalid(bound));
+            }
+            Some(key) => Key::Digest(crate::sip::digest(secret, command.actor.scope(), key)),
+        };
+        Ok(Self {
+            actor: &command.actor,
+            action: &command.action,
+            key,
+        })
+    }
+
+    /// The buyer who asks, if a buyer does.
+    pub(crate) fn buyer(&self) -> Option<&'a str> {
+        match self.actor {
+            Actor::Buyer(buyer) => Some(buyer),
+            Actor::Merchant(_) | Actor::House => None,
+        }
+    }
+
+    /// The key as an entry binds it.
+    pub(crate) fn bound(&self, secret: &Secret) -> Result<Bound, Refusal> {
+        let digest = match self.key {
+            Key::None => return Err(Refusal::Invalid("an idempotency key is needed".into())),
+            Key::Digest(digest) => digest,
+            Key::Journalled(bound) => return Ok(bound.clone()),
+        };
+        let named = |name| check_name("name of an account or buyer", name);
+        let by = match self.actor {
+            Actor::Merchant(account) => named(account).map(|()| By::Merchant(account.clone())),
+            Actor::Buyer(buyer) => named(buyer).map(|()| By::Buyer(buyer.clone())),
+            Actor::House => Ok(By::House),
+        };
+        Ok(Bound {
+            by: by.map_err(Refusal::Invalid)?,
+            digest,
+            body: self.action.fingerprint(secret),
+        })
+    }
 }
 
 impl Book {
     /// The answer to a key that was used before; `None` for a new one.
-    pub(crate) fn decide_repeat(&self, terms: &Terms, command: &Command) -> Option<Verdict> {
-        let digest = Self::digest(terms, command)?;
-        let record = self.keys.find(&digest)?;
-        if record.body == command.action.fingerprint(&terms.secret) {
+    pub(crate) fn decide_repeat(
+        &self,
+        secret: &Secret,
+        question: &Question<'_>,
+    ) -> Option<Verdict> {
+        let Key::Digest(digest) = &question.key else {
+            return None;
+        };
+        let record = self.keys.find(digest)?;
+        if record.body == question.action.fingerprint(secret) {
             Some(Verdict::Repeat(record.done()))
         } else {
             Some(Refusal::KeyReused.into())
         }
-    }
-
-    /// Binds the command's key; the caller has made sure that it is new.
-    pub(crate) fn bound(secret: &Secret, command: &Command) -> Result<Bound, Refusal> {
-        let key = command
-            .key
-            .as_deref()
-            .ok_or_else(|| Refusal::Invalid("an idempotency key is needed".into()))?;
-        let by = match &command.actor {
-            Actor::Merchant(account) => By::Merchant(account.clone()),
-            Actor::Buyer(buyer) => By::Buyer(buyer.clone()),
-            Actor::House => By::House,
-        };
-        let digest = crate::sip::digest(secret, command.actor.scope(), key);
-        Ok(Bound {
-            by,
-            digest,
-            body: command.action.fingerprint(secret),
-        })
     }
 }

@@ -142,6 +142,11 @@ impl Order {
         self.placed.after_ms(u64::from(self.hold_ms))
     }
 
+    /// Whether the latest charge is under way or its outcome unknown.
+    pub(crate) fn is_charging(&self) -> bool {
+        matches!(self.charge, Charge::InFlight | Charge::Unknown)
+    }
+
     /// Held, and its time is up: it no longer answers for its buyer, whether or not it was swept yet.
     pub(crate) fn is_due(&self, now: Time) -> bool {
         self.phase == Phase::Held && now >= self.deadline()
@@ -167,9 +172,7 @@ impl Order {
     pub(crate) fn status(&self, now: Time) -> OrderStatus {
         match self.phase {
             Phase::Held if self.is_due(now) => OrderStatus::Expired,
-            Phase::Held if matches!(self.charge, Charge::InFlight | Charge::Unknown) => {
-                OrderStatus::Paying
-            }
+            Phase::Held if self.is_charging() => OrderStatus::Paying,
             Phase::Held => OrderStatus::Held,
             Phase::Cancelled => OrderStatus::Cancelled,
             Phase::Expired => OrderStatus::Expired,
@@ -182,9 +185,23 @@ impl Order {
         }
     }
 
+    /// All its money went back; where there was none to begin with, all its units did.
     fn all_given_back(&self) -> bool {
         let funds = self.funds();
-        funds.refunded().is_positive() && funds.refunded() == funds.captured()
+        let all = funds.refunded() == funds.captured();
+        all && (funds.refunded().is_positive() || !self.has_units())
+    }
+
+    /// Whether any unit was not refunded yet.
+    fn has_units(&self) -> bool {
+        let mut lines = self.lines.as_slice().iter();
+        lines.any(|line| line.returned < line.units.get())
+    }
+
+    /// Whether goods may leave: some were not refunded, and what they cost is not on its way back.
+    pub(crate) fn may_leave(&self) -> bool {
+        let paid_for = self.total == Minor::ZERO || self.funds().left().is_positive();
+        paid_for && self.has_units()
     }
 
     /// The order's money. On the plain path it follows from the phase.
@@ -221,11 +238,9 @@ impl Order {
         self.refunds().get(usize::from(number).checked_sub(1)?)
     }
 
-    /// The number that the next refund gets; `None` when there are too many.
+    /// The number that the next refund gets; `None` when there are so many that no number is left.
     pub(crate) fn next_refund(&self) -> Option<u16> {
-        u16::try_from(self.refunds().len() + 1)
-            .ok()
-            .filter(|&number| number <= super::refund::REFUNDS_MOST)
+        u16::try_from(self.refunds().len() + 1).ok()
     }
 
     /// Leaves the plain path: writes out what was implied until now.

@@ -1,11 +1,15 @@
 //! Paying: the intent to charge, and what the provider reports, in every order of events.
 
-use ledger::Violation;
+use std::collections::BTreeMap;
 
+use ledger::{Minor, Units, Violation};
+
+use super::buyers::NOBODY;
+use super::keys::Question;
 use super::order::{Charge, Lines, Order, Phase, RefundRecord, RefundState};
 use super::sale::accept;
 use super::{Book, Done, Pending, Terms, Verdict};
-use crate::command::{ChargeOutcome, Command};
+use crate::command::ChargeOutcome;
 use crate::entry::{EffectKind, Entry, Fate};
 use crate::plan::SaleState;
 use crate::{Refusal, Time};
@@ -14,10 +18,10 @@ use crate::{Refusal, Time};
 pub(crate) const ATTEMPTS_MOST: u16 = 1_000;
 
 impl Book {
-    /// The order, if the command's actor may see it: somebody else's order does not exist for a buyer.
-    pub(crate) fn seen(&self, command: &Command, number: u32) -> Result<&Order, Refusal> {
+    /// The order, if whoever asks may see it: somebody else's order does not exist for a buyer.
+    pub(crate) fn seen(&self, question: &Question<'_>, number: u32) -> Result<&Order, Refusal> {
         let order = self.orders.get(number).ok_or(Refusal::NoOrder)?;
-        match command.buyer() {
+        match question.buyer() {
             Some(buyer) if self.buyers.name(order.buyer) != Some(buyer) => Err(Refusal::NoOrder),
             _ => Ok(order),
         }
@@ -27,10 +31,10 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         number: u32,
     ) -> Verdict {
-        let order = match self.seen(command, number) {
+        let order = match self.seen(question, number) {
             Ok(order) => order,
             Err(refusal) => return refusal.into(),
         };
@@ -52,7 +56,7 @@ impl Book {
                 .into();
             }
         }
-        match Self::bound(&terms.secret, command) {
+        match question.bound(&terms.secret) {
             Ok(key) => accept(Entry::PayBegun {
                 order: number,
                 attempt: order.attempt + 1,
@@ -75,42 +79,45 @@ impl Book {
         let Some(order) = self.orders.get(number) else {
             return Refusal::NoOrder.into();
         };
-        let current =
-            order.attempt == attempt && matches!(order.charge, Charge::InFlight | Charge::Unknown);
-        let open = self
-            .effects
-            .contains_key(&(number, EffectKind::Charge { attempt }));
+        // The intent is journalled before the provider is asked, so there is no charge that the book does not know.
+        if attempt == 0 || attempt > order.attempt {
+            return noted(
+                number,
+                format!("attempt {attempt}, never begun: {outcome:?}"),
+            );
+        }
+        let effect = (number, EffectKind::Charge { attempt });
         match outcome {
             ChargeOutcome::Captured(_) if order.was_captured(attempt) => {
                 Verdict::Repeat(Done::Order(number))
             }
-            ChargeOutcome::Captured(amount) if amount.0 < 0 => accept(Entry::Noted {
-                order: number,
-                what: "a capture of less than nothing".into(),
-            }),
             ChargeOutcome::Captured(_) if order.is_due(now) => Verdict::SweepFirst,
-            ChargeOutcome::Captured(amount) => match self.fate(now, terms, order, amount) {
-                Some(fate) => accept(Entry::Captured {
+            ChargeOutcome::Captured(amount) => {
+                self.fate(now, terms, (number, order), amount).map_or_else(
+                    |verdict| verdict,
+                    |fate| {
+                        accept(Entry::Captured {
+                            order: number,
+                            attempt,
+                            amount,
+                            fate,
+                        })
+                    },
+                )
+            }
+            ChargeOutcome::Failed if self.effects.contains_key(&effect) => {
+                accept(Entry::ChargeFailed {
                     order: number,
                     attempt,
-                    amount,
-                    fate,
-                }),
-                None if self.has_due(now) => Verdict::SweepFirst,
-                None => accept(Entry::Noted {
-                    order: number,
-                    what: "captured, and no refund number is free".into(),
-                }),
-            },
-            ChargeOutcome::Failed if open => accept(Entry::ChargeFailed {
-                order: number,
-                attempt,
-            }),
-            ChargeOutcome::Failed if order.was_captured(attempt) => accept(Entry::Noted {
-                order: number,
-                what: "reported failed after it was captured".into(),
-            }),
-            ChargeOutcome::Unknown if current && order.charge == Charge::InFlight => {
+                })
+            }
+            ChargeOutcome::Failed if order.was_captured(attempt) => noted(
+                number,
+                format!("attempt {attempt}: failed after its capture"),
+            ),
+            ChargeOutcome::Unknown
+                if order.attempt == attempt && order.charge == Charge::InFlight =>
+            {
                 accept(Entry::ChargeUnknown {
                     order: number,
                     attempt,
@@ -120,48 +127,64 @@ impl Book {
         }
     }
 
-    /// What becomes of captured money. `None` when holds that are due stand in the way of an answer.
-    fn fate(&self, now: Time, terms: &Terms, order: &Order, amount: ledger::Minor) -> Option<Fate> {
-        let back = || order.next_refund().map(|refund| Fate::GoesBack { refund });
-        if amount != order.total || order.kept() != 0 {
-            return back();
+    /// What becomes of captured money, or what to answer instead.
+    fn fate(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (number, order): (u32, &Order),
+        amount: Minor,
+    ) -> Result<Fate, Verdict> {
+        let mut funds = order.funds();
+        if funds.capture(amount).is_err() {
+            return Err(noted(number, format!("a capture out of range: {amount}")));
         }
+        let pays = amount == order.total && order.kept() == 0;
         match order.phase {
-            Phase::Held => Some(Fate::Kept),
+            Phase::Held if pays => return Ok(Fate::Kept),
             // Paid after expiry: the units are taken again if they are free (big-neon/bn-api#1189, vendure#3065),
             // else the money goes back by itself.
-            Phase::Expired if matches!(terms.state, SaleState::Open | SaleState::Paused) => {
-                match self.can_take_again(terms, order) {
-                    true => Some(Fate::KeptAgain),
-                    false if self.has_due(now) => None,
-                    false => back(),
+            Phase::Expired
+                if pays && matches!(terms.state, SaleState::Open | SaleState::Paused) =>
+            {
+                if self.can_take_again(terms, order) {
+                    return Ok(Fate::KeptAgain);
+                }
+                if self.has_due(now) {
+                    return Err(Verdict::SweepFirst);
                 }
             }
-            _ => back(),
+            _ => {}
         }
+        let Some(refund) = order.next_refund() else {
+            return Err(noted(
+                number,
+                format!("captured {amount}, and no refund number is left"),
+            ));
+        };
+        // Where the buyer's bank took money back before, the capture makes good for that first (INV-2).
+        let amount = amount.min(funds.left());
+        Ok(Fate::GoesBack { refund, amount })
     }
 
     /// Whether all units of an expired order are free and within its buyer's limits.
     fn can_take_again(&self, terms: &Terms, order: &Order) -> bool {
-        let buyer = Some(order.buyer).filter(|&at| at != super::buyers::NOBODY);
-        let mut sums = std::collections::BTreeMap::<u32, u64>::new();
+        let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
+        let mut sums = BTreeMap::<u32, u64>::new();
         for line in order.lines.as_slice() {
             *sums.entry(line.sku).or_default() += u64::from(line.units.get());
         }
-        let fits = |limit: Option<ledger::Units>, used: u32, more: u64| {
-            buyer.is_none()
-                || limit.is_none_or(|limit| u64::from(used) + more <= u64::from(limit.0))
+        let fits = |limit: Option<Units>, used: u64, more: u64| {
+            buyer.is_none() || limit.is_none_or(|limit| used + more <= u64::from(limit.0))
         };
-        fits(
-            terms.limits.per_buyer,
-            self.buyers.units(buyer),
-            sums.values().sum(),
-        ) && sums.iter().all(|(&at, &units)| {
-            self.skus.get(at as usize).is_some_and(|sku| {
-                units <= u64::from(sku.units.available().0)
-                    && fits(sku.limits.per_buyer, self.buyers.units_of(buyer, at), units)
+        let whole = sums.values().sum();
+        fits(terms.limits.per_buyer, self.buyers.units(buyer), whole)
+            && sums.iter().all(|(&at, &units)| {
+                self.skus.get(at as usize).is_some_and(|sku| {
+                    units <= u64::from(sku.units.available().0)
+                        && fits(sku.limits.per_buyer, self.buyers.units_of(buyer, at), units)
+                })
             })
-        })
     }
 
     pub(crate) fn apply_pay(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
@@ -172,16 +195,8 @@ impl Book {
                 key,
                 ..
             } => {
-                let held = self.order_mut(*order)?;
-                held.attempt = *attempt;
-                held.charge = Charge::InFlight;
-                let pending = Pending {
-                    since: now,
-                    not_before: now,
-                };
-                self.effects
-                    .insert((*order, EffectKind::Charge { attempt: *attempt }), pending);
-                self.keys.bind(key, Done::Order(*order));
+                self.begin_charge(now, *order, *attempt)?;
+                self.keys.bind(key, Done::Order(*order))?;
             }
             Entry::Captured {
                 order,
@@ -191,35 +206,63 @@ impl Book {
             } => {
                 self.effects
                     .remove(&(*order, EffectKind::Charge { attempt: *attempt }));
-                match fate {
+                match *fate {
                     Fate::Kept => self.keep(*order, *attempt, *amount)?,
                     Fate::KeptAgain => {
                         self.take_again(*order)?;
                         self.keep(*order, *attempt, *amount)?;
                     }
-                    Fate::GoesBack { refund } => {
-                        self.send_back(now, *order, *attempt, *amount, *refund)?
+                    Fate::GoesBack {
+                        refund,
+                        amount: back,
+                    } => {
+                        self.capture_unkept(*order, *attempt, *amount)?;
+                        self.send_back(now, *order, *attempt, refund, back)?;
                     }
                 }
             }
             Entry::ChargeFailed { order, attempt } => {
                 self.effects
                     .remove(&(*order, EffectKind::Charge { attempt: *attempt }));
-                let held = self.order_mut(*order)?;
-                if held.attempt == *attempt
-                    && matches!(held.charge, Charge::InFlight | Charge::Unknown)
-                {
-                    held.charge = Charge::Failed;
-                }
+                self.end_charge(*order, *attempt, Charge::Failed)?;
             }
-            Entry::ChargeUnknown { order, .. } => self.order_mut(*order)?.charge = Charge::Unknown,
+            Entry::ChargeUnknown { order, attempt } => {
+                self.end_charge(*order, *attempt, Charge::Unknown)?;
+            }
             _ => {}
         }
         Ok(())
     }
 
+    fn begin_charge(&mut self, now: Time, number: u32, attempt: u16) -> Result<(), Violation> {
+        let order = self.order_mut(number)?;
+        let next = order.attempt.checked_add(1) == Some(attempt);
+        if order.phase != Phase::Held || order.is_charging() || !next {
+            let early = format!("attempt {attempt} to pay order {number} is not the next");
+            return Err(Violation::new("INV-4", early));
+        }
+        order.attempt = attempt;
+        order.charge = Charge::InFlight;
+        let pending = Pending {
+            since: now,
+            not_before: now,
+        };
+        self.effects
+            .insert((number, EffectKind::Charge { attempt }), pending);
+        Ok(())
+    }
+
+    /// Notes what is known of the latest charge; an older one changes nothing.
+    fn end_charge(&mut self, number: u32, attempt: u16, known: Charge) -> Result<(), Violation> {
+        let order = self.order_mut(number)?;
+        if order.attempt == attempt && order.is_charging() {
+            order.charge = known;
+        }
+        Ok(())
+    }
+
     /// The capture pays the order: its holds are posted.
-    fn keep(&mut self, number: u32, attempt: u16, amount: ledger::Minor) -> Result<(), Violation> {
+    fn keep(&mut self, number: u32, attempt: u16, amount: Minor) -> Result<(), Violation> {
         let order = self.order_mut(number)?;
         if order.phase != Phase::Held || order.kept() != 0 {
             return Err(Violation::new(
@@ -274,31 +317,46 @@ impl Book {
         Ok(())
     }
 
-    /// Captured money that pays nothing goes back by itself.
-    fn send_back(
+    /// Books captured money that pays nothing.
+    fn capture_unkept(
         &mut self,
-        now: Time,
         number: u32,
         attempt: u16,
-        amount: ledger::Minor,
-        refund: u16,
+        amount: Minor,
     ) -> Result<(), Violation> {
-        let order = self.order_mut(number)?;
-        if order.attempt == attempt && matches!(order.charge, Charge::InFlight | Charge::Unknown) {
-            // The attempt is over; a held order may be paid again.
-            order.charge = Charge::Failed;
-        }
-        let extra = order.extra_mut();
+        // The attempt is over; a held order may be paid again.
+        self.end_charge(number, attempt, Charge::Failed)?;
+        let extra = self.order_mut(number)?.extra_mut();
         extra.funds.capture(amount)?;
         extra.captured.push(attempt);
+        Ok(())
+    }
+
+    /// Begins a refund that nobody asked for, tried until the money is back.
+    pub(crate) fn send_back(
+        &mut self,
+        not_before: Time,
+        order: u32,
+        charge: u16,
+        number: u16,
+        amount: Minor,
+    ) -> Result<(), Violation> {
         let record = RefundRecord {
             amount,
-            charge: attempt,
+            charge,
             state: RefundState::Pending,
             automatic: true,
             restocked: false,
             units: 0,
         };
-        self.push_refund(number, refund, record, now)
+        self.push_refund(order, number, record, not_before)
     }
+}
+
+/// A report that contradicts what is known, or that the books cannot hold: recorded, without effect on them.
+pub(crate) fn noted(order: u32, what: String) -> Verdict {
+    accept(Entry::Noted {
+        order,
+        what: what.into(),
+    })
 }

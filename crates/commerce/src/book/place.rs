@@ -1,16 +1,18 @@
 //! Placing an order: eligibility, limits, stock, price and order, together.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
+use super::keys::Question;
 use super::order::{Charge, Line, Lines, Order, Phase};
 use super::sale::accept;
 use super::{Book, Done, ORDERS_MOST, Terms, Verdict};
-use crate::command::{Actor, Ask, Command, Place};
-use crate::entry::{By, Entry, Placed, PlacedLine, PlacedLines};
-use crate::plan::{LINES_MOST, SaleState, check_name, check_price};
+use crate::command::{Actor, Ask, Place};
+use crate::entry::{Entry, Placed, PlacedLine, PlacedLines};
+use crate::plan::{LINES_MOST, Rule, SaleState, check_name, check_price, check_tags};
 use crate::refusal::LimitOf;
 use crate::{Refusal, Time};
 
@@ -31,10 +33,10 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         place: &Place,
     ) -> Verdict {
-        match self.try_place(now, terms, command, place) {
+        match self.try_place(now, terms, question, place) {
             Ok(placed) => accept(Entry::Placed(placed)),
             Err(Stop::Refuse(refusal)) => refusal.into(),
             // A hold that is due keeps nobody from buying: it expires first (and gives its buyer's limit back).
@@ -47,46 +49,34 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         place: &Place,
     ) -> Result<Placed, Stop> {
         if terms.state != SaleState::Open {
-            let opens = terms
-                .window
-                .opens
-                .filter(|_| terms.state == SaleState::Scheduled);
-            return Err(Refusal::NotOpen {
-                state: terms.state,
-                opens,
-            }
-            .into());
+            return Err(not_open(terms).into());
         }
         check_place(place)?;
-        let buyer = place.buyer.as_deref();
-        if let Some(rule) = terms
-            .rules
-            .iter()
-            .position(|rule| !rule.admits(now, buyer, &place.tags))
-        {
+        let buyer = buyer_of(question, place)?;
+        let admits = |rule: &Rule| rule.admits(now, buyer.map(AsRef::as_ref), &place.tags);
+        if let Some(rule) = terms.rules.iter().position(|rule| !admits(rule)) {
             return Err(Refusal::NotEligible { rule }.into());
         }
         let lines = self.resolve(place)?;
-        self.check_amounts(terms, buyer, lines.as_slice())?;
+        self.check_amounts(terms, buyer.map(AsRef::as_ref), lines.as_slice())?;
         let total = total(terms, lines.as_slice())?;
         if self.orders.len() >= ORDERS_MOST {
             return Err(Refusal::Full("orders of one sale").into());
         }
-        let key = Self::bound(&terms.secret, command)?;
-        // A buyer who orders for himself is named by his key already.
-        let named = matches!((&key.by, &place.buyer), (By::Buyer(by), Some(buyer)) if by == buyer);
+        let key = question.bound(&terms.secret)?;
         Ok(Placed {
             order: self.orders.len(),
             key,
-            buyer: if named { None } else { place.buyer.clone() },
-            tags: if terms.rules.is_empty() {
-                Vec::new()
-            } else {
-                place.tags.to_vec()
+            // A buyer who orders for himself is named by his key already.
+            buyer: buyer.filter(|_| question.buyer().is_none()).cloned(),
+            // Tags only matter where there are rules that ask for them.
+            tags: match terms.rules.is_empty() {
+                true => Vec::new(),
+                false => place.tags.to_vec(),
             },
             lines,
             total,
@@ -128,18 +118,16 @@ impl Book {
         buyer: Option<&str>,
         lines: &[PlacedLine],
     ) -> Result<(), Stop> {
-        let buyer = buyer.map(|name| self.buyers.find(&terms.secret, name));
         let whole: u64 = lines.iter().map(|line| u64::from(line.units)).sum();
-        within(LimitOf::Order, terms.limits.per_order, 0, whole)?;
+        within(|| LimitOf::Order, terms.limits.per_order, 0, whole)?;
+        let buyer = buyer.map(|name| self.buyers.find(&terms.secret, name));
         if let Some(at) = buyer {
+            if at.is_none() && self.buyers.is_full() {
+                return Err(Refusal::Full("buyers of one sale").into());
+            }
             // A limit that a due hold still uses is free once that hold has expired.
-            within(
-                LimitOf::Buyer,
-                terms.limits.per_buyer,
-                self.buyers.units(at),
-                whole,
-            )
-            .map_err(Stop::Short)?;
+            let used = self.buyers.units(at);
+            within(|| LimitOf::Buyer, terms.limits.per_buyer, used, whole).map_err(Stop::Short)?;
         }
         if let [line] = lines {
             return self.check_sku(buyer, line.sku, u64::from(line.units));
@@ -171,7 +159,7 @@ impl Book {
             return Err(Refusal::Invalid("no such SKU".into()).into());
         };
         within(
-            LimitOf::SkuInOrder(sku.sku.clone()),
+            || LimitOf::SkuInOrder(sku.sku.clone()),
             sku.limits.per_order,
             0,
             units,
@@ -179,7 +167,7 @@ impl Book {
         if let (Some(at_buyer), Some(_)) = (buyer, sku.limits.per_buyer) {
             let used = self.buyers.units_of(at_buyer, at);
             within(
-                LimitOf::SkuOfBuyer(sku.sku.clone()),
+                || LimitOf::SkuOfBuyer(sku.sku.clone()),
                 sku.limits.per_buyer,
                 used,
                 units,
@@ -210,12 +198,10 @@ impl Book {
         };
         let mut lines = match &placed.lines {
             PlacedLines::One(line) => Lines::One(self.hold_line(buyer, line)?),
-            PlacedLines::Many(lines) => Lines::Many(
-                lines
-                    .iter()
-                    .map(|line| self.hold_line(buyer, line))
-                    .collect::<Result<_, _>>()?,
-            ),
+            PlacedLines::Many(lines) => {
+                let held = lines.iter().map(|line| self.hold_line(buyer, line));
+                Lines::Many(held.collect::<Result<_, _>>()?)
+            }
         };
         let charge = match (&placed.paid, placed.total) {
             (Some(_), _) => Charge::Elsewhere,
@@ -247,8 +233,7 @@ impl Book {
             phase,
             charge,
         });
-        self.keys.bind(&placed.key, Done::Order(placed.order));
-        Ok(())
+        self.keys.bind(&placed.key, Done::Order(placed.order))
     }
 
     fn hold_line(&mut self, buyer: u32, line: &PlacedLine) -> Result<Line, Violation> {
@@ -284,36 +269,60 @@ impl Book {
     }
 }
 
+fn not_open(terms: &Terms) -> Refusal {
+    let waits = terms.state == SaleState::Scheduled;
+    Refusal::NotOpen {
+        state: terms.state,
+        opens: terms.window.opens.filter(|_| waits),
+    }
+}
+
+/// Whom the order is for. A buyer orders for himself, named or not, so that nobody shops on another's limit.
+fn buyer_of<'a>(
+    question: &Question<'a>,
+    place: &'a Place,
+) -> Result<Option<&'a Arc<str>>, Refusal> {
+    match (question.actor, &place.buyer) {
+        (Actor::Buyer(own), Some(other)) if own != other => {
+            Err(Refusal::Invalid("a buyer orders for nobody else".into()))
+        }
+        (Actor::Buyer(own), _) => Ok(Some(own)),
+        (Actor::Merchant(_) | Actor::House, buyer) => Ok(buyer.as_ref()),
+    }
+}
+
 fn check_place(place: &Place) -> Result<(), Refusal> {
     if place.lines.is_empty() || place.lines.len() > LINES_MOST {
         return Err(Refusal::Invalid(format!(
             "an order has 1 to {LINES_MOST} lines"
         )));
     }
-    let named = place
-        .buyer
-        .as_deref()
-        .map_or(Ok(()), |buyer| check_name("buyer", buyer));
-    let paid = place.paid.as_deref().map_or(Ok(()), |reference| {
-        check_name("payment reference", reference)
-    });
-    named.and(paid).map_err(Refusal::Invalid)?;
+    let (buyer, paid) = (place.buyer.as_deref(), place.paid.as_deref());
+    buyer
+        .map_or(Ok(()), |name| check_name("buyer", name))
+        .and_then(|()| paid.map_or(Ok(()), |paid| check_name("payment reference", paid)))
+        .and_then(|()| check_tags(&place.tags))
+        .map_err(Refusal::Invalid)?;
     place.lines.iter().try_for_each(|ask| {
         if ask.units == 0 {
             return Err(Refusal::Invalid("a line has at least 1 unit".into()));
         }
-        ask.price
-            .map_or(Ok(()), check_price)
-            .map_err(Refusal::Invalid)
+        let price = ask.price.map_or(Ok(()), check_price);
+        price.map_err(Refusal::Invalid)
     })
 }
 
-fn within(of: LimitOf, limit: Option<Units>, used: u32, more: u64) -> Result<(), Refusal> {
+fn within(
+    of: impl FnOnce() -> LimitOf,
+    limit: Option<Units>,
+    used: u64,
+    more: u64,
+) -> Result<(), Refusal> {
     match limit {
-        Some(limit) if u64::from(used) + more > u64::from(limit.0) => Err(Refusal::Limit {
-            of,
+        Some(limit) if used + more > u64::from(limit.0) => Err(Refusal::Limit {
+            of: of(),
             limit,
-            used: Units(used),
+            used: Units(u32::try_from(used).unwrap_or(u32::MAX)),
         }),
         _ => Ok(()),
     }
@@ -326,14 +335,4 @@ fn total(terms: &Terms, lines: &[PlacedLine]) -> Result<Minor, Refusal> {
     // A sixteenth of the range leaves room for several captures of the same order.
     sum.filter(|sum| sum.0 <= i64::MAX / 16)
         .ok_or_else(|| Refusal::Invalid("the order's total is out of range".into()))
-}
-
-impl Command {
-    /// The buyer who gave the command, if a buyer did.
-    pub(crate) fn buyer(&self) -> Option<&str> {
-        match &self.actor {
-            Actor::Buyer(buyer) => Some(buyer),
-            Actor::Merchant(_) | Actor::House => None,
-        }
-    }
 }

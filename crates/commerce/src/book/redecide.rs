@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use super::keys::{Key, Question};
 use super::{Book, Verdict};
+use crate::Time;
 use crate::command::{
-    Action, Actor, Ask, ChargeOutcome, Command, Place, RefundAsk, RefundOutcome, Report, UnitsBack,
+    Action, Actor, Ask, ChargeOutcome, Place, RefundAsk, RefundOutcome, Report, UnitsBack,
 };
 use crate::entry::{Asked, Bound, By, Entry, Fate, Placed, PlacedLine, RefundBegun};
 use crate::plan::{SaleState, Turn};
-use crate::{Refusal, Time};
 
 /// Today's rules decide otherwise than the journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,30 +33,23 @@ impl Book {
         if let Entry::Turned { to, key: None } = entry {
             return self.redecide_turned(now, *to);
         }
-        let Some((command, bound)) = self.command_of(entry) else {
+        let Some((actor, action, bound)) = self.command_of(entry) else {
             return Ok(());
         };
-        if let Some(bound) = bound {
-            if self.keys.find(&bound.digest).is_some() {
-                return Err(Divergence {
-                    today: "its idempotency key is bound already (INV-4)".into(),
-                });
-            }
+        if bound.is_some_and(|bound| self.keys.find(&bound.digest).is_some()) {
+            return diverges("its idempotency key is bound already (INV-4)".into());
         }
-        match self.decide(now, &command) {
-            Verdict::Accept(today) if rekeyed((*today).clone(), bound) == *entry => Ok(()),
-            Verdict::Accept(today) => Err(Divergence {
-                today: format!("another outcome: {today:?}"),
-            }),
-            Verdict::Repeat(_) => Err(Divergence {
-                today: "a repeat, nothing new".into(),
-            }),
-            Verdict::Refuse(refusal) => Err(Divergence {
-                today: format!("a refusal: {refusal}"),
-            }),
-            Verdict::SweepFirst => Err(Divergence {
-                today: "holds that are due expire first".into(),
-            }),
+        let question = Question {
+            actor: &actor,
+            action: &action,
+            key: bound.map_or(Key::None, Key::Journalled),
+        };
+        match self.decide(now, &question) {
+            Verdict::Accept(today) if today == *entry => Ok(()),
+            Verdict::Accept(today) => diverges(format!("another outcome: {today:?}")),
+            Verdict::Repeat(_) => diverges("a repeat, nothing new".into()),
+            Verdict::Refuse(refusal) => diverges(format!("a refusal: {refusal}")),
+            Verdict::SweepFirst => diverges("holds that are due expire first".into()),
         }
     }
 
@@ -67,30 +61,19 @@ impl Book {
                 .is_some_and(|order| order.is_due(now))
         });
         early.map_or(Ok(()), |number| {
-            Err(Divergence {
-                today: format!("the hold of order {number} is not due"),
-            })
+            diverges(format!("the hold of order {number} is not due"))
         })
     }
 
     fn redecide_turned(&self, now: Time, to: SaleState) -> Result<(), Divergence> {
-        let window = self.window();
-        let sound = match to {
-            SaleState::Open => window.opens.is_none_or(|opens| now >= opens),
-            SaleState::Closed => window.closes.is_some_and(|closes| now >= closes),
-            _ => false,
-        };
-        if sound {
-            Ok(())
-        } else {
-            Err(Divergence {
-                today: format!("the window does not turn the sale to {to:?}"),
-            })
+        if self.window_step(now) == Some(to) {
+            return Ok(());
         }
+        diverges(format!("the window does not turn the sale to {to:?}"))
     }
 
-    /// The command that an entry accepted. A key is made up where one is needed; the journal holds only its digest.
-    fn command_of<'a>(&self, entry: &'a Entry) -> Option<(Command, Option<&'a Bound>)> {
+    /// The command that an entry accepted, and the key that it bound.
+    fn command_of<'a>(&self, entry: &'a Entry) -> Option<(Actor, Action, Option<&'a Bound>)> {
         let report = |report| Some((Action::Report(report), None));
         let (action, bound) = match entry {
             Entry::Created { secret, plan, key } => Some((
@@ -199,9 +182,7 @@ impl Book {
             By::Buyer(buyer) => Actor::Buyer(buyer.clone()),
             By::House => Actor::House,
         });
-        // A key no client can send: it is longer than a key may be, so it is never bound.
-        let key = bound.map(|_| "re-decided ".repeat(16).into());
-        Some((Command { actor, key, action }, bound))
+        Some((actor, action, bound))
     }
 
     fn name_of(&self, at: u32) -> Option<Arc<str>> {
@@ -258,38 +239,13 @@ fn ask_of(refund: &RefundBegun, reason: Option<&str>, asked: Asked) -> RefundAsk
     }
 }
 
-/// Today's entry under the journal's key, and with the journal's moments, so that only the decision is compared.
-fn rekeyed(mut entry: Entry, bound: Option<&Bound>) -> Entry {
-    let Some(bound) = bound else { return entry };
-    match &mut entry {
-        Entry::Created { key, .. }
-        | Entry::Altered { key, .. }
-        | Entry::Turned { key: Some(key), .. }
-        | Entry::StockAdded { key, .. }
-        | Entry::WrittenOff { key, .. }
-        | Entry::PayBegun { key, .. }
-        | Entry::Cancelled { key, .. }
-        | Entry::RefundBegun { key, .. }
-        | Entry::ChargedBack { key, .. }
-        | Entry::Shipped { key, .. }
-        | Entry::Delivered { key, .. } => *key = bound.clone(),
-        Entry::Placed(placed) => placed.key = bound.clone(),
-        _ => {}
-    }
-    entry
+fn diverges(today: String) -> Result<(), Divergence> {
+    Err(Divergence { today })
 }
 
 impl Fate {
     /// Whether the money stays with the order.
     pub fn is_kept(self) -> bool {
         matches!(self, Self::Kept | Self::KeptAgain)
-    }
-}
-
-impl From<Refusal> for Divergence {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            today: refusal.to_string(),
-        }
     }
 }

@@ -2,15 +2,18 @@
 
 use ledger::{Minor, Units, Violation};
 
+use super::keys::Question;
 use super::order::{Charge, Order, Phase, RefundRecord, RefundState};
+use super::pay::noted;
 use super::sale::accept;
 use super::{Book, Done, Pending, Terms, Verdict};
-use crate::command::{Command, RefundAsk, RefundOutcome, UnitsBack};
-use crate::entry::{Asked, EffectKind, Entry, RefundBegun};
+use crate::command::{RefundAsk, RefundOutcome, UnitsBack};
+use crate::entry::{Again, Asked, EffectKind, Entry, RefundBegun};
+use crate::plan::check_reason;
 use crate::{OrderStatus, Refusal, Time};
 
-/// Refunds of one order, at most.
-pub(crate) const REFUNDS_MOST: u16 = 4_000;
+/// Refunds of one order that may be asked for, at most. Those that Tidegate begins itself have numbers beyond.
+const REFUNDS_MOST: usize = 4_000;
 /// The first wait before a refused automatic refund is tried again; it doubles each time.
 const AGAIN_MS: u64 = 60_000;
 /// The longest such wait: six hours.
@@ -21,85 +24,55 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         number: u32,
     ) -> Verdict {
-        let order = match self.seen(command, number) {
+        let order = match self.seen(question, number) {
             Ok(order) => order,
             Err(refusal) => return refusal.into(),
         };
-        let refund = match order.phase {
-            Phase::Held if order.is_due(now) => return Verdict::SweepFirst,
-            Phase::Held => None,
-            Phase::Expired => return Refusal::HoldExpired.into(),
-            // Only a merchant gives up a paid order, and only before the goods leave.
-            Phase::Paid if command.buyer().is_none() && order.status(now) == OrderStatus::Paid => {
-                match refund_of(
-                    terms,
-                    order,
-                    number,
-                    &RefundAsk {
-                        units: UnitsBack::Restock,
-                        ..RefundAsk::default()
-                    },
-                ) {
-                    Ok(refund) => Some(refund),
-                    Err(Refusal::OverRefund { .. }) => None,
-                    Err(refusal) => return refusal.into(),
-                }
-            }
-            _ => {
-                return Refusal::OrderState {
-                    state: order.status(now),
-                }
-                .into();
-            }
-        };
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::Cancelled {
+        if order.is_due(now) {
+            return Verdict::SweepFirst;
+        }
+        let cancelled = cancellation(now, terms, question, (number, order)).and_then(|refund| {
+            Ok(Entry::Cancelled {
                 order: number,
                 refund,
-                key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+                key: question.bound(&terms.secret)?,
+            })
+        });
+        cancelled.map_or_else(Verdict::from, accept)
     }
 
     pub(crate) fn decide_refund(
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         number: u32,
         ask: &RefundAsk,
     ) -> Verdict {
-        let order = match self.seen(command, number) {
-            Ok(order) if order.is_sold() => order,
-            Ok(order) => {
-                return Refusal::OrderState {
-                    state: order.status(now),
-                }
-                .into();
+        let begun = self.seen(question, number).and_then(|order| {
+            if !order.is_sold() {
+                let state = order.status(now);
+                return Err(Refusal::OrderState { state });
             }
-            Err(refusal) => return refusal.into(),
-        };
-        let refund = match refund_of(terms, order, number, ask) {
-            Ok(refund) => refund,
-            Err(refusal) => return refusal.into(),
-        };
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::RefundBegun {
-                refund,
+            let reason = ask.reason.as_deref();
+            reason
+                .map_or(Ok(()), |reason| check_reason("reason", reason))
+                .map_err(Refusal::Invalid)?;
+            Ok(Entry::RefundBegun {
+                refund: refund_of(terms, order, number, ask)?,
                 reason: ask.reason.clone(),
                 asked: match (ask.amount, ask.lines.is_empty()) {
                     (Some(_), _) => Asked::Amount,
                     (None, true) => Asked::All,
                     (None, false) => Asked::Lines,
                 },
-                key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+                key: question.bound(&terms.secret)?,
+            })
+        });
+        begun.map_or_else(Verdict::from, accept)
     }
 
     pub(crate) fn decide_refund_report(
@@ -113,23 +86,22 @@ impl Book {
             return Refusal::NoOrder.into();
         };
         let Some(refund) = found.refund(number) else {
-            let what = format!("a report on refund {number}, which was never begun").into();
-            return accept(Entry::Noted { order, what });
+            return noted(order, format!("refund {number}, never begun: {outcome:?}"));
         };
         match (refund.state, outcome) {
+            (RefundState::Failed, RefundOutcome::Refunded)
+                if found.funds().refund_after_all(refund.amount).is_err() =>
+            {
+                noted(
+                    order,
+                    format!("refund {number}: paid after all, out of range"),
+                )
+            }
             (RefundState::Pending | RefundState::Failed, RefundOutcome::Refunded) => {
                 accept(Entry::Refunded { order, number })
             }
             (RefundState::Pending, RefundOutcome::Failed) => {
-                // What must go back is tried again, each time later, under a new number and so a new key: the provider
-                // has refused the old one for good.
-                let wait = AGAIN_MS
-                    .saturating_mul(1 << found.refunds().len().min(16))
-                    .min(AGAIN_MS_MOST);
-                let again = found
-                    .next_refund()
-                    .filter(|_| refund.automatic)
-                    .map(|next| (next, now.after_ms(wait)));
+                let again = again(now, found, refund);
                 accept(Entry::RefundFailed {
                     order,
                     number,
@@ -140,64 +112,53 @@ impl Book {
             | (RefundState::Failed, RefundOutcome::Failed) => {
                 Verdict::Repeat(Done::Refund { order, number })
             }
-            (RefundState::Refunded, RefundOutcome::Failed) => accept(Entry::Noted {
-                order,
-                what: "a refund reported failed after it was paid".into(),
-            }),
+            (RefundState::Refunded, RefundOutcome::Failed) => {
+                noted(order, format!("refund {number}: failed after it was paid"))
+            }
         }
     }
 
     pub(crate) fn decide_chargeback(
         &self,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         number: u32,
         amount: Minor,
         reference: &str,
     ) -> Verdict {
-        if self.orders.get(number).is_none() {
+        let Some(order) = self.orders.get(number) else {
             return Refusal::NoOrder.into();
+        };
+        if amount.0 < 0 {
+            return Refusal::Invalid("amount_minor must be at least 0".into()).into();
         }
-        if amount.0 < 0 || amount.0 > i64::MAX / 16 {
-            return Refusal::Invalid("amount_minor is out of range".into()).into();
+        if let Err(problem) = check_reason("reference", reference) {
+            return Refusal::Invalid(problem).into();
         }
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::ChargedBack {
+        if order.funds().charge_back(amount).is_err() {
+            return noted(number, format!("a chargeback out of range: {amount}"));
+        }
+        let key = question.bound(&terms.secret);
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::ChargedBack {
                 order: number,
                 amount,
                 reference: reference.into(),
                 key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+            })
+        })
     }
 
     pub(crate) fn apply_refund(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         match entry {
             Entry::Cancelled { order, refund, key } => {
-                match (self.order_mut(*order)?.phase, refund) {
-                    (Phase::Held, _) => {
-                        self.release(*order, Phase::Cancelled)?;
-                        self.tidy_due();
-                    }
-                    (_, Some(refund)) => {
-                        self.begin_refund(now, refund)?;
-                        self.give_up_sold(*order)?;
-                    }
-                    (_, None) => self.give_up_sold(*order)?,
-                }
-                self.tally.cancelled += 1;
-                self.keys.bind(key, Done::Order(*order));
+                self.cancel(now, *order, refund.as_ref())?;
+                self.keys.bind(key, Done::Order(*order))?;
             }
             Entry::RefundBegun { refund, key, .. } => {
-                self.begin_refund(now, refund)?;
-                self.keys.bind(
-                    key,
-                    Done::Refund {
-                        order: refund.order,
-                        number: refund.number,
-                    },
-                );
+                let (order, number) = (refund.order, refund.number);
+                self.begin_refund(now, refund, Tried::Once)?;
+                self.keys.bind(key, Done::Refund { order, number })?;
             }
             Entry::Refunded { order, number } => {
                 self.end_refund(*order, *number, RefundState::Refunded)?
@@ -208,47 +169,70 @@ impl Book {
                 again,
             } => {
                 self.end_refund(*order, *number, RefundState::Failed)?;
-                if let Some((next, not_before)) = *again {
-                    let refused = self.order_mut(*order)?.refund(*number).cloned();
-                    let refused =
-                        refused.ok_or_else(|| Violation::new("INV-2", "no such refund"))?;
-                    let record = RefundRecord {
-                        state: RefundState::Pending,
-                        ..refused
-                    };
-                    self.push_refund(*order, next, record, not_before)?;
+                if let Some(next) = again {
+                    let (charge, amount) = (next.charge, next.amount);
+                    self.send_back(next.not_before, *order, charge, next.number, amount)?;
                 }
             }
             Entry::ChargedBack {
                 order, amount, key, ..
             } => {
-                self.order_mut(*order)?
-                    .extra_mut()
-                    .funds
-                    .charge_back(*amount)?;
-                self.keys.bind(key, Done::Order(*order));
+                let extra = self.order_mut(*order)?.extra_mut();
+                extra.funds.charge_back(*amount)?;
+                self.keys.bind(key, Done::Order(*order))?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn begin_refund(&mut self, now: Time, refund: &RefundBegun) -> Result<(), Violation> {
-        let mut units = 0;
+    fn cancel(
+        &mut self,
+        now: Time,
+        number: u32,
+        refund: Option<&RefundBegun>,
+    ) -> Result<(), Violation> {
+        match self.order_mut(number)?.phase {
+            Phase::Held => {
+                self.release(number, Phase::Cancelled)?;
+                self.tidy_due();
+            }
+            Phase::Paid => {
+                if let Some(refund) = refund {
+                    self.begin_refund(now, refund, Tried::UntilPaid)?;
+                }
+                self.give_up_sold(number)?;
+            }
+            phase => {
+                let late = format!("order {number} is {phase:?} and cannot be given up");
+                return Err(Violation::new("INV-3", late));
+            }
+        }
+        self.tally.cancelled += 1;
+        Ok(())
+    }
+
+    fn begin_refund(
+        &mut self,
+        now: Time,
+        refund: &RefundBegun,
+        tried: Tried,
+    ) -> Result<(), Violation> {
+        let mut units = 0_u32;
         for &(line, returned) in &refund.lines {
             self.return_line(refund.order, line, returned, refund.restocked)?;
-            units += returned;
+            units = units.saturating_add(returned);
         }
         let record = RefundRecord {
             amount: refund.amount,
             charge: refund.charge,
             state: RefundState::Pending,
-            automatic: false,
+            automatic: tried == Tried::UntilPaid,
             restocked: refund.restocked,
             units,
         };
         self.push_refund(refund.order, refund.number, record, now)?;
-        if refund.elsewhere || refund.amount == Minor::ZERO {
+        if refund.elsewhere && refund.amount.is_positive() {
             self.end_refund(refund.order, refund.number, RefundState::Refunded)?;
         }
         Ok(())
@@ -273,7 +257,10 @@ impl Book {
                 format!("order {order} has no such units at line {at}"),
             )
         };
-        let order = orders.get_mut(order).ok_or_else(gone)?;
+        let order = orders
+            .get_mut(order)
+            .filter(|order| order.is_sold())
+            .ok_or_else(gone)?;
         let line = order
             .lines
             .as_mut_slice()
@@ -305,7 +292,7 @@ impl Book {
         Ok(())
     }
 
-    /// Takes the refund's budget and records the intent (INV-2, law 4).
+    /// Takes the refund's budget and records the intent (INV-2, law 4). A refund of nothing is over at once.
     pub(crate) fn push_refund(
         &mut self,
         order: u32,
@@ -330,9 +317,13 @@ impl Book {
             .funds
             .hold(record.amount)
             .map_err(|over| Violation::new("INV-2", over.to_string()))?;
+        let nothing = record.amount == Minor::ZERO;
         extra.refunds.push(record);
         self.effects
             .insert((order, kind), Pending { since, not_before });
+        if nothing {
+            return self.end_refund(order, number, RefundState::Refunded);
+        }
         Ok(())
     }
 
@@ -356,6 +347,67 @@ impl Book {
             .remove(&(order, EffectKind::Refund { number, charge }));
         Ok(())
     }
+}
+
+/// Whether a refund that its provider refuses is tried again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// Whoever asked for it may ask again.
+    Once,
+    /// The order is given up and nobody will ask.
+    UntilPaid,
+}
+
+/// The refund that giving an order up takes, if it takes one.
+fn cancellation(
+    now: Time,
+    terms: &Terms,
+    question: &Question<'_>,
+    (number, order): (u32, &Order),
+) -> Result<Option<RefundBegun>, Refusal> {
+    let state = order.status(now);
+    match order.phase {
+        Phase::Held => Ok(None),
+        Phase::Expired => Err(Refusal::HoldExpired),
+        // Only a merchant gives up a paid order, and only before the goods leave.
+        Phase::Paid if question.buyer().is_none() && state == OrderStatus::Paid => {
+            let ask = RefundAsk {
+                units: UnitsBack::Restock,
+                ..RefundAsk::default()
+            };
+            match refund_of(terms, order, number, &ask) {
+                Ok(refund) => Ok(Some(refund)),
+                // Everything was given back already, or is on its way.
+                Err(Refusal::OverRefund { .. }) => Ok(None),
+                Err(refusal) => Err(refusal),
+            }
+        }
+        _ => Err(Refusal::OrderState { state }),
+    }
+}
+
+/// The next try of a refused refund: of one that Tidegate began itself, or whose order was given up meanwhile, so that
+/// nobody would ask again. It waits longer each time (dtm#306).
+fn again(now: Time, order: &Order, refused: &RefundRecord) -> Option<Again> {
+    let number = order
+        .next_refund()
+        .filter(|_| refused.automatic || !order.is_sold())?;
+    let mut funds = order.funds();
+    funds.release(refused.amount).ok()?;
+    let amount = refused.amount.min(funds.left());
+    let failed = |refund: &&RefundRecord| {
+        refund.charge == refused.charge && refund.state == RefundState::Failed
+    };
+    let failures = order.refunds().iter().filter(failed).count();
+    let wait = AGAIN_MS
+        .saturating_mul(1 << failures.min(16))
+        .min(AGAIN_MS_MOST);
+    amount.is_positive().then(|| Again {
+        number,
+        charge: refused.charge,
+        amount,
+        not_before: now.after_ms(wait),
+    })
 }
 
 /// What is left of each line.
@@ -390,6 +442,7 @@ fn refund_of(
         order: number,
         number: order
             .next_refund()
+            .filter(|_| order.refunds().len() < REFUNDS_MOST)
             .ok_or(Refusal::Full("refunds of one order"))?,
         amount,
         lines,

@@ -1,37 +1,46 @@
 //! The sale itself: create, alter, open, pause, close, retire; stock in and out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ledger::{UnitAccount, Units, Violation};
 
+use super::buyers::{Limited, NOBODY};
+use super::keys::Question;
 use super::{Book, Done, Sku, Terms, Verdict};
-use crate::command::{Action, Command};
+use crate::command::Action;
 use crate::entry::Entry;
 use crate::plan::{self, Patch, Plan, SKUS_MOST, SaleState, SkuPatch, Turn};
+use crate::sip::Secret;
 use crate::{Refusal, Time};
 
 impl Book {
-    pub(crate) fn decide_create(&self, command: &Command) -> Verdict {
-        let Action::Create { secret, plan } = &command.action else {
+    pub(crate) fn decide_create(question: &Question<'_>) -> Verdict {
+        let Action::Create { secret, plan } = question.action else {
             return Refusal::NoSale.into();
         };
-        if let Err(problem) = plan::check(plan) {
-            return Refusal::Invalid(problem).into();
-        }
-        if let Some(twice) = first_twice(plan) {
-            return Refusal::Invalid(format!("SKU {twice} stands twice in the plan")).into();
-        }
-        match Self::bound(secret, command) {
-            Ok(key) => accept(Entry::Created {
+        let sound = plan::check(plan).and_then(|()| match first_twice(plan) {
+            Some(twice) => Err(format!("SKU {twice} stands twice in the plan")),
+            None => Ok(()),
+        });
+        let key = sound
+            .map_err(Refusal::Invalid)
+            .and_then(|()| question.bound(secret));
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::Created {
                 secret: *secret,
                 plan: plan.clone(),
                 key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+            })
+        })
     }
 
-    pub(crate) fn decide_alter(&self, terms: &Terms, command: &Command, patch: &Patch) -> Verdict {
+    pub(crate) fn decide_alter(
+        &self,
+        terms: &Terms,
+        question: &Question<'_>,
+        patch: &Patch,
+    ) -> Verdict {
         if matches!(terms.state, SaleState::Closed | SaleState::Retired) {
             return Refusal::SaleState {
                 state: terms.state,
@@ -39,16 +48,15 @@ impl Book {
             }
             .into();
         }
-        if let Err(refusal) = self.check_patch(patch) {
-            return refusal.into();
-        }
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::Altered {
+        let key = self
+            .check_patch(patch)
+            .and_then(|()| question.bound(&terms.secret));
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::Altered {
                 patch: Box::new(patch.clone()),
                 key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+            })
+        })
     }
 
     fn check_patch(&self, patch: &Patch) -> Result<(), Refusal> {
@@ -70,17 +78,15 @@ impl Book {
             .as_deref()
             .map_or(Ok(()), plan::check_rules)
             .map_err(Refusal::Invalid)?;
-        let mut new: Vec<&Arc<str>> = Vec::new();
+        if patch.skus.len() > SKUS_MOST {
+            return Err(Refusal::Full("a change names at most 10,000 SKUs"));
+        }
+        let mut new = BTreeSet::new();
         for sku in &patch.skus {
             self.check_sku_patch(sku).map_err(Refusal::Invalid)?;
-            if !self.sku_places.contains_key(&sku.sku) {
-                if new.contains(&&sku.sku) {
-                    return Err(Refusal::Invalid(format!(
-                        "SKU {} stands twice in the change",
-                        sku.sku
-                    )));
-                }
-                new.push(&sku.sku);
+            if !self.sku_places.contains_key(&sku.sku) && !new.insert(&sku.sku) {
+                let twice = format!("SKU {} stands twice in the change", sku.sku);
+                return Err(Refusal::Invalid(twice));
             }
         }
         if self.skus.len() + new.len() > SKUS_MOST {
@@ -96,11 +102,8 @@ impl Book {
             .as_deref()
             .map_or(Ok(()), |title| plan::check_title("SKU title", title))?;
         patch.price.map_or(Ok(()), plan::check_price)?;
-        match (
-            self.sku_places.contains_key(&patch.sku),
-            patch.stock,
-            patch.price,
-        ) {
+        let exists = self.sku_places.contains_key(&patch.sku);
+        match (exists, patch.stock, patch.price) {
             (true, Some(_), _) => Err(format!("SKU {} exists: add stock to it instead", patch.sku)),
             (false, _, None) => Err(format!("SKU {} is new and needs a price", patch.sku)),
             _ => Ok(()),
@@ -111,56 +114,57 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         turn: Turn,
     ) -> Verdict {
-        let refuse = || {
-            Verdict::from(Refusal::SaleState {
-                state: terms.state,
-                why: turn.verb(),
-            })
+        // What is held and due expires before it can keep a sale from retiring.
+        let retires = terms.state == SaleState::Closed && turn == Turn::Retire;
+        if retires && self.tally.held > 0 && self.has_due(now) {
+            return Verdict::SweepFirst;
+        }
+        let refused = |why| Refusal::SaleState {
+            state: terms.state,
+            why,
         };
-        let to = match (terms.state, turn) {
+        let to = self.turned(now, terms, turn).map_err(refused);
+        let turned = to.and_then(|to| {
+            let key = question.bound(&terms.secret)?;
+            Ok(Entry::Turned { to, key: Some(key) })
+        });
+        turned.map_or_else(Verdict::from, accept)
+    }
+
+    /// The state that a step leads to, or what stands in its way.
+    fn turned(&self, now: Time, terms: &Terms, turn: Turn) -> Result<SaleState, &'static str> {
+        let window = terms.window;
+        match (terms.state, turn) {
             (SaleState::Draft | SaleState::Scheduled | SaleState::Paused, Turn::Open) => {
-                if terms.window.closes.is_some_and(|closes| now >= closes) {
-                    return Refusal::SaleState {
-                        state: terms.state,
-                        why: "its window is over",
-                    }
-                    .into();
-                }
-                let early = terms.window.opens.is_some_and(|opens| now < opens);
-                if early {
-                    SaleState::Scheduled
+                if window.closes.is_some_and(|closes| now >= closes) {
+                    Err("its window is over")
+                } else if window.opens.is_some_and(|opens| now < opens) {
+                    Ok(SaleState::Scheduled)
                 } else {
-                    SaleState::Open
+                    Ok(SaleState::Open)
                 }
             }
-            (SaleState::Open | SaleState::Scheduled, Turn::Pause) => SaleState::Paused,
+            (SaleState::Open | SaleState::Scheduled, Turn::Pause) => Ok(SaleState::Paused),
             (
                 SaleState::Draft | SaleState::Scheduled | SaleState::Open | SaleState::Paused,
                 Turn::Close,
-            ) => SaleState::Closed,
-            (SaleState::Closed, Turn::Retire) if self.tally.held > 0 && self.has_due(now) => {
-                return Verdict::SweepFirst;
-            }
+            ) => Ok(SaleState::Closed),
             (SaleState::Closed, Turn::Retire)
                 if self.tally.held == 0 && self.effects.is_empty() =>
             {
-                SaleState::Retired
+                Ok(SaleState::Retired)
             }
-            _ => return refuse(),
-        };
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::Turned { to, key: Some(key) }),
-            Err(refusal) => refusal.into(),
+            _ => Err(turn.verb()),
         }
     }
 
     pub(crate) fn decide_add_stock(
         &self,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         sku: &Arc<str>,
         units: Units,
     ) -> Verdict {
@@ -184,21 +188,21 @@ impl Book {
             )
             .into();
         }
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::StockAdded {
+        let key = question.bound(&terms.secret);
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::StockAdded {
                 sku: at,
                 units,
                 key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+            })
+        })
     }
 
     pub(crate) fn decide_write_off(
         &self,
         now: Time,
         terms: &Terms,
-        command: &Command,
+        question: &Question<'_>,
         sku: &Arc<str>,
         units: Units,
         reason: Option<&str>,
@@ -208,6 +212,9 @@ impl Book {
         };
         if units == Units::ZERO {
             return Refusal::Invalid("units must be at least 1".into()).into();
+        }
+        if let Some(Err(problem)) = reason.map(|reason| plan::check_reason("reason", reason)) {
+            return Refusal::Invalid(problem).into();
         }
         let left = self
             .skus
@@ -220,55 +227,57 @@ impl Book {
                 Refusal::OverWriteOff { left }.into()
             };
         }
-        match Self::bound(&terms.secret, command) {
-            Ok(key) => accept(Entry::WrittenOff {
+        let key = question.bound(&terms.secret);
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::WrittenOff {
                 sku: at,
                 units,
                 reason: reason.map(Into::into),
                 key,
-            }),
-            Err(refusal) => refusal.into(),
-        }
+            })
+        })
     }
 
     pub(crate) fn apply_sale(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         match entry {
             Entry::Created { secret, plan, key } => {
-                self.terms = Some(Terms {
-                    secret: *secret,
-                    title: plan.title.clone(),
-                    currency: plan.currency,
-                    state: SaleState::Draft,
-                    hold_ms: plan.hold_ms,
-                    window: plan.window,
-                    limits: plan.limits,
-                    rules: plan.rules.clone(),
-                    created: now,
-                });
-                for sku in &plan.skus {
-                    self.add_sku(
-                        sku.sku.clone(),
-                        sku.title.clone(),
-                        sku.price,
-                        sku.limits,
-                        sku.stock,
-                    )?;
-                }
-                self.keys.bind(key, Done::Sale);
+                self.begin(now, *secret, plan)?;
+                self.keys.bind(key, Done::Sale)?;
             }
             Entry::Altered { patch, key } => {
                 self.apply_patch(patch)?;
-                self.keys.bind(key, Done::Sale);
+                self.keys.bind(key, Done::Sale)?;
             }
             Entry::Turned { to, key } => {
                 self.terms_mut()?.state = *to;
                 if let Some(key) = key {
-                    self.keys.bind(key, Done::Sale);
+                    self.keys.bind(key, Done::Sale)?;
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn begin(&mut self, now: Time, secret: Secret, plan: &Plan) -> Result<(), Violation> {
+        if self.terms.is_some() {
+            return Err(Violation::new("INV-3", "the sale began before"));
+        }
+        self.terms = Some(Terms {
+            secret,
+            title: plan.title.clone(),
+            currency: plan.currency,
+            state: SaleState::Draft,
+            hold_ms: plan.hold_ms,
+            window: plan.window,
+            limits: plan.limits,
+            rules: plan.rules.clone(),
+            created: now,
+        });
+        plan.skus.iter().try_for_each(|sku| {
+            let (code, title) = (sku.sku.clone(), sku.title.clone());
+            self.add_sku(code, title, sku.price, sku.limits, sku.stock)
+        })
     }
 
     fn apply_patch(&mut self, patch: &Patch) -> Result<(), Violation> {
@@ -282,26 +291,27 @@ impl Book {
         if let Some(rules) = &patch.rules {
             terms.rules.clone_from(rules);
         }
-        patch
-            .skus
-            .iter()
-            .try_for_each(|sku| self.apply_sku_patch(sku))
+        let mut recount = BTreeSet::new();
+        for sku in &patch.skus {
+            recount.extend(self.apply_sku_patch(sku)?);
+        }
+        if !recount.is_empty() {
+            self.count_buyers_of(&recount);
+        }
+        Ok(())
     }
 
-    fn apply_sku_patch(&mut self, patch: &SkuPatch) -> Result<(), Violation> {
+    /// Changes or adds a SKU; gives its place where its buyers are now counted, or no longer.
+    fn apply_sku_patch(&mut self, patch: &SkuPatch) -> Result<Option<u32>, Violation> {
         let Some(&at) = self.sku_places.get(&patch.sku) else {
             let title = patch.title.clone().unwrap_or_default();
-            let (limits, stock) = (
-                patch.limits.unwrap_or_default(),
-                patch.stock.unwrap_or_default(),
-            );
-            return self.add_sku(
-                patch.sku.clone(),
-                title,
+            let (price, limits) = (
                 patch.price.unwrap_or_default(),
-                limits,
-                stock,
+                patch.limits.unwrap_or_default(),
             );
+            let stock = patch.stock.unwrap_or_default();
+            self.add_sku(patch.sku.clone(), title, price, limits, stock)?;
+            return Ok(None);
         };
         let sku = self.sku_mut(at)?;
         if let Some(title) = &patch.title {
@@ -310,33 +320,36 @@ impl Book {
         sku.price = patch.price.unwrap_or(sku.price);
         let was_limited = sku.limited();
         sku.limits = patch.limits.unwrap_or(sku.limits);
-        if sku.limited() != was_limited {
-            self.count_buyers_of(at);
-        }
-        Ok(())
+        Ok((sku.limited() != was_limited).then_some(at))
     }
 
-    /// Counts anew what each buyer has of a SKU, since it is only counted while a limit asks for it.
-    pub(crate) fn count_buyers_of(&mut self, at: u32) {
+    /// Counts anew what each buyer has of some SKUs, since that is only counted while a limit asks for it. One pass
+    /// over the orders, however many SKUs there are.
+    fn count_buyers_of(&mut self, changed: &BTreeSet<u32>) {
         let Self {
             orders,
             buyers,
             skus,
             ..
         } = self;
-        buyers.forget_sku(at);
-        if skus
-            .get(at as usize)
-            .is_none_or(|sku| sku.limits.per_buyer.is_none())
-        {
-            return;
-        }
+        buyers.forget_skus(changed);
+        let counted = |at: &u32| {
+            changed.contains(at)
+                && skus
+                    .get(*at as usize)
+                    .is_some_and(|sku| sku.limited() == Limited::Yes)
+        };
         for order in orders
             .iter()
-            .filter(|order| order.counts() && order.buyer != super::buyers::NOBODY)
+            .filter(|order| order.counts() && order.buyer != NOBODY)
         {
-            for line in order.lines.as_slice().iter().filter(|line| line.sku == at) {
-                buyers.count_sku(order.buyer, at, line.units.get() - line.returned);
+            for line in order
+                .lines
+                .as_slice()
+                .iter()
+                .filter(|line| counted(&line.sku))
+            {
+                buyers.count_sku(order.buyer, line.sku, line.units.get() - line.returned);
             }
         }
     }
@@ -368,14 +381,14 @@ impl Book {
         match entry {
             Entry::StockAdded { sku, units, key } => {
                 self.sku_mut(*sku)?.units.stock(*units)?;
-                self.keys.bind(key, Done::Sale);
+                self.keys.bind(key, Done::Sale)?;
             }
             Entry::WrittenOff {
                 sku, units, key, ..
             } => {
                 let written_off = self.sku_mut(*sku)?.units.write_off(*units);
                 written_off.map_err(|shortage| Violation::new("INV-1", shortage.to_string()))?;
-                self.keys.bind(key, Done::Sale);
+                self.keys.bind(key, Done::Sale)?;
             }
             _ => {}
         }
@@ -384,7 +397,7 @@ impl Book {
 }
 
 pub(crate) fn accept(entry: Entry) -> Verdict {
-    Verdict::Accept(Box::new(entry))
+    Verdict::Accept(entry)
 }
 
 fn first_twice(plan: &Plan) -> Option<&str> {

@@ -1,9 +1,7 @@
 //! A book as bytes, so that a start need not read the whole journal.
 //!
-//! Version byte, then postcard: the terms, SKUs, buyers' names, orders, keys, effects, tally and time. What follows from
-//! these (tables, deadlines, limit counters) is built anew.
-
-use std::collections::BTreeMap;
+//! A run of records ([`crate::record`]): one with the terms, SKUs, tally, time and how many records follow; then each open
+//! effect, buyer's name, order and key. What follows from these (tables, deadlines, limit counters) is built anew.
 
 use ledger::Violation;
 use serde::{Deserialize, Serialize};
@@ -26,13 +24,15 @@ pub enum SnapshotError {
     Violation(#[from] Violation),
 }
 
+type EffectRecord = ((u32, EffectKind), Pending);
+
 #[derive(Serialize, Deserialize)]
 struct Head {
     terms: Option<Terms>,
     skus: Vec<Sku>,
-    effects: BTreeMap<(u32, EffectKind), Pending>,
     tally: Tally,
     time: Time,
+    effects: u32,
     buyers: u32,
     orders: u32,
     keys: u32,
@@ -47,15 +47,18 @@ impl Book {
         let head = Head {
             terms: self.terms.clone(),
             skus: self.skus.clone(),
-            effects: self.effects.clone(),
             tally: self.tally,
             time: self.time,
+            effects: u32::try_from(self.effects.len()).unwrap_or(u32::MAX),
             buyers: self.buyers.len(),
             orders: self.orders.len(),
             keys: self.keys.len(),
         };
         let mut bytes = Vec::with_capacity(256 + 64 * self.orders.len() as usize);
         record::put(&head, &mut bytes)?;
+        self.effects
+            .iter()
+            .try_for_each(|effect| record::put(&effect, &mut bytes))?;
         self.buyers
             .names()
             .try_for_each(|name| record::put(&name, &mut bytes))?;
@@ -84,7 +87,6 @@ impl Book {
             .map(|(sku, at)| (sku.sku.clone(), at))
             .collect();
         book.skus = head.skus;
-        book.effects = head.effects;
         book.tally = head.tally;
         book.time = head.time;
         let secret = head
@@ -93,6 +95,10 @@ impl Book {
             .map(|terms| terms.secret)
             .unwrap_or_default();
         book.terms = head.terms;
+        for _ in 0..head.effects {
+            let (of, pending): EffectRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
+            book.effects.insert(of, pending);
+        }
         for _ in 0..head.buyers {
             let name: Box<str> = records.read()?.ok_or_else(|| cut(bytes.len()))?;
             book.buyers.intern(&secret, &name)?;
@@ -103,9 +109,12 @@ impl Book {
         }
         for _ in 0..head.keys {
             let key: KeyRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
-            book.keys.insert(key);
+            book.keys.insert(key)?;
         }
-        Ok(book)
+        match records.read::<()>()? {
+            None => Ok(book),
+            Some(()) => Err(Violation::new("INV-8", "a snapshot goes on after its end").into()),
+        }
     }
 
     fn restore(&mut self, order: Order) -> Result<(), Violation> {
