@@ -71,17 +71,22 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Makes a directory and its missing parents, durably.
+///
+/// One that exists already gets its name synced too: whoever made it may have died before that.
 pub(crate) fn make_dir(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    let mut missing = Vec::new();
-    for dir in dir.ancestors() {
-        if dir.as_os_str().is_empty() || disk.exists(dir)? {
-            break;
-        }
-        missing.push(dir);
+    let Some(parent) = dir.parent() else {
+        return Ok(());
+    };
+    if disk.exists(dir)? {
+        return match disk.sync_dir(parent) {
+            // Then it was not made by us, and whoever made it saw to it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        };
+    }
+    if !parent.as_os_str().is_empty() {
+        make_dir(disk, parent)?;
     }
     disk.create_dir_all(dir)?;
-    for dir in missing.iter().rev() {
-        disk.sync_dir(dir.parent().unwrap_or(Path::new("")))?;
-    }
-    Ok(())
+    disk.sync_dir(parent)
 }

@@ -7,7 +7,7 @@ use tidegate_storage::journal::{Log, prepare};
 use tidegate_storage::snapshot;
 use world::Disk;
 use world::faults::{Crash, Effect, Fault, FaultyDisk, Lasting, MemoryDisk, Operation};
-use world::journal::{JournalError, Position};
+use world::journal::{Batch, JournalError, Position};
 
 use crate::desk::{SMALL, batch, dir, doors, fill, recovered};
 
@@ -92,7 +92,7 @@ fn next_start(left: MemoryDisk, shown: &Shown, case: &str) {
         Ok(found) => found,
         Err(error) => panic!("{case}: {error}"),
     };
-    let found: Vec<_> = batches.iter().map(|batch| batch.position()).collect();
+    let found: Vec<_> = batches.iter().map(Batch::position).collect();
     let count = shown.positions.len();
     assert!(found.len() >= count, "{case}: {} < {count}", found.len());
     assert!(found.len() <= count + 1, "{case}: out of thin air");
@@ -160,5 +160,33 @@ fn what_was_shown_survives_a_failed_operation_and_then_a_power_cut() {
             let case = format!("fault at {fault}, {crash:?}");
             next_start(faults.inner().crashed(crash), &shown, &case);
         }
+    }
+}
+
+#[test]
+fn what_a_new_process_found_survives_a_power_cut_even_if_the_old_one_never_synced_it() {
+    let whole = FaultyDisk::new(MemoryDisk::new());
+    live(&whole, &mut Shown::default()).expect("a life without faults");
+    let effects = [Effect::None, Effect::Whole];
+    for case in 0..whole.changes() * 2 {
+        let (after, effect) = (case / 2, effects[usize::from(case % 2 == 1)]);
+        let faults = FaultyDisk::new(MemoryDisk::new());
+        faults.plan(dead_after(after, effect));
+        let _ = live(&faults, &mut Shown::default());
+        // The process died, the machine did not: what it wrote is seen, but not yet durable.
+        faults.heal();
+        let disk: Arc<dyn Disk> = Arc::new(faults.clone());
+        let (recovery, batches) = recovered(&disk, &dir(), None).expect("a recovery");
+        let mut log = Log::open(recovery, doors(disk), SMALL).expect("opening");
+        let mut positions: Vec<_> = batches.iter().map(Batch::position).collect();
+        let found = positions.len() as u64;
+        positions.extend(fill(&mut log, found, found + 1));
+        let shown = Shown {
+            positions,
+            snapshot: None,
+        };
+        drop(log);
+        let left = faults.inner().crashed(Crash::Forgets);
+        next_start(left, &shown, &format!("after {after}, {effect:?}"));
     }
 }

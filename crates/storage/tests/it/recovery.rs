@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use world::Disk;
+use tidegate_storage::journal::Log;
 use world::faults::MemoryDisk;
 use world::journal::{JournalError, Position};
+use world::{Disk, SeededEntropy};
 
 use crate::desk::{
-    batch, dir, file_bytes, fill, open_inline, open_log, put_file, read_all, recovered,
+    SMALL, batch, dir, doors, file_bytes, fill, open_inline, open_log, put_file, read_all,
+    recovered,
 };
 
 fn memory() -> Arc<dyn Disk> {
@@ -140,6 +142,44 @@ fn bytes_behind_the_end_that_look_like_older_batches_are_not_taken_for_new_ones(
     let (recovery, batches) = recovered(&disk, &dir(), None).expect("a recovery");
     assert_eq!(batches.len(), 40);
     assert_eq!(recovery.torn.len(), 1);
+}
+
+#[test]
+fn batches_of_another_journal_behind_the_end_prove_no_damage() {
+    // A payload may hold anything, the bytes of another journal's batches too.
+    let other = memory();
+    let (recovery, _) = recovered(&other, &dir(), None).expect("a recovery");
+    let mut doors = doors(other.clone());
+    doors.entropy = Arc::new(SeededEntropy::new(8));
+    let mut log = Log::open(recovery, doors, SMALL).expect("a log");
+    fill(&mut log, 0, 40);
+    let foreign = file_bytes(&*other, &newest(&other));
+
+    let disk = memory();
+    fill(&mut open_log(&disk, &dir()).expect("a log"), 0, 3);
+    let mut bytes = file_bytes(&*disk, &segment(1));
+    bytes.truncate(end_of(&bytes));
+    bytes.extend_from_slice(&foreign[128..]);
+    put_file(&*disk, &segment(1), &bytes);
+    let (recovery, batches) = recovered(&disk, &dir(), None).expect("a recovery");
+    assert_eq!((batches.len(), recovery.torn.len()), (3, 1));
+}
+
+#[test]
+fn a_newest_file_without_a_header_is_set_aside_and_never_written_over() {
+    let disk = memory();
+    let positions = fill(&mut open_log(&disk, &dir()).expect("a log"), 0, 3);
+    put_file(&*disk, &segment(2), &[0xA5; 300]);
+    put_file(&*disk, &segment(3), &[0; 300]);
+    let mut log = open_log(&disk, &dir()).expect("a log");
+    assert_eq!(log.position(), positions[2]);
+    assert_eq!(newest(&disk), segment(4));
+    assert_eq!(file_bytes(&*disk, &segment(2)), [0xA5; 300]);
+    let aside = dir().join("torn-4-0.bytes");
+    assert_eq!(file_bytes(&*disk, &aside), [0xA5; 300]);
+    fill(&mut log, 3, 9);
+    let (_, batches) = recovered(&disk, &dir(), None).expect("a recovery");
+    assert_eq!(batches.len(), 9);
 }
 
 #[test]

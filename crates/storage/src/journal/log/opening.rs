@@ -10,7 +10,7 @@ use super::super::frame::genesis;
 use super::super::header::SegmentHeader;
 use super::super::prepare::prepare;
 use super::super::recover::{Recovery, Tip};
-use super::super::segments::Segments;
+use super::super::segments::{ARCHIVE_DIR, Segments};
 use super::super::settings::{Doors, JournalSettings};
 use super::super::tail::{NEW_FILE, PREPARED_FILE, Source, Tail};
 use super::super::tails::TornTail;
@@ -71,7 +71,7 @@ impl Log {
         }
         let tail = Tail::reopen(&*doors.disk, &path, header, tip.offset)
             .map_err(cannot("open for writing", &path))?;
-        doors.disk.sync_dir(&dir).map_err(cannot("sync", &dir))?;
+        settle_names(&doors, &dir)?;
         let mut log = Self::new(dir, doors, settings, tip.segments, tail, position);
         log.ordinal_max = tip.ordinal_max;
         Ok(log)
@@ -80,6 +80,17 @@ impl Log {
 
 pub(super) fn make_dir(doors: &Doors, dir: &Path) -> Result<(), JournalError> {
     crate::files::make_dir(&*doors.disk, dir).map_err(cannot("make", dir))
+}
+
+/// Makes durable what an earlier process may have renamed without living to sync it. The archive
+/// comes first: a segment is there before it is gone here.
+fn settle_names(doors: &Doors, dir: &Path) -> Result<(), JournalError> {
+    let disk = &doors.disk;
+    let archive = dir.join(ARCHIVE_DIR);
+    if disk.exists(&archive).map_err(cannot("find", &archive))? {
+        disk.sync_dir(&archive).map_err(cannot("sync", &archive))?;
+    }
+    disk.sync_dir(dir).map_err(cannot("sync", dir))
 }
 
 fn remove_leftover(doors: &Doors, path: &Path) -> Result<(), JournalError> {
