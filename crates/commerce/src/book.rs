@@ -35,7 +35,7 @@ use keys::{Keys, Question};
 use order::Order;
 use stdx::chunks::Chunks;
 
-pub use order::OrderStatus;
+pub use order::{OrderStatus, RefundState};
 pub use redecide::Divergence;
 pub use snapshot::SnapshotError;
 pub use view::{ChargeView, LineRef, OrderRef, RefundRef, SkuRef, Tally};

@@ -44,7 +44,7 @@ impl<T> Chunks<T> {
             "a list of chunks holds at most {} elements",
             u32::MAX
         );
-        if index as usize % CHUNK == 0 {
+        if (index as usize).is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         if let Some(chunk) = self.chunks.last_mut() {

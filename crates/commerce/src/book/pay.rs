@@ -17,6 +17,14 @@ use crate::{Refusal, Time};
 /// Attempts to pay one order, at most.
 pub(crate) const ATTEMPTS_MOST: u16 = 1_000;
 
+/// Why captured money has no fate yet.
+enum Unsettled {
+    /// Holds that are due stand in the way.
+    SweepFirst,
+    /// The books cannot hold it; this is written down instead.
+    Note(String),
+}
+
 impl Book {
     /// The order, if whoever asks may see it: somebody else's order does not exist for a buyer.
     pub(crate) fn seen(&self, question: &Question<'_>, number: u32) -> Result<&Order, Refusal> {
@@ -92,19 +100,16 @@ impl Book {
                 Verdict::Repeat(Done::Order(number))
             }
             ChargeOutcome::Captured(_) if order.is_due(now) => Verdict::SweepFirst,
-            ChargeOutcome::Captured(amount) => {
-                self.fate(now, terms, (number, order), amount).map_or_else(
-                    |verdict| verdict,
-                    |fate| {
-                        accept(Entry::Captured {
-                            order: number,
-                            attempt,
-                            amount,
-                            fate,
-                        })
-                    },
-                )
-            }
+            ChargeOutcome::Captured(amount) => match self.fate(now, terms, order, amount) {
+                Ok(fate) => accept(Entry::Captured {
+                    order: number,
+                    attempt,
+                    amount,
+                    fate,
+                }),
+                Err(Unsettled::SweepFirst) => Verdict::SweepFirst,
+                Err(Unsettled::Note(what)) => noted(number, what),
+            },
             ChargeOutcome::Failed if self.effects.contains_key(&effect) => {
                 accept(Entry::ChargeFailed {
                     order: number,
@@ -132,12 +137,12 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        (number, order): (u32, &Order),
+        order: &Order,
         amount: Minor,
-    ) -> Result<Fate, Verdict> {
+    ) -> Result<Fate, Unsettled> {
         let mut funds = order.funds();
         if funds.capture(amount).is_err() {
-            return Err(noted(number, format!("a capture out of range: {amount}")));
+            return Err(Unsettled::Note(format!("a capture out of range: {amount}")));
         }
         let pays = amount == order.total && order.kept() == 0;
         match order.phase {
@@ -151,16 +156,15 @@ impl Book {
                     return Ok(Fate::KeptAgain);
                 }
                 if self.has_due(now) {
-                    return Err(Verdict::SweepFirst);
+                    return Err(Unsettled::SweepFirst);
                 }
             }
             _ => {}
         }
         let Some(refund) = order.next_refund() else {
-            return Err(noted(
-                number,
-                format!("captured {amount}, and no refund number is left"),
-            ));
+            return Err(Unsettled::Note(format!(
+                "captured {amount}, and no refund number is left"
+            )));
         };
         // Where the buyer's bank took money back before, the capture makes good for that first (INV-2).
         let amount = amount.min(funds.left());

@@ -74,24 +74,36 @@ impl Book {
 
     /// The command that an entry accepted, and the key that it bound.
     fn command_of<'a>(&self, entry: &'a Entry) -> Option<(Actor, Action, Option<&'a Bound>)> {
-        let report = |report| Some((Action::Report(report), None));
-        let (action, bound) = match entry {
-            Entry::Created { secret, plan, key } => Some((
-                Action::Create {
-                    secret: *secret,
-                    plan: plan.clone(),
-                },
-                Some(key),
-            )),
-            Entry::Altered { patch, key } => Some((Action::Alter(patch.clone()), Some(key))),
-            Entry::Turned { to, key } => Some((Action::Turn(turn_to(*to)?), key.as_ref())),
-            Entry::StockAdded { sku, units, key } => Some((
-                Action::AddStock {
-                    sku: self.name_of(*sku)?,
-                    units: *units,
-                },
-                Some(key),
-            )),
+        let asked = self
+            .step_of_sale(entry)
+            .or_else(|| self.step_of_order(entry));
+        let (action, bound) = match asked {
+            Some((action, key)) => (action, Some(key)),
+            None => {
+                let (report, key) = report_of(entry)?;
+                (Action::Report(report), key)
+            }
+        };
+        let actor = bound.map_or(Actor::House, |bound| match &bound.by {
+            By::Merchant(account) => Actor::Merchant(account.clone()),
+            By::Buyer(buyer) => Actor::Buyer(buyer.clone()),
+            By::House => Actor::House,
+        });
+        Some((actor, action, bound))
+    }
+
+    fn step_of_sale<'a>(&self, entry: &'a Entry) -> Option<(Action, &'a Bound)> {
+        Some(match entry {
+            Entry::Created { secret, plan, key } => {
+                let (secret, plan) = (*secret, plan.clone());
+                (Action::Create { secret, plan }, key)
+            }
+            Entry::Altered { patch, key } => (Action::Alter(patch.clone()), key),
+            Entry::Turned { to, key } => (Action::Turn(turn_to(*to)?), key.as_ref()?),
+            Entry::StockAdded { sku, units, key } => {
+                let (sku, units) = (self.name_of(*sku)?, *units);
+                (Action::AddStock { sku, units }, key)
+            }
             Entry::WrittenOff {
                 sku,
                 units,
@@ -103,38 +115,17 @@ impl Book {
                     units: *units,
                     reason: reason.clone(),
                 };
-                Some((action, Some(key)))
+                (action, key)
             }
-            Entry::Placed(placed) => {
-                Some((Action::Place(self.place_of(placed)?), Some(&placed.key)))
-            }
-            Entry::PayBegun { order, key, .. } => Some((Action::Pay { order: *order }, Some(key))),
-            Entry::Captured {
-                order,
-                attempt,
-                amount,
-                ..
-            } => {
-                let outcome = ChargeOutcome::Captured(*amount);
-                report(Report::Charge {
-                    order: *order,
-                    attempt: *attempt,
-                    outcome,
-                })
-            }
-            Entry::ChargeFailed { order, attempt } => report(Report::Charge {
-                order: *order,
-                attempt: *attempt,
-                outcome: ChargeOutcome::Failed,
-            }),
-            Entry::ChargeUnknown { order, attempt } => report(Report::Charge {
-                order: *order,
-                attempt: *attempt,
-                outcome: ChargeOutcome::Unknown,
-            }),
-            Entry::Cancelled { order, key, .. } => {
-                Some((Action::Cancel { order: *order }, Some(key)))
-            }
+            _ => return None,
+        })
+    }
+
+    fn step_of_order<'a>(&self, entry: &'a Entry) -> Option<(Action, &'a Bound)> {
+        Some(match entry {
+            Entry::Placed(placed) => (Action::Place(self.place_of(placed)?), &placed.key),
+            Entry::PayBegun { order, key, .. } => (Action::Pay { order: *order }, key),
+            Entry::Cancelled { order, key, .. } => (Action::Cancel { order: *order }, key),
             Entry::RefundBegun {
                 refund,
                 reason,
@@ -142,47 +133,13 @@ impl Book {
                 key,
             } => {
                 let ask = ask_of(refund, reason.as_deref(), *asked);
-                Some((
-                    Action::Refund {
-                        order: refund.order,
-                        ask,
-                    },
-                    Some(key),
-                ))
+                let order = refund.order;
+                (Action::Refund { order, ask }, key)
             }
-            Entry::Refunded { order, number } => report(Report::Refund {
-                order: *order,
-                number: *number,
-                outcome: RefundOutcome::Refunded,
-            }),
-            Entry::RefundFailed { order, number, .. } => report(Report::Refund {
-                order: *order,
-                number: *number,
-                outcome: RefundOutcome::Failed,
-            }),
-            Entry::ChargedBack {
-                order,
-                amount,
-                reference,
-                key,
-            } => {
-                let report = Report::Chargeback {
-                    order: *order,
-                    amount: *amount,
-                    reference: reference.clone(),
-                };
-                Some((Action::Report(report), Some(key)))
-            }
-            Entry::Shipped { order, key } => Some((Action::Ship { order: *order }, Some(key))),
-            Entry::Delivered { order, key } => Some((Action::Deliver { order: *order }, Some(key))),
-            Entry::Noted { .. } | Entry::Expired { .. } => None,
-        }?;
-        let actor = bound.map_or(Actor::House, |bound| match &bound.by {
-            By::Merchant(account) => Actor::Merchant(account.clone()),
-            By::Buyer(buyer) => Actor::Buyer(buyer.clone()),
-            By::House => Actor::House,
-        });
-        Some((actor, action, bound))
+            Entry::Shipped { order, key } => (Action::Ship { order: *order }, key),
+            Entry::Delivered { order, key } => (Action::Deliver { order: *order }, key),
+            _ => return None,
+        })
     }
 
     fn name_of(&self, at: u32) -> Option<Arc<str>> {
@@ -210,6 +167,58 @@ impl Book {
             paid: placed.paid.clone(),
         })
     }
+}
+
+/// The report that an entry journalled.
+fn report_of(entry: &Entry) -> Option<(Report, Option<&Bound>)> {
+    let charge = |order, attempt, outcome| Report::Charge {
+        order,
+        attempt,
+        outcome,
+    };
+    let refund = |order, number, outcome| Report::Refund {
+        order,
+        number,
+        outcome,
+    };
+    let (report, key) = match entry {
+        Entry::Captured {
+            order,
+            attempt,
+            amount,
+            ..
+        } => (
+            charge(*order, *attempt, ChargeOutcome::Captured(*amount)),
+            None,
+        ),
+        Entry::ChargeFailed { order, attempt } => {
+            (charge(*order, *attempt, ChargeOutcome::Failed), None)
+        }
+        Entry::ChargeUnknown { order, attempt } => {
+            (charge(*order, *attempt, ChargeOutcome::Unknown), None)
+        }
+        Entry::Refunded { order, number } => {
+            (refund(*order, *number, RefundOutcome::Refunded), None)
+        }
+        Entry::RefundFailed { order, number, .. } => {
+            (refund(*order, *number, RefundOutcome::Failed), None)
+        }
+        Entry::ChargedBack {
+            order,
+            amount,
+            reference,
+            key,
+        } => {
+            let report = Report::Chargeback {
+                order: *order,
+                amount: *amount,
+                reference: reference.clone(),
+            };
+            (report, Some(key))
+        }
+        _ => return None,
+    };
+    Some((report, key))
 }
 
 fn turn_to(state: SaleState) -> Option<Turn> {
