@@ -94,7 +94,10 @@ impl Log {
             self.broken = true;
             return Err(JournalError::Unknown { fault, source });
         }
+        // INV-8: batches follow one another without a gap or a repeat.
+        assert_eq!(head.sequence, expected + 1, "INV-8");
         self.position = head.position();
+        // INV-7: only now may anybody see the batch; readers go no further than this.
         self.shared.set_durable(Durable {
             position: self.position,
             ordinal: self.tail.header.ordinal,

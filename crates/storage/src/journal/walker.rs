@@ -102,7 +102,8 @@ fn read_header(bytes: &[u8], seal: Seal) -> Result<FrameHeader, Found> {
     FrameHeader::decode(bytes, seal).map_err(Found::Bad)
 }
 
-/// Completes the batch, whose payload is there already, and checks that it is the next one.
+/// Completes the batch, whose payload is there already, and checks that it is the next one
+/// (INV-8).
 fn follows(
     header: &FrameHeader,
     previous: &Position,

@@ -1,4 +1,5 @@
-//! Power cuts between every two operations: what was shown is there afterwards.
+//! Power cuts between every two operations: what was shown is there afterwards (INV-7), on an
+//! unbroken chain (INV-8).
 
 use std::io::ErrorKind;
 use std::sync::Arc;
