@@ -1,0 +1,164 @@
+//! The cashier: carries out recorded intents at the payment provider, and brings back what became of them.
+//!
+//! ```text
+//!   desk ──offer──▶ intake ──▶ board ──▶ one step at the provider ──▶ report ──▶ desk
+//!                              ▲  │ ▲           │ no answer: later, a status question first
+//!                    reconciler┘  │ └───────────┘ costs a token of the retry budget
+//!                    (open effects of the books)  └─ too often: left to the reconciler
+//! ```
+//!
+//! Every effect that comes here is durable already (law 4), so nothing that is held here is needed to be right: a full
+//! queue, a stop or a crash loses time and no money. An effect is done with one key for ever, by one step at a time.
+//! Unknown is not failed: after a call without an answer the provider is asked what it knows before it is asked to act
+//! again.
+//!
+//! What each stage may take: an offer never waits; a call ends after `call_timeout_ms`; retries come after 1, 2 and
+//! 4 seconds, shortened by chance, while the budget lasts; then the reconciler looks again every `reconcile_every_ms`.
+
+mod board;
+mod budget;
+mod fact;
+mod job;
+mod report;
+mod run;
+mod scan;
+mod settings;
+mod step;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use api::provider::Callback;
+use commerce::{Effect, Report};
+use stdx::queue::{self, Rejected, Sender};
+use telemetry::Telemetry;
+use world::{Clock, Entropy};
+
+use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
+
+pub use report::book_report;
+pub use run::Cashier;
+pub(crate) use settings::within;
+pub use settings::{Settings, SettingsError};
+
+/// A report on its way into a book.
+pub type Reported<'a> = Pin<Box<dyn Future<Output = Result<(), ReportError>> + Send + 'a>>;
+
+/// The open effects of a book, when they come.
+pub type OpenEffects<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<Effect>, ReportError>> + Send + 'a>>;
+
+/// What the cashier needs of the desks.
+pub trait Desks: Send + Sync {
+    /// Waits until the report is durable, or was a repeat.
+    fn report(&self, sale: u32, report: Report) -> Reported<'_>;
+
+    /// All effects of that sale whose outcome is not known, durable ones only.
+    fn open_effects(&self, sale: u32) -> OpenEffects<'_>;
+
+    /// The sales that have a desk.
+    fn sales(&self) -> Vec<u32>;
+}
+
+/// Why a desk did not take a report or give its open effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// The desk is busy or its journal broken; the report must come again.
+    #[error("the desk takes no report now")]
+    Retry,
+    /// There is no such sale or no such order; nothing will change that.
+    #[error("the report is about nothing that is here")]
+    Gone,
+}
+
+/// The desks' end of the cashier; cheap to clone.
+#[derive(Clone)]
+pub struct CashierHandle {
+    intake: Sender<(u32, Effect)>,
+    shared: Arc<Shared>,
+}
+
+/// What handles and the cashier share.
+pub(crate) struct Shared {
+    telemetry: Telemetry,
+    /// Effects were left behind that only a scan of the books can find.
+    behind: AtomicBool,
+    /// Where callbacks go; known once the cashier runs. Weak, since the desks hold handles of the cashier.
+    desks: OnceLock<Weak<dyn Desks>>,
+}
+
+impl CashierHandle {
+    /// Takes durable effects over and leaves the list empty. Never waits: what does not fit is counted and found again
+    /// by a scan of the books soon after.
+    pub fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
+        let mut left = None;
+        let mut left_count = 0_u64;
+        for effect in effects.drain(..) {
+            // A closed intake is a shop that stops: its next start finds the effect in the book.
+            if let Err(Rejected::Full((_, effect))) = self.intake.push((sale, effect), 1) {
+                left_count += 1;
+                left = Some(effect);
+            }
+        }
+        if let Some(effect) = left {
+            let first = !self.shared.behind.swap(true, Ordering::AcqRel);
+            fact::tell_left(&self.shared.telemetry, sale, &effect, left_count, first);
+        }
+    }
+}
+
+impl CallbackSink for CashierHandle {
+    fn deliver(&self, callback: Callback) -> Delivered<'_> {
+        Box::pin(async move {
+            let report = callback.report().and_then(book_report);
+            let (sale, report) =
+                report.ok_or_else(|| DeliveryError::Refused("it names nothing of ours".into()))?;
+            let desks = self.shared.desks.get().and_then(Weak::upgrade);
+            let desks = desks.ok_or_else(|| DeliveryError::Later("no desk is there".into()))?;
+            match desks.report(sale, report).await {
+                Ok(()) => Ok(()),
+                Err(error @ ReportError::Retry) => Err(DeliveryError::Later(error.to_string())),
+                Err(error @ ReportError::Gone) => Err(DeliveryError::Refused(error.to_string())),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for CashierHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CashierHandle")
+            .field("waiting", &self.intake.weight())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cashier {
+    /// Makes a cashier and the handle that the desks offer effects to. A provider in this process brings its callbacks
+    /// through that handle.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        telemetry: Telemetry,
+    ) -> (Self, CashierHandle) {
+        let (intake, receiver) = queue::bounded(settings.queue_effects_max);
+        let shared = Arc::new(Shared {
+            telemetry,
+            // The first thing to do is to find what an earlier run left open.
+            behind: AtomicBool::new(true),
+            desks: OnceLock::new(),
+        });
+        let handle = CashierHandle {
+            intake,
+            shared: Arc::clone(&shared),
+        };
+        provider.callbacks_to(Arc::new(handle.clone()));
+        let cashier = Self::assemble(settings, provider, clock, entropy, shared, receiver);
+        (cashier, handle)
+    }
+}

@@ -1,0 +1,413 @@
+//! The cashier's one task: takes effects in, sends them out step by step, and decides what a step's end means.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use commerce::Effect;
+use stdx::backoff::Backoff;
+use stdx::queue::Receiver;
+use telemetry::fact::{EffectDone, EffectDropped, EffectRetried, ReconcileGap};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use world::{Clock, Entropy, ErrorKind};
+
+use super::board::{Admitted, Board};
+use super::budget::Budget;
+use super::job::{Job, Name, Origin};
+use super::scan::{Aim, Found, Scan};
+use super::settings::Settings;
+use super::step::{Ended, Spoke, Stepped, Stepper};
+use super::{Desks, Shared};
+use crate::provider::{Provider, ProviderError};
+
+/// Waits between tries to bring a report to a desk that takes none.
+const TELL_AGAIN: Backoff = Backoff {
+    base: Duration::from_millis(50),
+    most: Duration::from_secs(2),
+};
+
+/// Carries out effects. One task, however many effects are under way.
+pub struct Cashier {
+    settings: Settings,
+    provider: Arc<dyn Provider>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    shared: Arc<Shared>,
+    intake: Receiver<(u32, Effect)>,
+    arrived: Vec<(u32, Effect)>,
+    board: Board,
+    budget: Budget,
+    steps: JoinSet<Stepped>,
+    /// Which effect each running step is about, in case the step panics.
+    running: Vec<(Id, Name)>,
+    scan: Option<Scan>,
+    /// When the next regular scan begins.
+    overdue_at: Duration,
+    /// When the next scan after effects were left behind may begin.
+    all_at: Duration,
+    /// Effects were left to the reconciler because the provider gave no answer; an answer calls for a scan.
+    rested: bool,
+    /// When that scan begins.
+    heal_at: Option<Duration>,
+    /// How long the next such scan will wait.
+    heal_wait: Duration,
+}
+
+/// What woke the cashier.
+enum Woken {
+    Stop,
+    Arrived,
+    Stepped(Result<(Id, Stepped), JoinError>),
+    Found(Option<Found>),
+    Time,
+}
+
+impl Cashier {
+    pub(super) fn assemble(
+        settings: Settings,
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        shared: Arc<Shared>,
+        intake: Receiver<(u32, Effect)>,
+    ) -> Self {
+        let now = clock.monotonic();
+        Self {
+            board: Board::new(settings.queue_effects_max),
+            budget: Budget::new(
+                settings.retry_budget_percent,
+                settings.retry_floor_per_s,
+                settings.retry_burst_max,
+                now,
+            ),
+            overdue_at: now + Duration::from_millis(settings.reconcile_every_ms),
+            all_at: now,
+            arrived: Vec::new(),
+            steps: JoinSet::new(),
+            running: Vec::new(),
+            scan: None,
+            rested: false,
+            heal_at: None,
+            heal_wait: Duration::from_millis(settings.rescan_ms),
+            settings,
+            provider,
+            clock,
+            entropy,
+            shared,
+            intake,
+        }
+    }
+
+    /// Works until `shutdown` turns true or its sender is gone; then waits for the calls under way, for a bounded time.
+    pub async fn run(mut self, desks: Arc<dyn Desks>, mut shutdown: watch::Receiver<bool>) {
+        // A second run does not happen: `self` is consumed.
+        let _first = self
+            .shared
+            .desks
+            .set(Arc::<dyn Desks>::downgrade(&desks) as Weak<dyn Desks>);
+        let stepper = Stepper {
+            provider: Arc::clone(&self.provider),
+            desks: Arc::clone(&desks),
+            deadline: Duration::from_millis(self.settings.call_timeout_ms),
+        };
+        loop {
+            self.begin_scan(&desks);
+            self.send_out(&stepper);
+            match self.wait(&mut shutdown).await {
+                Woken::Stop => break,
+                Woken::Arrived => self.take_in(),
+                Woken::Stepped(stepped) => self.end(stepped),
+                Woken::Found(found) => self.take_found(found),
+                Woken::Time => {}
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn wait(&mut self, shutdown: &mut watch::Receiver<bool>) -> Woken {
+        let now = self.clock.monotonic();
+        let timer = tokio::time::sleep(self.next_moment(now).saturating_sub(now));
+        let (room, room_for_found) = (self.board.room() > 0, self.board.room_for_found() > 0);
+        let scan = async {
+            match &mut self.scan {
+                Some(scan) => scan.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // A stop comes first; an end makes room for a beginning.
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => Woken::Stop,
+            Some(stepped) = self.steps.join_next_with_id() => Woken::Stepped(stepped),
+            // Handles live as long as desks do; without any, only scans bring work.
+            true = self.intake.ready(), if room => Woken::Arrived,
+            found = scan, if room_for_found => Woken::Found(found),
+            () = timer => Woken::Time,
+        }
+    }
+
+    /// The next moment at which something is to be done unasked.
+    fn next_moment(&mut self, now: Duration) -> Duration {
+        let idle = self.steps.len() < self.settings.workers;
+        let job = idle
+            .then(|| self.board.wait(now, &mut self.budget))
+            .flatten();
+        let behind = self.shared.behind.load(Ordering::Acquire) && self.board.room_for_found() > 0;
+        let moments = [
+            job.map(|wait| now + wait),
+            self.scan.is_none().then_some(self.overdue_at),
+            (self.scan.is_none() && behind).then_some(self.all_at),
+            self.heal_at,
+        ];
+        // Nothing to wait for but an event: look around once a minute all the same.
+        moments
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + Duration::from_secs(60))
+    }
+
+    /// Fresh effects come in.
+    fn take_in(&mut self) {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        self.intake.take(&mut arrived, self.board.room());
+        for (sale, effect) in arrived.drain(..) {
+            self.admit(sale, effect, Origin::Fresh);
+        }
+        self.arrived = arrived;
+    }
+
+    /// A scan found something, or ended.
+    fn take_found(&mut self, found: Option<Found>) {
+        let Some(aim) = self.scan.as_ref().map(|scan| scan.aim) else {
+            return;
+        };
+        match found {
+            None => self.scan = None,
+            Some(Found::Cut) => self.fall_behind(),
+            Some(Found::Effects(sale, effects)) => {
+                let wall_ms = self.clock.wall_ms();
+                for effect in effects {
+                    if aim == Aim::Overdue && !self.is_overdue(&effect, wall_ms) {
+                        continue;
+                    }
+                    if self.board.room_for_found() == 0 {
+                        return self.fall_behind();
+                    }
+                    self.admit(sale, effect, aim.origin());
+                }
+            }
+        }
+    }
+
+    fn is_overdue(&self, effect: &Effect, wall_ms: u64) -> bool {
+        let since = effect.since.max(effect.not_before).0;
+        // An effect of the future means that the wall clock was set back: how old it is nobody can say.
+        match wall_ms.checked_sub(since) {
+            Some(age) => age >= self.settings.reconcile_older_ms,
+            None => effect.not_before <= effect.since,
+        }
+    }
+
+    fn admit(&mut self, sale: u32, effect: Effect, origin: Origin) {
+        let Some(job) = Job::new(sale, effect, origin) else {
+            let detail =
+                format!("an effect of sale {sale} cannot be said to a provider: {effect:?}");
+            return self
+                .shared
+                .telemetry
+                .tell(&ReconcileGap { detail: &detail });
+        };
+        let wait_ms = effect.not_before.0.saturating_sub(self.clock.wall_ms());
+        // What has to wait must not take the room of others: the regular scan finds it after its time.
+        let crowded = self.board.room_for_found() == 0;
+        if wait_ms > self.settings.reconcile_every_ms || (wait_ms > 0 && crowded) {
+            return;
+        }
+        let now = self.clock.monotonic();
+        if self.board.admit(job, now, Duration::from_millis(wait_ms)) == Admitted::Full {
+            self.fall_behind();
+        }
+    }
+
+    /// Effects are open in a book and not in hand: the next scan brings them.
+    fn fall_behind(&self) {
+        self.shared.behind.store(true, Ordering::Release);
+    }
+
+    fn begin_scan(&mut self, desks: &Arc<dyn Desks>) {
+        let now = self.clock.monotonic();
+        if self.heal_at.take_if(|at| *at <= now).is_some() {
+            self.fall_behind();
+        }
+        if self.scan.is_some() {
+            return;
+        }
+        let aim = if now >= self.overdue_at {
+            self.heal_wait = Duration::from_millis(self.settings.rescan_ms);
+            self.overdue_at = now + Duration::from_millis(self.settings.reconcile_every_ms);
+            Aim::Overdue
+        } else if now >= self.all_at
+            && self.board.room_for_found() > 0
+            && self.shared.behind.swap(false, Ordering::AcqRel)
+        {
+            self.all_at = now + Duration::from_millis(self.settings.rescan_ms);
+            Aim::All
+        } else {
+            return;
+        };
+        let budget = Duration::from_millis(self.settings.reconcile_budget_ms);
+        self.scan = Some(Scan::begin(Arc::clone(desks), aim, budget));
+    }
+
+    fn send_out(&mut self, stepper: &Stepper) {
+        while self.steps.len() < self.settings.workers {
+            let now = self.clock.monotonic();
+            let Some(job) = self.board.next(now, &mut self.budget) else {
+                return;
+            };
+            let name = job.name();
+            let handle = self.steps.spawn(stepper.clone().step(job));
+            self.running.push((handle.id(), name));
+        }
+    }
+
+    fn end(&mut self, stepped: Result<(Id, Stepped), JoinError>) {
+        let id = match &stepped {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(at) = self.running.iter().position(|(running, _)| *running == id) else {
+            return;
+        };
+        let (_, name) = self.running.swap_remove(at);
+        match stepped {
+            Ok((_, stepped)) => self.judge(stepped),
+            Err(_) => {
+                // A step that panicked is a bug, and the panic is in the log; its effect is open in the book still.
+                self.board.forget(name);
+                self.rested = true;
+            }
+        }
+    }
+
+    /// What the end of a step means for its effect.
+    fn judge(&mut self, stepped: Stepped) {
+        let Stepped {
+            mut job,
+            ended,
+            spoke,
+        } = stepped;
+        let paid = std::mem::take(&mut job.paid);
+        if spoke == Spoke::Answered {
+            self.provider_is_well(paid);
+        }
+        match ended {
+            Ended::Recorded(outcome) => self.done(&job, outcome),
+            Ended::Gone => {
+                // The book has nothing that could be a gap.
+                job.origin = Origin::Found;
+                self.done(&job, "gone");
+            }
+            Ended::Untold => {
+                job.refusals += 1;
+                let wait = TELL_AGAIN.wait(job.refusals, self.chance());
+                self.board.put_back(job, self.clock.monotonic(), wait);
+            }
+            Ended::Pending => self.again(job, None),
+            Ended::Silent(error) => self.again(job, Some(&error)),
+        }
+    }
+
+    /// A retry that was answered gives its token back, and what was left to the reconciler is worth another look: soon
+    /// at first, then less and less often until the next regular scan.
+    fn provider_is_well(&mut self, paid: bool) {
+        if paid {
+            self.budget.answered();
+        }
+        if self.heal_at.is_none() && std::mem::take(&mut self.rested) {
+            self.heal_at = Some(self.clock.monotonic() + self.heal_wait);
+            let most = Duration::from_millis(self.settings.reconcile_every_ms);
+            self.heal_wait = (self.heal_wait * 2).min(most);
+        }
+    }
+
+    fn done(&mut self, job: &Job, outcome: &str) {
+        self.board.forget(job.name());
+        let telemetry = &self.shared.telemetry;
+        let key = job.key.to_string();
+        telemetry.tell(&EffectDone {
+            effect: job.key.kind(),
+            key: &key,
+            outcome,
+        });
+        if job.origin == Origin::Overdue {
+            let detail = format!("{key} was {outcome} at the provider and open in the book");
+            telemetry.tell(&ReconcileGap { detail: &detail });
+        }
+    }
+
+    /// No outcome yet: later again, or, after too many tries or with too many others waiting, left to the reconciler.
+    fn again(&mut self, mut job: Job, error: Option<&ProviderError>) {
+        job.failures += 1;
+        if job.failures > self.settings.retries_max || self.board.is_crowded() {
+            return self.leave(&job, error);
+        }
+        let wait = self.settings.backoff().wait(job.failures, self.chance());
+        if let Some(error) = error {
+            self.shared.telemetry.tell(&EffectRetried {
+                effect: job.key.kind(),
+                key: &job.key.to_string(),
+                attempts: job.failures,
+                wait,
+                reason: &error.to_string(),
+            });
+        }
+        self.board.put_back(job, self.clock.monotonic(), wait);
+    }
+
+    /// Leaves an effect to the reconciler. What is pending waits for its callback; what was not answered is looked at
+    /// again once the provider answers anybody; an answer without sense is for people.
+    fn leave(&mut self, job: &Job, error: Option<&ProviderError>) {
+        self.board.forget(job.name());
+        let Some(error) = error else {
+            return;
+        };
+        let key = job.key.to_string();
+        let telemetry = &self.shared.telemetry;
+        let effect = job.key.kind();
+        telemetry.tell(&EffectDropped { effect, key: &key });
+        match error.kind() {
+            ErrorKind::Retry | ErrorKind::Wait => self.rested = true,
+            _ => {
+                let detail = format!("{key}: {error}");
+                telemetry.tell(&ReconcileGap { detail: &detail });
+            }
+        }
+    }
+
+    fn chance(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Calls under way may end; what does not end in time is open in its book and found at the next start.
+    async fn stop(&mut self) {
+        self.scan = None;
+        let grace = Duration::from_millis(self.settings.stop_grace_ms);
+        let ends = async { while self.steps.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, ends).await.is_err() {
+            self.steps.shutdown().await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Cashier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cashier")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! How the cashier works.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stdx::backoff::Backoff;
+
+/// How the cashier works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Effects that may wait at the door, and effects that are worked on or wait for a retry. More are left to the
+    /// reconciler. Limit: 1 to 1,000,000.
+    pub queue_effects_max: usize,
+    /// Effects that are at the provider at the same time. Limit: 1 to 1,024.
+    pub workers: usize,
+    /// How long a call to the provider may take, in milliseconds. Limit: 1 to 60,000.
+    pub call_timeout_ms: u64,
+    /// Tries after the first before an effect is left to the reconciler. Limit: 0 to 20.
+    pub retries_max: u32,
+    /// The wait before the first retry, in milliseconds, before chance shortens it; it doubles each time. Limit: 1 to
+    /// 60,000.
+    pub retry_base_ms: u64,
+    /// The longest wait before a retry, in milliseconds. Limit: at least `retry_base_ms`, at most 3,600,000.
+    pub retry_max_ms: u64,
+    /// Retries that each hundred first calls allow. Limit: 0 to 100.
+    pub retry_budget_percent: u32,
+    /// Retries that are allowed each second however few first calls there are. Limit: 1 to 10,000.
+    pub retry_floor_per_s: u32,
+    /// Unused retries that are kept for later, at most. Limit: 1 to 100,000.
+    pub retry_burst_max: u32,
+    /// How often all books are searched for effects without an outcome, in milliseconds. Limit: 1,000 to 86,400,000.
+    pub reconcile_every_ms: u64,
+    /// How old an effect without an outcome must be for that search, in milliseconds. Limit: 0 to 86,400,000.
+    pub reconcile_older_ms: u64,
+    /// How long that search may take, in milliseconds. Limit: 100 to 600,000.
+    pub reconcile_budget_ms: u64,
+    /// The least time between two searches after effects were left behind, in milliseconds. Limit: 10 to 600,000.
+    pub rescan_ms: u64,
+    /// How long a stop waits for calls under way, in milliseconds; what is left is found at the next start. Limit: 0
+    /// to 60,000.
+    pub stop_grace_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            queue_effects_max: 10_000,
+            workers: 64,
+            call_timeout_ms: 3_000,
+            retries_max: 3,
+            retry_base_ms: 1_000,
+            retry_max_ms: 4_000,
+            retry_budget_percent: 10,
+            retry_floor_per_s: 10,
+            retry_burst_max: 100,
+            reconcile_every_ms: 300_000,
+            reconcile_older_ms: 120_000,
+            reconcile_budget_ms: 60_000,
+            rescan_ms: 1_000,
+            stop_grace_ms: 5_000,
+        }
+    }
+}
+
+/// An option that is out of its limits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option} is {value}, expected {least} to {most}")]
+pub struct SettingsError {
+    /// Which option.
+    pub option: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// The least that is allowed.
+    pub least: u64,
+    /// The most that is allowed.
+    pub most: u64,
+}
+
+/// Holds an option against its limits.
+pub(crate) fn within(
+    option: &'static str,
+    value: u64,
+    least: u64,
+    most: u64,
+) -> Result<(), SettingsError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(SettingsError {
+        option,
+        value,
+        least,
+        most,
+    })
+}
+
+impl Settings {
+    /// Holds every option against its limits.
+    ///
+    /// # Errors
+    /// The first option that is out of its limits.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        within(
+            "queue_effects_max",
+            self.queue_effects_max as u64,
+            1,
+            1_000_000,
+        )?;
+        within("workers", self.workers as u64, 1, 1_024)?;
+        within("call_timeout_ms", self.call_timeout_ms, 1, 60_000)?;
+        within("retries_max", u64::from(self.retries_max), 0, 20)?;
+        within("retry_base_ms", self.retry_base_ms, 1, 60_000)?;
+        within(
+            "retry_max_ms",
+            self.retry_max_ms,
+            self.retry_base_ms,
+            3_600_000,
+        )?;
+        within(
+            "retry_budget_percent",
+            u64::from(self.retry_budget_percent),
+            0,
+            100,
+        )?;
+        within(
+            "retry_floor_per_s",
+            u64::from(self.retry_floor_per_s),
+            1,
+            10_000,
+        )?;
+        within(
+            "retry_burst_max",
+            u64::from(self.retry_burst_max),
+            1,
+            100_000,
+        )?;
+        within(
+            "reconcile_every_ms",
+            self.reconcile_every_ms,
+            1_000,
+            86_400_000,
+        )?;
+        within("reconcile_older_ms", self.reconcile_older_ms, 0, 86_400_000)?;
+        within(
+            "reconcile_budget_ms",
+            self.reconcile_budget_ms,
+            100,
+            600_000,
+        )?;
+        within("rescan_ms", self.rescan_ms, 10, 600_000)?;
+        within("stop_grace_ms", self.stop_grace_ms, 0, 60_000)
+    }
+
+    /// The waits between tries at the provider.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff {
+            base: Duration::from_millis(self.retry_base_ms),
+            most: Duration::from_millis(self.retry_max_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_within_their_limits_and_a_zero_is_not() {
+        Settings::default().check().unwrap();
+        let none = Settings {
+            workers: 0,
+            ..Settings::default()
+        };
+        let error = none.check().unwrap_err();
+        assert_eq!(error.to_string(), "workers is 0, expected 1 to 1024");
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused() {
+        assert!(serde_json::from_str::<Settings>(r#"{"wrokers":1}"#).is_err());
+        let few: Settings = serde_json::from_str(r#"{"workers":3}"#).unwrap();
+        assert_eq!((few.workers, few.queue_effects_max), (3, 10_000));
+    }
+}

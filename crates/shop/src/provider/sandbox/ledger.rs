@@ -1,0 +1,203 @@
+//! The sandbox's own ledger: what it was asked, by key, and what became of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::provider::{
+    ChargeOutcome, ChargeReply, ChargeRequest, ProviderCharge, ProviderRefund, RefundOutcome,
+    RefundReply, RefundRequest,
+};
+use api::{PaymentId, RefundId};
+
+use super::UnknownCharge;
+
+/// Why a request is not taken into the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The key stands for another body, or the body makes no sense.
+    Body,
+    /// The ledger is full.
+    Full,
+}
+
+/// A request taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// For the first time.
+    First,
+    /// Again; this is the number of earlier calls.
+    Again(u32),
+}
+
+/// A charge or refund with its end.
+#[derive(Debug, Clone)]
+struct Record<Q, O> {
+    request: Q,
+    /// What becomes of it.
+    end: O,
+    /// Until then it is pending.
+    decided: Duration,
+    calls: u32,
+}
+
+/// A charge, and how much of it went back or is going back.
+#[derive(Debug, Clone)]
+struct Charge {
+    record: Record<ChargeRequest, ChargeOutcome>,
+    refunded_minor: i64,
+}
+
+/// Both books.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    charges: BTreeMap<PaymentId, Charge>,
+    refunds: BTreeMap<RefundId, Record<RefundRequest, RefundOutcome>>,
+}
+
+impl Ledger {
+    fn has_room(&self, most: usize) -> bool {
+        self.charges.len() + self.refunds.len() < most
+    }
+
+    /// Takes a charge in; `end` says how a new one ends and when that is decided.
+    pub(super) fn charge(
+        &mut self,
+        request: &ChargeRequest,
+        most: usize,
+        end: impl FnOnce() -> (ChargeOutcome, Duration),
+    ) -> Result<Taken, Refused> {
+        if let Some(charge) = self.charges.get_mut(&request.key) {
+            return again(&mut charge.record, request);
+        }
+        if request.amount_minor < 0 || request.key.order != request.order {
+            return Err(Refused::Body);
+        }
+        if !self.has_room(most) {
+            return Err(Refused::Full);
+        }
+        let record = begin(request.clone(), end());
+        let charge = Charge {
+            record,
+            refunded_minor: 0,
+        };
+        self.charges.insert(request.key, charge);
+        Ok(Taken::First)
+    }
+
+    /// Takes a refund in. What the charge does not cover is declined, whatever chance would say.
+    pub(super) fn refund(
+        &mut self,
+        request: &RefundRequest,
+        most: usize,
+        unknown: UnknownCharge,
+        end: impl FnOnce() -> (RefundOutcome, Duration),
+    ) -> Result<Taken, Refused> {
+        if let Some(record) = self.refunds.get_mut(&request.key) {
+            return again(record, request);
+        }
+        if request.amount_minor < 0 || request.key.order != request.charge.order {
+            return Err(Refused::Body);
+        }
+        if !self.has_room(most) {
+            return Err(Refused::Full);
+        }
+        let (mut outcome, decided) = end();
+        match self.charges.get_mut(&request.charge) {
+            Some(charge) => charge.give_back(request, &mut outcome),
+            None if unknown == UnknownCharge::Decline => outcome = RefundOutcome::Declined,
+            None => {}
+        }
+        let record = begin(request.clone(), (outcome, decided));
+        self.refunds.insert(request.key, record);
+        Ok(Taken::First)
+    }
+
+    /// What is known of a charge at this time.
+    pub(super) fn charge_reply(&self, key: PaymentId, now: Duration) -> Option<ChargeReply> {
+        let charge = self.charges.get(&key)?;
+        Some(ChargeReply {
+            key,
+            outcome: charge.outcome(now),
+            amount_minor: charge.record.request.amount_minor,
+            currency: charge.record.request.currency,
+        })
+    }
+
+    /// What is known of a refund at this time.
+    pub(super) fn refund_reply(&self, key: RefundId, now: Duration) -> Option<RefundReply> {
+        let record = self.refunds.get(&key)?;
+        Some(RefundReply {
+            key,
+            outcome: refund_outcome(record, now),
+            amount_minor: record.request.amount_minor,
+        })
+    }
+
+    /// Every charge at this time.
+    pub(super) fn charges(&self, now: Duration) -> Vec<ProviderCharge> {
+        let charges = self.charges.values().map(|charge| ProviderCharge {
+            request: charge.record.request.clone(),
+            outcome: charge.outcome(now),
+        });
+        charges.collect()
+    }
+
+    /// Every refund at this time.
+    pub(super) fn refunds(&self, now: Duration) -> Vec<ProviderRefund> {
+        let refunds = self.refunds.values().map(|record| ProviderRefund {
+            request: record.request.clone(),
+            outcome: refund_outcome(record, now),
+        });
+        refunds.collect()
+    }
+}
+
+impl Charge {
+    fn outcome(&self, now: Duration) -> ChargeOutcome {
+        if now < self.record.decided {
+            ChargeOutcome::Pending
+        } else {
+            self.record.end
+        }
+    }
+
+    /// Takes a refund's money off what is left of the charge, or declines it.
+    fn give_back(&mut self, request: &RefundRequest, outcome: &mut RefundOutcome) {
+        let asked = &self.record.request;
+        let sum = self.refunded_minor.saturating_add(request.amount_minor);
+        let covered = self.record.end == ChargeOutcome::Captured
+            && asked.currency == request.currency
+            && sum <= asked.amount_minor;
+        match (covered, *outcome) {
+            (false, _) => *outcome = RefundOutcome::Declined,
+            (true, RefundOutcome::Refunded) => self.refunded_minor = sum,
+            (true, _) => {}
+        }
+    }
+}
+
+fn refund_outcome(record: &Record<RefundRequest, RefundOutcome>, now: Duration) -> RefundOutcome {
+    if now < record.decided {
+        RefundOutcome::Pending
+    } else {
+        record.end
+    }
+}
+
+fn begin<Q, O>(request: Q, (end, decided): (O, Duration)) -> Record<Q, O> {
+    Record {
+        request,
+        end,
+        decided,
+        calls: 1,
+    }
+}
+
+fn again<Q: PartialEq, O>(record: &mut Record<Q, O>, request: &Q) -> Result<Taken, Refused> {
+    if record.request != *request {
+        return Err(Refused::Body);
+    }
+    let earlier = record.calls;
+    record.calls = record.calls.saturating_add(1);
+    Ok(Taken::Again(earlier))
+}

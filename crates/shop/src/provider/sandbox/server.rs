@@ -1,0 +1,176 @@
+//! The sandbox behind HTTP, for a shop in another process.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::{Provider, ProviderError, Sandbox};
+
+/// Connections at a time, at most.
+const CONNECTIONS_MAX: usize = 1_024;
+/// Bytes of a request's body, at most.
+const BODY_BYTES_MAX: usize = 4 * 1_024;
+/// How long a head may take to come.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a stop waits for requests under way.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Answers until `shutdown` turns true or its sender is gone.
+///
+/// # Errors
+/// When the listener takes no more connections at all.
+pub async fn serve(
+    listener: TcpListener,
+    sandbox: Sandbox,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            _ = shutdown.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => connect(stream, sandbox.clone(), permit, &graceful),
+            // The caller went away, or files ran out for a moment: neither is a reason to stop.
+            Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(error),
+        }
+    }
+    // Whoever is still connected after that is cut off, like by any provider.
+    let _late = tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await;
+    Ok(())
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    ) || error
+        .raw_os_error()
+        .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
+
+fn connect(
+    stream: TcpStream,
+    sandbox: Sandbox,
+    permit: OwnedSemaphorePermit,
+    graceful: &GracefulShutdown,
+) {
+    // Without it answers wait for acknowledgements; if it cannot be set they are merely late.
+    let _set = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let sandbox = sandbox.clone();
+        async move { answer(&sandbox, request).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    drop(tokio::spawn(async move {
+        // A connection that breaks is the caller's to notice, or was cut here to lose an answer.
+        let _ended = connection.await;
+        drop(permit);
+    }));
+}
+
+/// The answer; an error closes the connection without one.
+async fn answer(
+    sandbox: &Sandbox,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, ProviderError> {
+    if request.method() == Method::POST {
+        return act(sandbox, request).await;
+    }
+    let path = request.uri().path();
+    if request.method() != Method::GET {
+        return Ok(empty(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    if let Some(key) = path
+        .strip_prefix("/charges/")
+        .and_then(|key| key.parse().ok())
+    {
+        return write(sandbox.charge_status(key).await);
+    }
+    match path
+        .strip_prefix("/refunds/")
+        .and_then(|key| key.parse().ok())
+    {
+        Some(key) => write(sandbox.refund_status(key).await),
+        None => Ok(empty(StatusCode::NOT_FOUND)),
+    }
+}
+
+async fn act(
+    sandbox: &Sandbox,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, ProviderError> {
+    match request.uri().path() {
+        "/charges" => match read(request).await {
+            Ok(body) => write(sandbox.charge(body).await.map(Some)),
+            Err(status) => Ok(empty(status)),
+        },
+        "/refunds" => match read(request).await {
+            Ok(body) => write(sandbox.refund(body).await.map(Some)),
+            Err(status) => Ok(empty(status)),
+        },
+        _ => Ok(empty(StatusCode::NOT_FOUND)),
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, StatusCode> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX)
+        .collect()
+        .await;
+    let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
+    serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+fn write<T: Serialize>(
+    answer: Result<Option<T>, ProviderError>,
+) -> Result<Response<Full<Bytes>>, ProviderError> {
+    let body = match answer {
+        Ok(Some(body)) => body,
+        Ok(None) => return Ok(empty(StatusCode::NOT_FOUND)),
+        Err(ProviderError::Refused(status) | ProviderError::Unavailable(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Ok(empty(status));
+        }
+        Err(error) => return Err(error),
+    };
+    let body =
+        serde_json::to_vec(&body).map_err(|error| ProviderError::Nonsense(error.to_string()))?;
+    let mut response = Response::new(Full::from(body));
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
