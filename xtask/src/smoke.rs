@@ -55,7 +55,7 @@ pub(crate) fn demo(root: &Path) -> Result<()> {
         bail!("/livez on {admin} answered: {head}");
     }
     println!("    /livez on {admin}: 200");
-    succeed(Command::new("kill").args(["-TERM", &run.child.id().to_string()]))?;
+    terminate(&run.child)?;
     while run.line()?.is_some() {}
     let status = run.child.wait()?;
     if status.code() != Some(0) {
@@ -103,6 +103,11 @@ fn ask(address: &str, path: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// By the shell, which has `kill` built in: a small system has no program of that name.
+fn terminate(child: &Child) -> Result<()> {
+    succeed(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]))
 }
 
 fn binary(root: &Path) -> PathBuf {
@@ -196,6 +201,13 @@ mod tests {
         let child = start(Command::new("sh").args(["-c", "exec tail -f /dev/null"]));
         let mut run = Run::new(child.unwrap(), Duration::ZERO).unwrap();
         assert!(run.line().is_err());
+    }
+
+    #[test]
+    fn a_child_is_asked_to_end() {
+        let mut child = start(Command::new("tail").args(["-f", "/dev/null"])).unwrap();
+        terminate(&child).unwrap();
+        assert!(!child.wait().unwrap().success());
     }
 
     #[test]
