@@ -29,14 +29,20 @@ pub struct LastSeen {
 impl LastSeen {
     /// As text for the `clock` file: three numbers.
     pub fn to_text(&self) -> String {
-        format!("{} {} {}\n", self.wall_ms, self.boot.boot_id, self.boot.boottime_ms)
+        format!(
+            "{} {} {}\n",
+            self.wall_ms, self.boot.boot_id, self.boot.boottime_ms
+        )
     }
 
     /// Reads what [`LastSeen::to_text`] wrote; `None` for anything else.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
         let wall_ms = words.next()?.parse().ok()?;
-        let boot = BootStamp { boot_id: words.next()?.parse().ok()?, boottime_ms: words.next()?.parse().ok()? };
+        let boot = BootStamp {
+            boot_id: words.next()?.parse().ok()?,
+            boottime_ms: words.next()?.parse().ok()?,
+        };
         words.next().is_none().then_some(Self { wall_ms, boot })
     }
 
@@ -72,8 +78,13 @@ impl BookClock {
     pub fn start(clock: Arc<dyn Clock>, last: Time, seen: Option<LastSeen>) -> Self {
         let wall = clock.wall_ms();
         let expected = seen.and_then(|seen| seen.expected_wall_ms(clock.boot()));
-        let stepped = expected.is_some_and(|expected| expected.abs_diff(wall) > STEP_MS.unsigned_abs());
-        let begin = last.0.max(if stepped { expected.unwrap_or(wall) } else { wall });
+        let stepped =
+            expected.is_some_and(|expected| expected.abs_diff(wall) > STEP_MS.unsigned_abs());
+        let begin = last.0.max(if stepped {
+            expected.unwrap_or(wall)
+        } else {
+            wall
+        });
         let mut book = Self {
             at: clock.monotonic(),
             clock,
@@ -83,7 +94,10 @@ impl BookClock {
         };
         let by_ms = book.off_ms();
         if by_ms.abs() > STEP_MS {
-            book.step = Some(Step { by_ms, since: book.at });
+            book.step = Some(Step {
+                by_ms,
+                since: book.at,
+            });
         }
         book
     }
@@ -131,7 +145,12 @@ impl BookClock {
                     self.book_us += off_ms.max(0) * 1_000;
                 }
             }
-            _ => self.step = Some(Step { by_ms: off_ms, since: self.at }),
+            _ => {
+                self.step = Some(Step {
+                    by_ms: off_ms,
+                    since: self.at,
+                })
+            }
         }
     }
 }
@@ -155,7 +174,11 @@ mod tests {
         assert_eq!(book.now(), Time(NOON + 10_000));
         clock.set_wall_ms(NOON + 12_000);
         clock.advance(seconds(10));
-        assert_eq!(book.now(), Time(NOON + 20_500), "at most a twentieth faster");
+        assert_eq!(
+            book.now(),
+            Time(NOON + 20_500),
+            "at most a twentieth faster"
+        );
         assert_eq!(book.stepped_ms(), None);
     }
 
@@ -169,7 +192,11 @@ mod tests {
         assert!(book.stepped_ms().is_some());
         clock.advance(SETTLE);
         let settled = book.now();
-        assert_eq!((settled, book.stepped_ms()), (Time(NOON + 61_000 - 3_000), None), "believed, and waited for");
+        assert_eq!(
+            (settled, book.stepped_ms()),
+            (Time(NOON + 61_000 - 3_000), None),
+            "believed, and waited for"
+        );
         clock.advance(seconds(20));
         assert_eq!(book.now(), Time(settled.0 + 19_000));
     }
@@ -191,15 +218,31 @@ mod tests {
 
     #[test]
     fn honest_downtime_is_no_step_and_a_clock_set_during_it_is() {
-        let boot = BootStamp { boot_id: 1, boottime_ms: 1_000 };
-        let seen = LastSeen { wall_ms: NOON, boot };
+        let boot = BootStamp {
+            boot_id: 1,
+            boottime_ms: 1_000,
+        };
+        let seen = LastSeen {
+            wall_ms: NOON,
+            boot,
+        };
         let clock = Arc::new(ManualClock::new(NOON + 3_600_000));
-        clock.set_boot(Some(BootStamp { boot_id: 1, boottime_ms: 3_601_000 }));
+        clock.set_boot(Some(BootStamp {
+            boot_id: 1,
+            boottime_ms: 3_601_000,
+        }));
         let mut book = BookClock::start(clock.clone(), Time(NOON), Some(seen));
-        assert_eq!((book.now(), book.stepped_ms()), (Time(NOON + 3_600_000), None));
+        assert_eq!(
+            (book.now(), book.stepped_ms()),
+            (Time(NOON + 3_600_000), None)
+        );
         clock.set_wall_ms(NOON + 9_000_000);
         let mut book = BookClock::start(clock.clone(), Time(NOON), Some(seen));
-        assert_eq!(book.now(), Time(NOON + 3_600_000), "time that has passed, not what the wall claims");
+        assert_eq!(
+            book.now(),
+            Time(NOON + 3_600_000),
+            "time that has passed, not what the wall claims"
+        );
         assert!(book.stepped_ms().is_some());
     }
 
@@ -213,7 +256,13 @@ mod tests {
 
     #[test]
     fn the_clock_file_comes_back() {
-        let seen = LastSeen { wall_ms: 5, boot: BootStamp { boot_id: u128::MAX, boottime_ms: 7 } };
+        let seen = LastSeen {
+            wall_ms: 5,
+            boot: BootStamp {
+                boot_id: u128::MAX,
+                boottime_ms: 7,
+            },
+        };
         assert_eq!(LastSeen::from_text(&seen.to_text()), Some(seen));
         assert_eq!(LastSeen::from_text("1 2"), None);
         assert_eq!(LastSeen::from_text("1 2 3 4"), None);

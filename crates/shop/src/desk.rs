@@ -12,12 +12,12 @@
 
 mod batch;
 mod job;
+mod meter;
 mod run;
 mod tell;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use commerce::{Book, Command, Effect};
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,11 @@ impl DeskHandle {
         self.trouble.borrow().clone()
     }
 
+    /// Changes of what is wrong.
+    pub fn troubles(&self) -> watch::Receiver<Trouble> {
+        self.trouble.clone()
+    }
+
     /// Commands that wait now.
     pub fn waiting(&self) -> usize {
         self.queue.weight()
@@ -165,7 +170,9 @@ impl DeskHandle {
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         // An empty question wakes a desk that sleeps.
-        let _ = self.queue.push(Box::new(Ask::new(|_| (), oneshot::channel().0)), 0);
+        let _ = self
+            .queue
+            .push(Box::new(Ask::new(|_| (), oneshot::channel().0)), 0);
     }
 
     fn push(&self, job: Box<dyn Job>) -> Result<(), DeskError> {
@@ -173,10 +180,12 @@ impl DeskHandle {
             return Err(DeskError::Closing);
         }
         let weight = job.weight();
-        self.queue.push(job, weight).map_err(|rejected| match rejected {
-            Rejected::Full(_) => DeskError::Busy,
-            Rejected::Closed(_) => DeskError::Closing,
-        })
+        self.queue
+            .push(job, weight)
+            .map_err(|rejected| match rejected {
+                Rejected::Full(_) => DeskError::Busy,
+                Rejected::Closed(_) => DeskError::Closing,
+            })
     }
 }
 
@@ -190,22 +199,4 @@ pub trait Effects: Send + Sync {
 pub trait Durability: Send + Sync {
     /// Everything up to this batch is durable.
     fn publish(&self, sequence: u64, time_ms: u64);
-}
-
-/// Hears what a desk does, for metrics.
-pub trait DeskFacts: Send + Sync {
-    /// A batch became durable: commands and entries in it, time to write and sync.
-    fn batch(&self, commands: usize, entries: usize, sync: Duration);
-    /// Orders accepted and refused since the last time, and what waits.
-    fn orders(&self, accepted: u64, refused: &Refusals, waiting: usize);
-    /// The stock of the sale as watchers see it.
-    fn view(&self, view: &LiveView);
-    /// An invariant would have broken.
-    fn violation(&self, violation: &ledger::Violation);
-    /// A snapshot could not be written; the next start takes longer.
-    fn snapshot_failed(&self, why: &str);
-    /// The journal broke, or works again.
-    fn trouble(&self, trouble: &Trouble);
-    /// The wall clock stepped by so many milliseconds; holds do not expire meanwhile. `None`: believed again.
-    fn clock(&self, stepped_ms: Option<i64>);
 }

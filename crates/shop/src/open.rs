@@ -97,7 +97,15 @@ impl Place {
         findings.torn.clone_from(&recovery.torn);
         let journal = Box::new(FileJournal::open(recovery, self.doors.clone(), settings)?);
         let entries = findings.entries;
-        Ok((Opened { place: self, book, journal, entries }, findings))
+        Ok((
+            Opened {
+                place: self,
+                book,
+                journal,
+                entries,
+            },
+            findings,
+        ))
     }
 
     /// Builds the book anew from what is durable.
@@ -117,10 +125,17 @@ impl Place {
     ///
     /// # Errors
     /// [`OpenError::Storage`].
-    pub async fn save(&self, position: Position, time: Time, bytes: Vec<u8>) -> Result<(), OpenError> {
+    pub async fn save(
+        &self,
+        position: Position,
+        time: Time,
+        bytes: Vec<u8>,
+    ) -> Result<(), OpenError> {
         let (disk, dir) = (self.doors.disk.clone(), self.dir.clone());
         let write = move || snapshot::write(&*disk, &dir, position, time.0, &bytes);
-        tokio::task::spawn_blocking(write).await.map_err(|_| OpenError::Writer)??;
+        tokio::task::spawn_blocking(write)
+            .await
+            .map_err(|_| OpenError::Writer)??;
         Ok(())
     }
 
@@ -129,7 +144,9 @@ impl Place {
         let newest = snapshot::newest(&*self.doors.disk, &self.dir)?;
         let mut findings = Findings::default();
         for skipped in &newest.skipped {
-            findings.skipped.push(format!("{}: {}", skipped.path.display(), skipped.reason));
+            findings
+                .skipped
+                .push(format!("{}: {}", skipped.path.display(), skipped.reason));
         }
         let Some(found) = newest.snapshot else {
             return Ok((Book::new(), None, findings));
@@ -140,7 +157,10 @@ impl Place {
                 Ok((book, Some(found.position), findings))
             }
             Err(error) => {
-                findings.skipped.push(format!("snapshot of batch {}: {error}", found.position.sequence));
+                findings.skipped.push(format!(
+                    "snapshot of batch {}: {error}",
+                    found.position.sequence
+                ));
                 Ok((Book::new(), None, findings))
             }
         }
@@ -162,7 +182,7 @@ pub fn apply(book: &mut Book, batch: &Batch) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn flatten(error: RecoverError<OpenError>) -> OpenError {
+pub(crate) fn flatten(error: RecoverError<OpenError>) -> OpenError {
     match error {
         RecoverError::Journal(error) => error.into(),
         RecoverError::Visit { source, .. } => source,
@@ -170,6 +190,14 @@ fn flatten(error: RecoverError<OpenError>) -> OpenError {
 }
 
 /// Makes the doors of a journal.
-pub fn doors(disk: &Arc<dyn world::Disk>, clock: &Arc<dyn world::Clock>, entropy: &Arc<dyn world::Entropy>) -> Doors {
-    Doors { disk: disk.clone(), clock: clock.clone(), entropy: entropy.clone() }
+pub fn doors(
+    disk: &Arc<dyn world::Disk>,
+    clock: &Arc<dyn world::Clock>,
+    entropy: &Arc<dyn world::Entropy>,
+) -> Doors {
+    Doors {
+        disk: disk.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+    }
 }

@@ -2,10 +2,12 @@
 
 use crate::meters::Meters;
 
+mod desk;
 mod door;
 mod house;
 mod selling;
 
+pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
 pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
 pub use house::{ClockStepped, Listening, Recovered, Started, Stopping};
 pub use selling::{

@@ -17,6 +17,8 @@ pub(super) struct Batch {
     pub(super) commands: usize,
     pub(super) entries: u32,
     pub(super) payload: Vec<u8>,
+    /// Bytes of the payload, once it is sealed.
+    pub(super) bytes: usize,
     pub(super) effects: Vec<Effect>,
     /// Orders that changed, newest last, for watchers.
     pub(super) changed: Vec<u32>,
@@ -49,10 +51,16 @@ impl Batch {
     }
 
     /// Encodes what was decided, and notes the effects.
-    pub(super) fn record(&mut self, book: &Book, scratch: &mut Vec<Entry>) -> Result<(), Violation> {
+    pub(super) fn record(
+        &mut self,
+        book: &Book,
+        scratch: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
         for entry in scratch.drain(..) {
             let put = record::put(&entry, &mut self.payload);
-            put.map_err(|error| Violation::new("INV-8", format!("an entry does not encode: {error}")))?;
+            put.map_err(|error| {
+                Violation::new("INV-8", format!("an entry does not encode: {error}"))
+            })?;
             self.entries += 1;
             self.note(book, &entry);
         }
@@ -71,6 +79,7 @@ impl Batch {
 
     /// What the journal is given.
     pub(super) fn seal(&mut self) -> NewBatch {
+        self.bytes = self.payload.len();
         NewBatch {
             time_ms: self.time.0,
             entries: self.entries,

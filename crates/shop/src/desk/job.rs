@@ -16,6 +16,13 @@ pub struct Done<T> {
     pub repeated: bool,
 }
 
+/// What became of an order that was asked for.
+pub(super) enum Told<'a> {
+    Accepted,
+    Repeated,
+    Refused(&'a Refusal),
+}
+
 /// One piece of work at a desk.
 pub(super) trait Job: Send + std::fmt::Debug {
     /// How many commands it counts for.
@@ -25,10 +32,15 @@ pub(super) trait Job: Send + std::fmt::Debug {
     fn changes(&self) -> bool;
 
     /// Does the work; what is journalled goes to `entries`. A question may be asked again.
-    fn run(&mut self, book: &mut Book, now: Time, entries: &mut Vec<Entry>) -> Result<(), Violation>;
+    fn run(
+        &mut self,
+        book: &mut Book,
+        now: Time,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Violation>;
 
-    /// Tells each decision to `tell`, for the counters.
-    fn each_refusal(&self, tell: &mut dyn FnMut(Option<&Refusal>));
+    /// Tells what became of each order that was asked for, for the counters.
+    fn each_order(&self, tell: &mut dyn FnMut(Told<'_>));
 
     /// Answers the caller.
     fn finish(self: Box<Self>, result: Result<Position, DeskError>);
@@ -46,13 +58,20 @@ pub(super) struct Submit<T, S> {
 
 impl<T, S: Fn(&Book, commerce::Done) -> T> Submit<T, S> {
     pub(super) fn new(commands: Vec<Command>, show: S, reply: Reply<Vec<Done<T>>>) -> Self {
-        Self { done: Vec::with_capacity(commands.len()), commands, show, reply }
+        Self {
+            done: Vec::with_capacity(commands.len()),
+            commands,
+            show,
+            reply,
+        }
     }
 }
 
 impl<T, S> std::fmt::Debug for Submit<T, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Submit").field("commands", &self.commands.len()).finish_non_exhaustive()
+        f.debug_struct("Submit")
+            .field("commands", &self.commands.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,31 +84,43 @@ impl<T: Send, S: Fn(&Book, commerce::Done) -> T + Send> Job for Submit<T, S> {
         true
     }
 
-    fn run(&mut self, book: &mut Book, now: Time, entries: &mut Vec<Entry>) -> Result<(), Violation> {
+    fn run(
+        &mut self,
+        book: &mut Book,
+        now: Time,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
         self.done.clear();
         for command in &self.commands {
             let Outcome { decision, repeated } = book.execute(now, command, entries)?;
-            self.done.push(Done { decision: decision.map(|done| (self.show)(book, done)), repeated });
+            self.done.push(Done {
+                decision: decision.map(|done| (self.show)(book, done)),
+                repeated,
+            });
         }
         Ok(())
     }
 
-    fn each_refusal(&self, tell: &mut dyn FnMut(Option<&Refusal>)) {
-        let orders = self.commands.iter().zip(&self.done);
-        for (_, done) in orders.filter(|(command, done)| is_new_order(command, done)) {
-            tell(done.decision.as_ref().err());
+    fn each_order(&self, tell: &mut dyn FnMut(Told<'_>)) {
+        for (command, done) in self.commands.iter().zip(&self.done) {
+            if matches!(command.action, commerce::Action::Place(_)) {
+                tell(match &done.decision {
+                    Err(refusal) => Told::Refused(refusal),
+                    Ok(_) if done.repeated => Told::Repeated,
+                    Ok(_) => Told::Accepted,
+                });
+            }
         }
     }
 
     fn finish(self: Box<Self>, result: Result<Position, DeskError>) {
         let Self { done, reply, .. } = *self;
         // A caller who has gone away finds its answer again by its key.
-        let _ = reply.send(result.map(|position| Durable { value: done, position }));
+        let _ = reply.send(result.map(|position| Durable {
+            value: done,
+            position,
+        }));
     }
-}
-
-fn is_new_order<T>(command: &Command, done: &Done<T>) -> bool {
-    matches!(command.action, commerce::Action::Place(_)) && !done.repeated
 }
 
 /// A question to answer.
@@ -101,7 +132,11 @@ pub(super) struct Ask<T, F> {
 
 impl<T, F: FnMut(&Book) -> T> Ask<T, F> {
     pub(super) fn new(look: F, reply: Reply<T>) -> Self {
-        Self { look, value: None, reply }
+        Self {
+            look,
+            value: None,
+            reply,
+        }
     }
 }
 
@@ -120,12 +155,17 @@ impl<T: Send, F: FnMut(&Book) -> T + Send> Job for Ask<T, F> {
         false
     }
 
-    fn run(&mut self, book: &mut Book, _now: Time, _entries: &mut Vec<Entry>) -> Result<(), Violation> {
+    fn run(
+        &mut self,
+        book: &mut Book,
+        _now: Time,
+        _entries: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
         self.value = Some((self.look)(book));
         Ok(())
     }
 
-    fn each_refusal(&self, _tell: &mut dyn FnMut(Option<&Refusal>)) {}
+    fn each_order(&self, _tell: &mut dyn FnMut(Told<'_>)) {}
 
     fn finish(self: Box<Self>, result: Result<Position, DeskError>) {
         let Self { value, reply, .. } = *self;

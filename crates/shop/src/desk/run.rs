@@ -9,15 +9,17 @@ use commerce::{Book, Entry, SaleState, Time};
 use ledger::Violation;
 use stdx::backoff::Backoff;
 use stdx::queue::{Receiver, bounded};
+use telemetry::Telemetry;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use world::journal::{Appending, Journal, JournalError, Position};
 use world::{Clock, Entropy};
 
 use super::batch::Batch;
-use super::job::Job;
+use super::job::{Job, Told};
+use super::meter::Meter;
 use super::tell::{Counters, LiveView, Refusals};
-use super::{DeskError, DeskFacts, DeskHandle, Durability, Effects, Settings, Trouble};
+use super::{DeskError, DeskHandle, Durability, Effects, Settings, Trouble};
 use crate::clock::{BookClock, LastSeen};
 use crate::open::{OpenError, Opened, Place};
 
@@ -43,7 +45,7 @@ pub struct Equipment {
     /// Who hears of durable batches.
     pub durability: Arc<dyn Durability>,
     /// Who hears what happens.
-    pub facts: Arc<dyn DeskFacts>,
+    pub telemetry: Telemetry,
 }
 
 /// The owner of a sale.
@@ -72,6 +74,7 @@ pub struct Desk {
     resume_at: Instant,
     /// The book was left half-way by a violation and is built anew once nothing is on its way.
     tainted: bool,
+    meter: Meter,
 }
 
 /// What the desk is in the middle of.
@@ -91,9 +94,20 @@ struct Flight {
 
 impl Desk {
     /// Makes the desk of an opened sale, and the way to it.
-    pub fn new(sale: u32, opened: Opened, settings: Settings, equipment: Equipment) -> (Self, DeskHandle) {
+    pub fn new(
+        sale: u32,
+        opened: Opened,
+        settings: Settings,
+        equipment: Equipment,
+    ) -> (Self, DeskHandle) {
         let (sender, queue) = bounded(settings.queue_commands_max);
-        let Opened { place, mut book, journal, entries } = opened;
+        let Opened {
+            place,
+            mut book,
+            journal,
+            entries,
+        } = opened;
+        let meter = Meter::new(sale, equipment.telemetry.clone());
         let mut clock = BookClock::start(equipment.clock.clone(), book.time(), equipment.seen);
         book.advance(clock.now());
         let mut counters = Counters::default();
@@ -101,8 +115,16 @@ impl Desk {
         let (live, watching) = watch::channel(view);
         let (trouble, troubles) = watch::channel(Trouble::None);
         let closing = Arc::new(AtomicBool::new(false));
-        equipment.durability.publish(journal.position().sequence, book.time().0);
-        let handle = DeskHandle { sale, queue: sender, closing: closing.clone(), live: watching, trouble: troubles };
+        equipment
+            .durability
+            .publish(journal.position().sequence, book.time().0);
+        let handle = DeskHandle {
+            sale,
+            queue: sender,
+            closing: closing.clone(),
+            live: watching,
+            trouble: troubles,
+        };
         let desk = Self {
             settings,
             equipment,
@@ -126,6 +148,7 @@ impl Desk {
             failures: 0,
             resume_at: Instant::now(),
             tainted: false,
+            meter,
         };
         (desk, handle)
     }
@@ -173,7 +196,9 @@ impl Desk {
         }
         let now = self.clock.now();
         let due = match self.book.next_due() {
-            Some(due) if self.stepped.is_none() || due > now => Duration::from_millis(due.0.saturating_sub(now.0)),
+            Some(due) if self.stepped.is_none() || due > now => {
+                Duration::from_millis(due.0.saturating_sub(now.0))
+            }
             _ => LOOK_EVERY,
         };
         Instant::now() + due.min(LOOK_EVERY)
@@ -183,14 +208,27 @@ impl Desk {
     fn gather(&mut self) {
         let now = self.clock.now();
         self.watch_clock();
-        if let Some(batch) = self.state.building.as_mut().filter(|batch| batch.is_empty()) {
+        if let Some(batch) = self
+            .state
+            .building
+            .as_mut()
+            .filter(|batch| batch.is_empty())
+        {
             batch.time = now;
         }
-        let stale = self.state.building.as_ref().is_some_and(|batch| now.0 > batch.time.0 + BATCH_AGE_MS);
+        let stale = self
+            .state
+            .building
+            .as_ref()
+            .is_some_and(|batch| now.0 > batch.time.0 + BATCH_AGE_MS);
         if self.state.flying.is_some() && (stale || self.tainted) {
             return;
         }
-        let mut batch = self.state.building.take().unwrap_or_else(|| self.begin(now));
+        let mut batch = self
+            .state
+            .building
+            .take()
+            .unwrap_or_else(|| self.begin(now));
         let ran = self.fill(&mut batch);
         self.state.building = Some(batch);
         if let Err(violation) = ran {
@@ -200,7 +238,11 @@ impl Desk {
 
     fn begin(&mut self, now: Time) -> Batch {
         self.book.advance(now);
-        Batch { time: now, payload: mem::take(&mut self.spare), ..Batch::default() }
+        Batch {
+            time: now,
+            payload: mem::take(&mut self.spare),
+            ..Batch::default()
+        }
     }
 
     fn fill(&mut self, batch: &mut Batch) -> Result<(), Violation> {
@@ -241,7 +283,8 @@ impl Desk {
         let ticked = if self.stepped.is_some() {
             self.book.tick_window(batch.time, &mut self.scratch)
         } else {
-            self.book.tick(batch.time, self.settings.sweep_holds_max, &mut self.scratch)
+            self.book
+                .tick(batch.time, self.settings.sweep_holds_max, &mut self.scratch)
         };
         ticked?;
         batch.record(&self.book, &mut self.scratch)
@@ -250,14 +293,16 @@ impl Desk {
     fn watch_clock(&mut self) {
         let stepped = self.clock.stepped_ms();
         if stepped.is_some() != self.stepped.is_some() {
-            self.equipment.facts.clock(stepped);
+            self.meter.clock(stepped);
         }
         self.stepped = stepped;
     }
 
     /// Sends the built batch to the disk; one that changed nothing is answered at once.
     fn launch(&mut self) {
-        let Some(mut batch) = self.state.building.take() else { return };
+        let Some(mut batch) = self.state.building.take() else {
+            return;
+        };
         let view = self.count(&batch);
         if batch.entries == 0 {
             self.spare = mem::take(&mut batch.payload);
@@ -271,8 +316,14 @@ impl Desk {
 
     /// Waits for the append under way, and goes on deciding what comes in meanwhile.
     async fn fly(&mut self) {
-        let Some((mut appending, flight)) = self.state.flying.take() else { return };
-        let full = self.state.building.as_ref().is_some_and(|batch| batch.is_full(self.settings.batch_commands_max));
+        let Some((mut appending, flight)) = self.state.flying.take() else {
+            return;
+        };
+        let full = self
+            .state
+            .building
+            .as_ref()
+            .is_some_and(|batch| batch.is_full(self.settings.batch_commands_max));
         let landed = tokio::select! {
             biased;
             landed = &mut appending => landed,
@@ -286,9 +337,10 @@ impl Desk {
                 self.failures = 0;
                 self.spare = appended.buffer;
                 self.unsaved += u64::from(flight.batch.entries);
-                self.equipment.durability.publish(appended.position.sequence, flight.batch.time.0);
-                let (commands, entries) = (flight.batch.commands, flight.batch.entries as usize);
-                self.equipment.facts.batch(commands, entries, appended.sync);
+                self.equipment
+                    .durability
+                    .publish(appended.position.sequence, flight.batch.time.0);
+                self.meter.durable(flight.batch.bytes, appended.sync);
                 self.answer(flight.batch, flight.view);
             }
             Err(error) => self.fail(flight.batch, &error),
@@ -301,7 +353,10 @@ impl Desk {
     /// Whether the batch being built is young enough to take more while another is on its way.
     fn takes_more(&mut self) -> bool {
         let now = self.clock.now();
-        self.state.building.as_ref().is_none_or(|batch| now.0 <= batch.time.0 + BATCH_AGE_MS)
+        self.state
+            .building
+            .as_ref()
+            .is_none_or(|batch| now.0 <= batch.time.0 + BATCH_AGE_MS)
     }
 
     /// Everything up to here is durable: tell the callers, hand out the effects, show the watchers.
@@ -314,26 +369,32 @@ impl Desk {
             self.equipment.effects.offer(self.sale, &mut batch.effects);
         }
         if let Some(view) = view {
-            self.equipment.facts.view(&view);
+            self.meter.view(&view);
             self.live.send_replace(Arc::new(view));
         }
     }
 
     /// Counts what a batch decided; now and then makes a view of it, shown once it is durable.
     fn count(&mut self, batch: &Batch) -> Option<LiveView> {
-        let (mut accepted, mut refused) = (0, Refusals::default());
+        let (mut accepted, mut repeated, mut refused) = (0, 0, Refusals::default());
         for job in &batch.jobs {
-            job.each_refusal(&mut |refusal| match refusal {
-                Some(refusal) => refused.count(refusal),
-                None => accepted += 1,
+            job.each_order(&mut |told| match told {
+                Told::Accepted => accepted += 1,
+                Told::Repeated => repeated += 1,
+                Told::Refused(refusal) => refused.count(refusal),
             });
         }
-        if batch.entries == 0 && accepted == 0 && refused.sum() == 0 {
-            // Even a quiet sale is shown anew when its pace has changed.
+        if batch.entries == 0 && repeated == 0 && refused.sum() == 0 {
+            // Even a quiet sale is shown anew now and then, since its pace falls.
             return (self.viewed.elapsed() >= LOOK_EVERY).then(|| self.look(batch.time));
         }
         self.counters.add(accepted, &refused, &batch.changed);
-        self.equipment.facts.orders(accepted, &refused, self.queue.weight());
+        self.meter.decided(
+            batch.commands,
+            (accepted, repeated),
+            &refused,
+            self.queue.weight(),
+        );
         (self.viewed.elapsed() >= VIEW_EVERY).then(|| self.look(batch.time))
     }
 
@@ -356,7 +417,7 @@ impl Desk {
 
     /// An invariant would have broken: the sale stops where it is durable.
     fn stop(&mut self, violation: &Violation) {
-        self.equipment.facts.violation(violation);
+        self.meter.violation(violation);
         self.say(Trouble::Stopped(violation.to_string().into()));
         self.scratch.clear();
         // What is on its way was decided before, by a sound book; it lands, or fails by itself.
@@ -392,14 +453,18 @@ impl Desk {
     }
 
     fn say(&mut self, trouble: Trouble) {
-        self.equipment.facts.trouble(&trouble);
+        self.meter
+            .trouble(&trouble, self.journal.position().sequence);
         self.trouble.send_replace(trouble);
     }
 
     fn resume_wait(&self) -> Duration {
         let mut chance = [0; 8];
         self.equipment.entropy.fill(&mut chance);
-        let rule = Backoff { base: Duration::from_millis(self.settings.resume_ms), most: RESUME_MOST };
+        let rule = Backoff {
+            base: Duration::from_millis(self.settings.resume_ms),
+            most: RESUME_MOST,
+        };
         rule.wait(self.failures, u64::from_le_bytes(chance))
     }
 
@@ -427,7 +492,8 @@ impl Desk {
             Err(error) => {
                 self.failures += 1;
                 self.resume_at = Instant::now() + self.resume_wait();
-                self.trouble.send_replace(Trouble::ReadOnly(error.to_string().into()));
+                self.trouble
+                    .send_replace(Trouble::ReadOnly(error.to_string().into()));
             }
         }
     }
@@ -448,11 +514,15 @@ impl Desk {
         }
         self.unsaved = 0;
         let saved = match self.book.to_snapshot() {
-            Ok(bytes) => self.place.save(self.journal.position(), self.book.time(), bytes).await,
+            Ok(bytes) => {
+                self.place
+                    .save(self.journal.position(), self.book.time(), bytes)
+                    .await
+            }
             Err(error) => Err(OpenError::from(error)),
         };
         if let Err(error) = saved {
-            self.equipment.facts.snapshot_failed(&error.to_string());
+            self.meter.snapshot_failed(&error.to_string());
         }
     }
 }

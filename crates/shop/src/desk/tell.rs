@@ -104,19 +104,34 @@ impl Counters {
     }
 
     pub(super) fn view(&mut self, book: &Book, now: Time) -> LiveView {
-        while self.pace.front().is_some_and(|(at, _)| at.after_ms(1_000) <= now) {
+        while self
+            .pace
+            .front()
+            .is_some_and(|(at, _)| at.after_ms(1_000) <= now)
+        {
             self.pace.pop_front();
         }
-        let before = self.pace.front().map_or(self.accepted, |(_, accepted)| *accepted);
+        let before = self
+            .pace
+            .front()
+            .map_or(self.accepted, |(_, accepted)| *accepted);
         self.pace.push_back((now, self.accepted));
         let recent = self.recent.iter().filter_map(|&order| {
             let found = book.order(order)?;
-            Some(RecentOrder { order, status: found.status(), units: found.units() })
+            Some(RecentOrder {
+                order,
+                status: found.status(),
+                units: found.units(),
+            })
         });
         LiveView {
             now,
             state: book.state(),
-            skus: book.skus().take(SKUS_SHOWN).map(|sku| (sku.sku().clone(), sku.units())).collect(),
+            skus: book
+                .skus()
+                .take(SKUS_SHOWN)
+                .map(|sku| (sku.sku().clone(), sku.units()))
+                .collect(),
             orders_per_s: self.accepted - before,
             accepted: self.accepted,
             refused: self.refused,

@@ -1,0 +1,273 @@
+//! The house: what belongs to no sale, in a journal of its own. API keys, the registry of sales, unmatched reports.
+//!
+//! It changes rarely and is read on every request, so writers go one at a time through a lock and readers see a shared
+//! copy that is replaced once a change is durable.
+
+mod secret;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use commerce::Time;
+use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, SALES_MOST};
+use commerce::record::{self, Records};
+use storage::journal::{FileJournal, JournalSettings, recover};
+use tokio::sync::Mutex;
+use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
+
+use crate::open::{Findings, OpenError, Place, flatten};
+
+pub use secret::{NewSecret, digest, parse};
+
+/// Why a change of the house was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The journal cannot be written; whether the change took effect is unknown.
+    #[error("the house journal cannot be written: {0}")]
+    Journal(#[from] JournalError),
+    /// The change does not encode.
+    #[error(transparent)]
+    Record(#[from] record::RecordError),
+    /// The change does not fit.
+    #[error(transparent)]
+    Violation(#[from] ledger::Violation),
+    /// The house holds as much as it may.
+    #[error("the house holds as many {0} as it may")]
+    Full(&'static str),
+    /// There is no such API key.
+    #[error("no such API key")]
+    NoKey,
+}
+
+/// The house.
+pub struct House {
+    writer: Mutex<Box<dyn Journal>>,
+    book: RwLock<Arc<HouseBook>>,
+    place: Place,
+}
+
+impl House {
+    /// Opens the house's journal and reads it whole; it is short.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing on disk has changed then.
+    pub fn open(place: Place) -> Result<(Self, Findings), OpenError> {
+        let mut book = HouseBook::default();
+        let mut findings = Findings::default();
+        let visit = &mut |batch: &Batch| {
+            findings.batches += 1;
+            findings.entries += u64::from(batch.entries);
+            apply(&mut book, batch)
+        };
+        let recovery = recover(&place.doors.disk, &place.dir, None, visit).map_err(flatten)?;
+        findings.torn.clone_from(&recovery.torn);
+        let settings = JournalSettings {
+            segment_bytes_first: 64 * 1024,
+            segment_bytes_max: 4 * 1024 * 1024,
+        };
+        let journal = FileJournal::open(recovery, place.doors.clone(), settings)?;
+        let house = Self {
+            writer: Mutex::new(Box::new(journal)),
+            book: RwLock::new(Arc::new(book)),
+            place,
+        };
+        Ok((house, findings))
+    }
+
+    /// The house as it stands, durable always.
+    pub fn book(&self) -> Arc<HouseBook> {
+        self.book
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Makes an API key and gives its text, which is kept nowhere. Asked again under the same idempotency key it gives
+    /// the key that was made, without its text.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn make_key(
+        &self,
+        name: &str,
+        account: &str,
+        scopes: u32,
+        asked: Option<&str>,
+    ) -> Result<(ApiKey, Option<NewSecret>), HouseError> {
+        let entropy = &*self.place.doors.entropy;
+        let secret = match asked {
+            Some(asked) => NewSecret::draw_for(entropy, account, asked),
+            None => NewSecret::draw(entropy),
+        };
+        let before = self.book().key(secret.id()).cloned();
+        if let Some(made) = before {
+            return Ok((made, None));
+        }
+        let made = self.commit(|book, now| {
+            if book.keys().count() >= API_KEYS_MOST {
+                return Err(HouseError::Full("API keys"));
+            }
+            let (name, account, hash) = (name.into(), account.into(), secret.hash());
+            let key = ApiKey {
+                id: secret.id(),
+                name,
+                account,
+                scopes,
+                hash,
+                created: now,
+                revoked: None,
+            };
+            Ok(HouseEntry::KeyMade(key))
+        });
+        made.await?;
+        let key = self
+            .book()
+            .key(secret.id())
+            .cloned()
+            .ok_or(HouseError::NoKey)?;
+        // Of two requests under one key, the one whose secret was kept shows it.
+        let secret = Some(secret).filter(|secret| secret.hash() == key.hash);
+        Ok((key, secret))
+    }
+
+    /// Revokes an API key, at once and for good.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn revoke_key(&self, id: u64, by: &str) -> Result<ApiKey, HouseError> {
+        let revoked = self.commit(|book, _| {
+            book.key(id).ok_or(HouseError::NoKey)?;
+            Ok(HouseEntry::KeyRevoked { id, by: by.into() })
+        });
+        revoked.await?;
+        self.book().key(id).cloned().ok_or(HouseError::NoKey)
+    }
+
+    /// The number of the sale that this idempotency key asks for: a new one, or the one it asked for before.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn register(&self, account: &str, key: &str) -> Result<u32, HouseError> {
+        let asked = digest(account, key);
+        if let Some(sale) = self.book().asked(&asked) {
+            return Ok(sale);
+        }
+        let registered = self.commit(|book, _| {
+            // Two requests with the same key may both have come this far.
+            if book.asked(&asked).is_none() && book.next_sale() > SALES_MOST {
+                return Err(HouseError::Full("sales"));
+            }
+            Ok(HouseEntry::SaleRegistered {
+                sale: book.next_sale(),
+                account: account.into(),
+                key: asked,
+            })
+        });
+        registered.await?;
+        self.book().asked(&asked).ok_or(HouseError::Full("sales"))
+    }
+
+    /// Notes that a sale was retired: it is not opened at start any more.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn retire(&self, sale: u32) -> Result<(), HouseError> {
+        self.commit(|_, _| Ok(HouseEntry::SaleRetired { sale }))
+            .await
+    }
+
+    /// Keeps a report from outside that matches no order.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn unmatched(&self, source: &str, report: &str) -> Result<(), HouseError> {
+        let report: String = report.chars().take(1_024).collect();
+        self.commit(|_, _| {
+            Ok(HouseEntry::Unmatched {
+                source: source.into(),
+                report: report.as_str().into(),
+            })
+        })
+        .await
+    }
+
+    /// Keeps a changed setting, for the audit. Never a secret.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn note_setting(&self, name: &str, value: &str) -> Result<(), HouseError> {
+        if self.book().setting(name) == Some(value) {
+            return Ok(());
+        }
+        self.commit(|_, _| {
+            Ok(HouseEntry::Setting {
+                name: name.into(),
+                value: value.into(),
+            })
+        })
+        .await
+    }
+
+    /// Decides, makes durable, then shows.
+    async fn commit(
+        &self,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+    ) -> Result<(), HouseError> {
+        let mut journal = self.writer.lock().await;
+        // An earlier failure is mended here, in a new segment; while the disk refuses this fails again.
+        let position = journal.resume().await?;
+        let mut book = HouseBook::clone(&self.book());
+        let now = book.time().max(Time(self.place.doors.clock.wall_ms()));
+        let entry = decide(&book, now)?;
+        if repeats(&book, &entry) {
+            return Ok(());
+        }
+        let mut payload = Vec::new();
+        record::put(&entry, &mut payload)?;
+        book.apply(now, &entry)?;
+        journal
+            .append(
+                position.sequence,
+                NewBatch {
+                    time_ms: now.0,
+                    entries: 1,
+                    payload,
+                },
+            )
+            .await?;
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        Ok(())
+    }
+
+    /// The house journal's durable position.
+    pub async fn position(&self) -> Position {
+        self.writer.lock().await.position()
+    }
+}
+
+/// Whether the book says already what the entry would say.
+fn repeats(book: &HouseBook, entry: &HouseEntry) -> bool {
+    match entry {
+        HouseEntry::SaleRegistered { key, .. } => book.asked(key).is_some(),
+        HouseEntry::SaleRetired { sale } => book.sale(*sale).is_none_or(|sale| sale.retired),
+        HouseEntry::KeyMade(key) => book.key(key.id).is_some(),
+        HouseEntry::KeyRevoked { id, .. } => book.key(*id).is_some_and(|key| key.revoked.is_some()),
+        _ => false,
+    }
+}
+
+/// Applies a durable batch of the house journal.
+///
+/// # Errors
+/// [`OpenError::Record`], [`OpenError::Violation`].
+pub fn apply(book: &mut HouseBook, batch: &Batch) -> Result<(), OpenError> {
+    let sequence = batch.sequence;
+    let mut records = Records::new(&batch.payload);
+    while let Some(entry) = records
+        .read()
+        .map_err(|source| OpenError::Record { sequence, source })?
+    {
+        let applied = book.apply(Time(batch.time_ms), &entry);
+        applied.map_err(|source| OpenError::Violation { sequence, source })?;
+    }
+    Ok(())
+}

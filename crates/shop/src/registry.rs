@@ -1,0 +1,256 @@
+//! The registry: which sales there are, and the way to their desks.
+//!
+//! A sale's desk is opened at start, or when somebody asks for a retired sale; the registry knows nothing of what a
+//! sale sells.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use api::{Code, Problem};
+use commerce::{Action, Actor, Command, Effect, Report};
+use storage::DataDir;
+use storage::journal::{Doors, JournalSettings};
+use telemetry::Telemetry;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
+use crate::clock::LastSeen;
+use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
+use crate::house::House;
+use crate::open::{Findings, OpenError, Opened, Place};
+use crate::projector::{Progress, ProjectorHandle};
+use crate::settings::Settings;
+use crate::wire;
+
+/// The sales of a house and their desks.
+pub struct Registry {
+    settings: Settings,
+    data: Arc<DataDir>,
+    doors: Doors,
+    telemetry: Telemetry,
+    house: House,
+    cashier: CashierHandle,
+    projector: ProjectorHandle,
+    seen: Option<LastSeen>,
+    desks: RwLock<BTreeMap<u32, DeskHandle>>,
+    running: Mutex<Vec<JoinHandle<()>>>,
+    /// One sale is opened at a time after the start.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// What a registry works with.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) data: Arc<DataDir>,
+    pub(crate) doors: Doors,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) house: House,
+    pub(crate) cashier: CashierHandle,
+    pub(crate) projector: ProjectorHandle,
+    pub(crate) seen: Option<LastSeen>,
+}
+
+impl Effects for CashierHandle {
+    fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
+        Self::offer(self, sale, effects);
+    }
+}
+
+impl Durability for Progress {
+    fn publish(&self, sequence: u64, time_ms: u64) {
+        Self::publish(self, sequence, time_ms);
+    }
+}
+
+impl Registry {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            settings: parts.settings,
+            data: parts.data,
+            doors: parts.doors,
+            telemetry: parts.telemetry,
+            house: parts.house,
+            cashier: parts.cashier,
+            projector: parts.projector,
+            seen: parts.seen,
+            desks: RwLock::default(),
+            running: Mutex::default(),
+            opening: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The house.
+    pub fn house(&self) -> &House {
+        &self.house
+    }
+
+    /// Opens every sale that is not retired, a few at a time.
+    ///
+    /// # Errors
+    /// The first sale that cannot be opened, with its number.
+    pub(crate) async fn open_all(&self) -> Result<Vec<(u32, Findings)>, (u32, OpenError)> {
+        let book = self.house.book();
+        let numbers = book.sales().filter(|(_, sale)| !sale.retired).map(|(number, _)| number);
+        let mut found = Vec::new();
+        let mut under_way = std::collections::VecDeque::new();
+        for number in numbers {
+            let (place, settings) = (self.place(number), self.journal_settings());
+            under_way.push_back((number, spawn_blocking(move || place.open(settings))));
+            if under_way.len() > 2 {
+                found.extend(self.finish_open(under_way.pop_front()).await?);
+            }
+        }
+        while !under_way.is_empty() {
+            found.extend(self.finish_open(under_way.pop_front()).await?);
+        }
+        Ok(found)
+    }
+
+    async fn finish_open(&self, task: Option<OpeningTask>) -> Result<Option<(u32, Findings)>, (u32, OpenError)> {
+        let Some((number, task)) = task else { return Ok(None) };
+        let opened = task.await.map_err(|_| (number, OpenError::Writer))?;
+        let (opened, findings) = opened.map_err(|error| (number, error))?;
+        self.seat(number, opened);
+        Ok(Some((number, findings)))
+    }
+
+    fn place(&self, sale: u32) -> Place {
+        Place { dir: self.data.sale(sale.into()), doors: self.doors.clone() }
+    }
+
+    fn journal_settings(&self) -> JournalSettings {
+        JournalSettings {
+            segment_bytes_first: self.settings.sales.segment_bytes_first,
+            segment_bytes_max: self.settings.sales.segment_bytes_max,
+        }
+    }
+
+    /// Starts the desk of an opened sale.
+    fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
+        let progress = self.projector.attach(sale, opened.place.dir.clone());
+        let equipment = Equipment {
+            clock: self.doors.clock.clone(),
+            entropy: self.doors.entropy.clone(),
+            seen: self.seen,
+            effects: Arc::new(self.cashier.clone()),
+            durability: Arc::new(progress),
+            telemetry: self.telemetry.clone(),
+        };
+        let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);
+        let running = tokio::spawn(desk.run());
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running);
+        self.desks.write().unwrap_or_else(PoisonError::into_inner).insert(sale, handle.clone());
+        handle
+    }
+
+    /// Draws random bytes, for the secret of a sale.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        self.doors.entropy.fill(bytes);
+    }
+
+    pub(crate) fn seated(&self, sale: u32) -> Option<DeskHandle> {
+        self.desks.read().unwrap_or_else(PoisonError::into_inner).get(&sale).cloned()
+    }
+
+    /// The desk of a sale; a retired one is opened from its journal again.
+    ///
+    /// # Errors
+    /// `TG-2001` for a sale that does not exist, `TG-5001` for one that cannot be opened.
+    pub async fn desk(&self, sale: u32) -> Result<DeskHandle, Problem> {
+        if let Some(desk) = self.seated(sale) {
+            return Ok(desk);
+        }
+        if self.house.book().sale(sale).is_none() {
+            return Err(Problem::new(Code::SaleNotFound));
+        }
+        let _one = self.opening.lock().await;
+        if let Some(desk) = self.seated(sale) {
+            return Ok(desk);
+        }
+        let (place, settings) = (self.place(sale), self.journal_settings());
+        let opened = spawn_blocking(move || place.open(settings)).await.unwrap_or(Err(OpenError::Writer));
+        match opened {
+            Ok((opened, _)) => Ok(self.seat(sale, opened)),
+            Err(error) => {
+                let (sale, reason) = (wire::sale_id(sale), error.to_string());
+                self.telemetry.tell(&telemetry::fact::SaleStopped { sale, reason: &reason });
+                Err(Problem::because(Code::Internal, "the sale cannot be opened; the log says why"))
+            }
+        }
+    }
+
+    /// Ends the desk of a retired sale; its memory is free once the desk has written its snapshot.
+    pub(crate) fn put_away(&self, sale: u32) {
+        let desk = self.desks.write().unwrap_or_else(PoisonError::into_inner).remove(&sale);
+        if let Some(desk) = desk {
+            desk.close();
+            self.telemetry.meters().forget_sale(wire::sale_id(sale));
+        }
+    }
+
+    /// All open desks.
+    pub fn desks(&self) -> Vec<DeskHandle> {
+        self.desks.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// What is wrong with any desk, in words.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let said = |desk: &DeskHandle| match desk.trouble() {
+            Trouble::None => None,
+            Trouble::ReadOnly(why) => Some(format!("{} is read-only: {why}", wire::sale_id(desk.sale()))),
+            Trouble::Stopped(why) => Some(format!("{} is stopped: {why}", wire::sale_id(desk.sale()))),
+        };
+        self.desks().iter().filter_map(said).collect()
+    }
+
+    /// Closes all desks and waits until they have finished what waits, at most for `patience`.
+    pub(crate) async fn close(&self, patience: Duration) {
+        for desk in self.desks() {
+            desk.close();
+        }
+        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async {
+            for desk in running {
+                // A desk that panicked has lost nothing that was durable; the log has its message.
+                let _ = desk.await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+
+    async fn record(&self, sale: u32, report: Report) -> Result<(), ReportError> {
+        let desk = self.desk(sale).await.map_err(|problem| match problem.code() {
+            Code::SaleNotFound => ReportError::Gone,
+            _ => ReportError::Retry,
+        })?;
+        let command = Command { actor: Actor::House, key: None, action: Action::Report(report) };
+        let done = desk.submit(vec![command], |_, _| ()).await;
+        match done {
+            Ok(done) if done.value.iter().all(|done| done.decision.is_ok()) => Ok(()),
+            Ok(_) => Err(ReportError::Gone),
+            Err(DeskError::Busy | DeskError::Unknown | DeskError::ReadOnly(_)) => Err(ReportError::Retry),
+            Err(DeskError::Closing | DeskError::Stopped(_)) => Err(ReportError::Retry),
+        }
+    }
+}
+
+type OpeningTask = (u32, JoinHandle<Result<(Opened, Findings), OpenError>>);
+
+impl Desks for Registry {
+    fn report(&self, sale: u32, report: Report) -> Reported<'_> {
+        Box::pin(self.record(sale, report))
+    }
+
+    fn open_effects(&self, sale: u32) -> OpenEffects<'_> {
+        Box::pin(async move {
+            let desk = self.seated(sale).ok_or(ReportError::Gone)?;
+            let asked = desk.ask(|book| book.open_effects().collect()).await;
+            asked.map(|effects| effects.value).map_err(|_| ReportError::Retry)
+        })
+    }
+
+    fn sales(&self) -> Vec<u32> {
+        self.desks.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+}

@@ -1,0 +1,307 @@
+//! Orders and their money.
+
+use std::sync::Arc;
+
+use api::order::{BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder};
+use api::order::SalePosition;
+use api::provider::{ProviderReport, ReportedCharge, ReportedRefund};
+use api::refund::{Chargeback, Refund, RefundOrder};
+use api::service::{Answer, Call, Caller, Orders, Reply};
+use api::{Code, OrderId, Problem, SaleId, Scope};
+use commerce::command::{ChargeOutcome, RefundOutcome};
+use commerce::{Action, Command, Done, OrderStatus, Place, Report};
+use ledger::Minor;
+
+use super::{Handle, actor};
+use crate::cashier::{Desks, ReportError};
+use crate::desk::Durable;
+use crate::wire;
+
+/// An order's number in its sale. One that does not fit does not exist.
+fn number(order: OrderId) -> Result<u32, Problem> {
+    u32::try_from(order.number()).map_err(|_| Problem::new(Code::OrderNotFound))
+}
+
+/// What one item of a batch shows: number, state, total.
+type Slim = Option<(u32, OrderStatus, Minor)>;
+
+/// An order to place, as the caller may place it.
+fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
+    let (buyer, tags) = match caller {
+        Caller::Buyer { id, tags } => {
+            if body.buyer.is_some() || body.tags.is_some() || body.paid.is_some() {
+                let detail = "a buyer orders for itself: buyer, tags and paid belong to merchants";
+                return Err(Problem::because(Code::ScopeMissing, detail));
+            }
+            (Some(id.clone()), tags.clone())
+        }
+        _ => (body.buyer.map(Arc::from), body.tags.unwrap_or_default().into()),
+    };
+    if body.lines.iter().any(|line| line.price.is_some()) && !caller.may(Scope::OrdersPrice) {
+        return Err(Problem::because(Code::ScopeMissing, "setting a line's price needs the scope orders:price"));
+    }
+    if body.paid.is_some() && !caller.may(Scope::OrdersPaid) {
+        return Err(Problem::because(Code::ScopeMissing, "an order paid elsewhere needs the scope orders:paid"));
+    }
+    let paid = body.paid.map(|paid| paid.reference);
+    Ok(Place { buyer, tags, lines: wire::asked_lines(body.lines), paid })
+}
+
+impl Handle {
+    async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
+        let sale = body.sale_id;
+        let place = place(&call.caller, body)?;
+        self.change_order(call, sale, Action::Place(place)).await
+    }
+
+    /// Changes an order and shows it.
+    async fn change_order(&self, call: Call, sale: SaleId, action: Action) -> Result<Answer<Order>, Problem> {
+        let desk = self.desk(&call.caller, sale).await?;
+        let command = Command { actor: actor(&call.caller), key: call.key, action };
+        let told = Self::tell(&desk, command, move |book, done| match done {
+            Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
+            Done::Sale => None,
+        });
+        Ok(told.await?.answer(sale))
+    }
+
+    async fn change_of_order(
+        &self,
+        call: Call,
+        order: OrderId,
+        action: impl FnOnce(u32) -> Action,
+    ) -> Result<Answer<Order>, Problem> {
+        self.change_order(call, order.sale(), action(number(order)?)).await.map_err(no_order)
+    }
+
+    async fn show_order(&self, call: Call, id: OrderId) -> Result<Answer<Order>, Problem> {
+        let (sale, number) = (id.sale(), number(id)?);
+        let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
+        let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
+        let Durable { value: Some(body), position } = seen else {
+            return Err(Problem::new(Code::OrderNotFound));
+        };
+        if matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id)) {
+            return Err(Problem::new(Code::OrderNotFound));
+        }
+        Ok(Answer { body, repeated: false, position: Some((sale, wire::position(position))) })
+    }
+
+    async fn refund_order(&self, call: Call, id: OrderId, body: RefundOrder) -> Result<Answer<Refund>, Problem> {
+        let (sale, order) = (id.sale(), number(id)?);
+        let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
+        let action = Action::Refund { order, ask: wire::refund_ask(body) };
+        let command = Command { actor: actor(&call.caller), key: call.key, action };
+        let told = Self::tell(&desk, command, move |book, done| {
+            let Done::Refund { order, number } = done else { return None };
+            let refund = book.order(order)?.refunds().find(|refund| refund.number == number)?;
+            Some(wire::refund(sale.get(), order, refund))
+        });
+        Ok(told.await?.answer(sale))
+    }
+
+    /// Places many orders: those of one sale go to its desk together, and each is decided by itself.
+    async fn place_many(&self, call: Call, orders: Vec<BatchOrder>) -> Result<Answer<BatchResults>, Problem> {
+        let mut results: Vec<Option<BatchResult>> = vec![None; orders.len()];
+        let mut by_sale: Vec<(SaleId, Vec<usize>, Vec<Command>)> = Vec::new();
+        for (at, order) in orders.into_iter().enumerate() {
+            let (sale, key) = (order.sale_id, order.idempotency_key);
+            let BatchOrder { lines, buyer, tags, paid, .. } = order;
+            let body = PlaceOrder { sale_id: sale, lines, buyer, tags, paid, idempotency_key: None };
+            match place(&call.caller, body) {
+                Ok(place) => {
+                    let command = Command { actor: actor(&call.caller), key: Some(key), action: Action::Place(place) };
+                    let known = by_sale.iter().position(|(other, ..)| *other == sale);
+                    let group = known.unwrap_or_else(|| {
+                        by_sale.push((sale, Vec::new(), Vec::new()));
+                        by_sale.len() - 1
+                    });
+                    by_sale[group].1.push(at);
+                    by_sale[group].2.push(command);
+                }
+                Err(problem) => results[at] = Some(refused(&problem)),
+            }
+        }
+        let mut positions = Vec::with_capacity(by_sale.len());
+        for (sale, places, commands) in by_sale {
+            let (found, position) = self.place_group(&call.caller, sale, commands).await;
+            for (at, result) in places.into_iter().zip(found) {
+                results[at] = Some(result);
+            }
+            positions.extend(position);
+        }
+        let results = results.into_iter().map(|result| result.unwrap_or_else(unanswered)).collect();
+        Ok(Answer::plain(BatchResults { results, positions }))
+    }
+
+    async fn place_group(
+        &self,
+        caller: &Caller,
+        sale: SaleId,
+        commands: Vec<Command>,
+    ) -> (Vec<BatchResult>, Option<SalePosition>) {
+        let count = commands.len();
+        let all = |problem: &Problem| (vec![refused(problem); count], None);
+        let desk = match self.desk(caller, sale).await {
+            Ok(desk) => desk,
+            Err(problem) => return all(&problem),
+        };
+        let show = |book: &commerce::Book, done| match done {
+            Done::Order(number) => book.order(number).map(|order| (number, order.status(), order.total())),
+            Done::Sale | Done::Refund { .. } => None,
+        };
+        match desk.submit(commands, show).await {
+            Ok(Durable { value, position }) => {
+                let results = value.into_iter().map(|done| batch_result(sale, done)).collect();
+                (results, Some(SalePosition { sale_id: sale, position: wire::position(position) }))
+            }
+            Err(error) => all(&wire::desk_problem(&error)),
+        }
+    }
+
+    async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
+        let (order, report) = match outside {
+            ProviderReport::Charge(id, reported) => (id.order, charge_report(number(id.order)?, id.attempt, reported)),
+            ProviderReport::Refund(id, reported) => (id.order, refund_report(number(id.order)?, id.number, reported)),
+        };
+        let said = format!("{report:?}");
+        if let ProviderReport::Charge(_, ReportedCharge::Captured(_, currency)) = outside
+            && !self.sells_in(order.sale(), currency).await?
+        {
+            // Money in another currency pays nothing here and cannot be sent back by its amount: a person decides.
+            return self.keep_unmatched(&format!("{order}: captured in {currency}: {said}")).await;
+        }
+        match self.registry.report(order.sale().get(), report).await {
+            Ok(()) => Ok(Answer::plain(())),
+            Err(ReportError::Retry) => Err(Problem::new(Code::Busy)),
+            // A report is never lost: what belongs to no order is kept in the house journal.
+            Err(ReportError::Gone) => self.keep_unmatched(&format!("{order}: {said}")).await,
+        }
+    }
+
+    /// Whether the sale exists and sells in this currency; a sale that does not exist says nothing against it.
+    async fn sells_in(&self, sale: SaleId, currency: api::Currency) -> Result<bool, Problem> {
+        let Ok(desk) = self.registry.desk(sale.get()).await else { return Ok(true) };
+        let known = Self::ask(&desk, commerce::Book::currency).await?.value;
+        Ok(known.is_none_or(|known| known.code() == currency.code()))
+    }
+
+    async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
+        let kept = self.registry.house().unmatched("provider", report).await;
+        kept.map(|()| Answer::plain(())).map_err(|error| super::sales::house_problem(&error))
+    }
+}
+
+fn charge_report(order: u32, attempt: u16, reported: ReportedCharge) -> Report {
+    let outcome = match reported {
+        ReportedCharge::Captured(amount, _) => ChargeOutcome::Captured(Minor(i64::try_from(amount).unwrap_or(i64::MAX))),
+        ReportedCharge::Failed => ChargeOutcome::Failed,
+        ReportedCharge::Unknown => ChargeOutcome::Unknown,
+    };
+    Report::Charge { order, attempt, outcome }
+}
+
+fn refund_report(order: u32, number: u16, reported: ReportedRefund) -> Report {
+    let outcome = match reported {
+        ReportedRefund::Refunded(_) => RefundOutcome::Refunded,
+        ReportedRefund::Failed => RefundOutcome::Failed,
+    };
+    Report::Refund { order, number, outcome }
+}
+
+/// A sale that is unknown makes its orders unknown.
+fn no_order(problem: Problem) -> Problem {
+    if problem.code() == Code::SaleNotFound { Problem::new(Code::OrderNotFound) } else { problem }
+}
+
+fn batch_result(sale: SaleId, done: crate::desk::Done<Slim>) -> BatchResult {
+    match done.decision {
+        Ok(Some((number, status, total))) => BatchResult {
+            status: if done.repeated { 200 } else { 201 },
+            id: Some(wire::order_id(sale.get(), number)),
+            state: Some(wire::order_state(status)),
+            total_minor: Some(total.0),
+            repeated: done.repeated,
+            code: None,
+            detail: None,
+            units_left: None,
+        },
+        Ok(None) => unanswered(),
+        Err(refusal) => refused(&wire::problem(&refusal)),
+    }
+}
+
+fn refused(problem: &Problem) -> BatchResult {
+    let units_left = match problem.datum("units_left") {
+        Some(api::problem::Datum::Number(left)) => u32::try_from(*left).ok(),
+        _ => None,
+    };
+    BatchResult {
+        status: problem.status(),
+        id: None,
+        state: None,
+        total_minor: None,
+        repeated: false,
+        code: Some(problem.code().as_str().into()),
+        detail: Some(problem.detail().to_owned().into()),
+        units_left,
+    }
+}
+
+fn unanswered() -> BatchResult {
+    refused(&Problem::new(Code::Internal))
+}
+
+impl Orders for Handle {
+    fn place(&self, call: Call, body: PlaceOrder) -> Reply<'_, Order> {
+        Box::pin(self.place_order(call, body))
+    }
+
+    fn place_batch(&self, call: Call, orders: Vec<BatchOrder>) -> Reply<'_, BatchResults> {
+        Box::pin(self.place_many(call, orders))
+    }
+
+    fn order(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
+        Box::pin(self.show_order(call, order))
+    }
+
+    fn events(&self, call: Call, order: OrderId) -> Reply<'_, OrderEvents> {
+        Box::pin(self.list_events(call, order))
+    }
+
+    fn orders(&self, call: Call, query: OrderQuery) -> Reply<'_, OrderPage> {
+        Box::pin(self.list_orders(call, query))
+    }
+
+    fn pay(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
+        Box::pin(self.change_of_order(call, order, |order| Action::Pay { order }))
+    }
+
+    fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
+        Box::pin(self.change_of_order(call, order, |order| Action::Cancel { order }))
+    }
+
+    fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund> {
+        Box::pin(self.refund_order(call, order, body))
+    }
+
+    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
+        Box::pin(self.change_of_order(call, order, |order| Action::Ship { order }))
+    }
+
+    fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
+        Box::pin(self.change_of_order(call, order, |order| Action::Deliver { order }))
+    }
+
+    fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order> {
+        let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
+        let reference = body.reference;
+        Box::pin(self.change_of_order(call, order, move |order| {
+            Action::Report(Report::Chargeback { order, amount, reference })
+        }))
+    }
+
+    fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {
+        Box::pin(self.take_report(report))
+    }
+}

@@ -1,0 +1,181 @@
+//! A whole shop: opened, running, stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::{DataDir, StorageError, replace_file};
+use telemetry::Telemetry;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use world::disk::Access;
+use world::{Clock, Disk, Entropy};
+
+use crate::cashier::Cashier;
+use crate::clock::LastSeen;
+use crate::house::House;
+use crate::open::{Findings, OpenError, Place, doors};
+use crate::projector::{Projector, ProjectorError, ProjectorHandle};
+use crate::provider::Provider;
+use crate::registry::{Parts as RegistryParts, Registry};
+use crate::service::Handle;
+use crate::settings::Settings;
+use crate::wire;
+
+/// How often it is noted that this process is alive.
+const SEEN_EVERY: Duration = Duration::from_secs(10);
+/// How long the desks may take to finish what waits.
+const DRAIN: Duration = Duration::from_secs(20);
+/// The clock file is one short line.
+const CLOCK_BYTES_MAX: usize = 256;
+
+/// What a shop is built from.
+pub struct Parts {
+    /// The data directory, locked by this process.
+    pub data: Arc<DataDir>,
+    /// Where the files are.
+    pub disk: Arc<dyn Disk>,
+    /// The world's time.
+    pub clock: Arc<dyn Clock>,
+    /// The world's randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who hears what happens.
+    pub telemetry: Telemetry,
+    /// The payment provider.
+    pub provider: Arc<dyn Provider>,
+}
+
+/// Why a shop did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopError {
+    /// The house journal cannot be opened.
+    #[error("the house journal: {0}")]
+    House(#[source] OpenError),
+    /// A sale cannot be opened.
+    #[error("{sale}: {source}")]
+    Sale {
+        /// Which.
+        sale: api::SaleId,
+        /// Why.
+        source: OpenError,
+    },
+    /// The read models cannot be opened.
+    #[error(transparent)]
+    Projector(#[from] ProjectorError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What was found at start.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// Sales that were opened, with what was found.
+    pub sales: Vec<(u32, Findings)>,
+    /// What was found in the house journal.
+    pub house: Findings,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A running shop.
+pub struct Shop {
+    handle: Arc<Handle>,
+    registry: Arc<Registry>,
+    projector: ProjectorHandle,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    recovered: Recovered,
+}
+
+impl Shop {
+    /// Opens the house and every sale that is not retired, and starts what runs beside the desks.
+    ///
+    /// # Errors
+    /// [`ShopError`]; a damaged journal stops the start, with the place and the way to go on.
+    pub async fn open(settings: Settings, parts: Parts) -> Result<Self, ShopError> {
+        let begun = parts.clock.monotonic();
+        let Parts { data, disk, clock, entropy, telemetry, provider } = parts;
+        let doors = doors(&disk, &clock, &entropy);
+        let place = Place { dir: data.house(), doors: doors.clone() };
+        let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
+        let projector = Projector::start(&settings.projector, &data, &disk, &clock, &telemetry)?;
+        let (cashier, effects) =
+            Cashier::new(settings.cashier.clone(), provider, clock.clone(), entropy, telemetry.clone());
+        let seen = last_seen(&*disk, &data);
+        let watchers_max = settings.sales.watchers_max;
+        let registry = Arc::new(Registry::new(RegistryParts {
+            settings,
+            data: data.clone(),
+            doors,
+            telemetry,
+            house,
+            cashier: effects,
+            projector: projector.clone(),
+            seen,
+        }));
+        let failed = |(sale, source)| ShopError::Sale { sale: wire::sale_id(sale), source };
+        let sales = registry.open_all().await.map_err(failed)?;
+        let (stop, stopping) = watch::channel(false);
+        let desks: Arc<Registry> = registry.clone();
+        let tasks = vec![
+            tokio::spawn(cashier.run(desks, stopping.clone())),
+            tokio::spawn(note_alive(disk, clock.clone(), data, stopping)),
+        ];
+        let handle = Arc::new(Handle::new(registry.clone(), projector.clone(), watchers_max));
+        let took = clock.monotonic().saturating_sub(begun);
+        let recovered = Recovered { sales, house: house_findings, took };
+        Ok(Self { handle, registry, projector, stop, tasks, recovered })
+    }
+
+    /// The way in: the traits of `api`.
+    pub fn handle(&self) -> Arc<Handle> {
+        self.handle.clone()
+    }
+
+    /// What was found at start.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Drains: the desks finish what waits and write snapshots, calls in flight end, the read models catch up.
+    pub async fn stop(self) {
+        // The cashier first: its last reports still find their desks.
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            // A task that panicked has said so in the log; what it held is journalled.
+            let _ = task.await;
+        }
+        self.registry.close(DRAIN).await;
+        self.projector.stop().await;
+    }
+}
+
+fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {
+    let file = disk.open(&data.clock(), Access::Read).ok()?;
+    let length = usize::try_from(file.len().ok()?).ok().filter(|&length| length <= CLOCK_BYTES_MAX)?;
+    let mut bytes = vec![0; length];
+    let read = file.read_at(0, &mut bytes).ok()?;
+    LastSeen::from_text(std::str::from_utf8(&bytes[..read]).ok()?)
+}
+
+/// Notes now and then what all clocks say, so that the next start can tell downtime from a stepped clock.
+async fn note_alive(
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    data: Arc<DataDir>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let (disk, path) = (disk.clone(), data.clock());
+        let seen = clock.boot().map(|boot| LastSeen { wall_ms: clock.wall_ms(), boot });
+        if let Some(seen) = seen {
+            // Without the note the next start believes the wall clock, as it would on a new machine.
+            let write = move || replace_file(&*disk, &path, &[seen.to_text().as_bytes()]);
+            let _ = tokio::task::spawn_blocking(write).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SEEN_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}

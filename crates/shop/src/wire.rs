@@ -1,0 +1,34 @@
+//! Between the wire's types and the book's: domain types convert here and nowhere else.
+
+mod order;
+mod plan;
+mod refusal;
+mod sale;
+
+pub(crate) use order::{asked_lines, order, order_state, payment_id, refund, refund_ask};
+pub(crate) use plan::{patch, plan, turn};
+pub(crate) use refusal::{desk_problem, problem};
+pub(crate) use sale::{live_tick, sale, sale_state, stock};
+
+use api::{OrderId, Position, SaleId, Time};
+
+/// A book's moment on the wire.
+pub(crate) fn time(time: commerce::Time) -> Time {
+    Time::from_ms(time.0)
+}
+
+/// A sale's number on the wire. Numbers come from the registry, which never gives out more than the wire can say.
+pub(crate) fn sale_id(number: u32) -> SaleId {
+    SaleId::new(number.min(SaleId::MAX)).unwrap_or_else(|| unreachable!("clamped to what fits"))
+}
+
+/// An order's number on the wire.
+pub(crate) fn order_id(sale: u32, number: u32) -> OrderId {
+    OrderId::new(sale_id(sale), u64::from(number))
+        .unwrap_or_else(|| unreachable!("32 bits fit into 39"))
+}
+
+/// A journal position as a receipt.
+pub(crate) fn position(position: world::journal::Position) -> Position {
+    Position::new(position.sequence, &position.chain)
+}

@@ -1,0 +1,4 @@
+//! The shop, tested as a whole.
+
+mod desk;
+mod stage;
