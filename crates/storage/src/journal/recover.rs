@@ -278,6 +278,5 @@ pub(super) fn open_walker(segments: &Segments, index: usize) -> Result<Walker, J
         let path = segments.dir().join(file_name(segments.tip().ordinal + 1));
         return Err(damaged_segment(&path, "the segment is missing"));
     };
-    let path = segments.path(header.ordinal)?;
-    Walker::open(&**segments.disk(), &path, header)
+    Walker::open(segments, header)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use world::disk::{Access, Disk};
+use world::disk::{Access, Disk, DiskFile};
 use world::journal::JournalError;
 
 use super::damage::{cannot, damaged_segment};
@@ -51,7 +51,8 @@ impl Segments {
         let ordinals = ordinals(&**disk, dir)?;
         let mut headless = Vec::new();
         for ordinal in ordinals.iter().rev() {
-            match load(&**disk, &dir.join(file_name(*ordinal)), *ordinal)? {
+            let (_, header) = load(&**disk, dir, *ordinal)?;
+            match header {
                 Ok(tip) => {
                     let segments = Self::begin(disk.clone(), dir, tip);
                     return Ok(Some(Discovery { segments, headless }));
@@ -82,13 +83,14 @@ impl Segments {
         while let Some(before) = oldest.predecessor
             && oldest.base.sequence > sequence
         {
-            let header = self.load_older(before.ordinal)?;
+            let (path, header) = load(&*self.disk, &self.dir, before.ordinal)?;
+            let header = header.map_err(|reason| damaged_segment(&path, reason))?;
             let in_order = header.journal == oldest.journal
                 && header.ordinal < oldest.ordinal
                 && header.base.sequence <= oldest.base.sequence;
             if !in_order {
                 let reason = "this is not the segment that its successor names";
-                return Err(damaged_segment(&self.path(before.ordinal)?, reason));
+                return Err(damaged_segment(&path, reason));
             }
             older.push(header);
             oldest = header;
@@ -96,11 +98,6 @@ impl Segments {
         older.reverse();
         self.chain.splice(0..0, older);
         Ok(())
-    }
-
-    fn load_older(&self, ordinal: u64) -> Result<SegmentHeader, JournalError> {
-        let path = self.path(ordinal)?;
-        load(&*self.disk, &path, ordinal)?.map_err(|reason| damaged_segment(&path, reason))
     }
 
     /// Index of the segment in which batch `sequence + 1` is, or will be. [`Segments::reach`]
@@ -138,19 +135,9 @@ impl Segments {
         &self.dir
     }
 
-    /// Where a segment's file is now: in place, or in the archive.
-    pub(super) fn path(&self, ordinal: u64) -> Result<PathBuf, JournalError> {
-        let path = self.dir.join(file_name(ordinal));
-        let archived = self.dir.join(ARCHIVE_DIR).join(file_name(ordinal));
-        for path in [&path, &archived] {
-            if self.disk.exists(path).map_err(cannot("find", path))? {
-                return Ok(path.clone());
-            }
-        }
-        Err(damaged_segment(
-            &path,
-            "the segment is missing, here and in the archive",
-        ))
+    /// Opens a segment's file for reading, wherever it is by now.
+    pub(super) fn open(&self, ordinal: u64) -> Result<(PathBuf, Box<dyn DiskFile>), JournalError> {
+        open(&*self.disk, &self.dir, ordinal)
     }
 }
 
@@ -180,25 +167,47 @@ fn ordinal_of(name: &str) -> Option<u64> {
     (ordinal > 0 && file_name(ordinal) == name).then_some(ordinal)
 }
 
+/// Opens a segment in place or in the archive, in this order: it may be moved there in between,
+/// and never back.
+fn open(
+    disk: &dyn Disk,
+    dir: &Path,
+    ordinal: u64,
+) -> Result<(PathBuf, Box<dyn DiskFile>), JournalError> {
+    let name = file_name(ordinal);
+    for path in [dir.join(&name), dir.join(ARCHIVE_DIR).join(&name)] {
+        match disk.open(&path, Access::Read) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot("open", &path)(error)),
+        }
+    }
+    Err(damaged_segment(
+        &dir.join(name),
+        "the segment is missing, here and in the archive",
+    ))
+}
+
 /// Reads a header; the inner error says why the bytes are none.
 fn load(
     disk: &dyn Disk,
-    path: &Path,
+    dir: &Path,
     ordinal: u64,
-) -> Result<Result<SegmentHeader, &'static str>, JournalError> {
+) -> Result<(PathBuf, Result<SegmentHeader, &'static str>), JournalError> {
+    let (path, file) = open(disk, dir, ordinal)?;
     let mut bytes = [0; HEADER_LEN];
-    let count = disk
-        .open(path, Access::Read)
-        .and_then(|file| file.read_at(0, &mut bytes))
-        .map_err(cannot("read", path))?;
-    match SegmentHeader::decode(&bytes[..count]) {
-        Ok(header) if header.ordinal == ordinal => Ok(Ok(header)),
-        Ok(_) => Ok(Err("the header has the number of another file")),
-        Err(HeaderFault::Bad(reason)) => Ok(Err(reason)),
-        Err(HeaderFault::Version(found)) => Err(JournalError::Version {
-            file: path.to_owned(),
-            found,
-            supported: VERSION,
-        }),
-    }
+    let count = file.read_at(0, &mut bytes).map_err(cannot("read", &path))?;
+    let header = match SegmentHeader::decode(&bytes[..count]) {
+        Ok(header) if header.ordinal == ordinal => Ok(header),
+        Ok(_) => Err("the header has the number of another file"),
+        Err(HeaderFault::Bad(reason)) => Err(reason),
+        Err(HeaderFault::Version(found)) => {
+            return Err(JournalError::Version {
+                file: path,
+                found,
+                supported: VERSION,
+            });
+        }
+    };
+    Ok((path, header))
 }

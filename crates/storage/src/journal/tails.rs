@@ -68,14 +68,13 @@ pub(super) fn look_into(
     segments: &Segments,
     next: u64,
 ) -> Result<(PathBuf, Rest), JournalError> {
-    let path = segments.path(file.ordinal)?;
     let mut header = segments.tip();
     header.ordinal = file.ordinal;
-    let mut walker = Walker::open(&**segments.disk(), &path, &header)?;
+    let mut walker = Walker::open(segments, &header)?;
     walker.offset = 0;
     let rest = look_behind(&mut walker, next.saturating_sub(1))?;
     if rest.later.is_some() {
-        return Err(damaged_segment(&path, file.reason));
+        return Err(damaged_segment(&walker.path, file.reason));
     }
-    Ok((path, rest))
+    Ok((walker.path, rest))
 }

@@ -1,14 +1,14 @@
 //! Steps from batch to batch within one segment, trusting nothing.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use world::disk::{Access, Disk};
 use world::journal::{Batch, JournalError, NewBatch, Position};
 
 use super::damage::cannot;
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, Seal, chain_after, frame_bytes};
 use super::header::{HEADER_BYTES, SegmentHeader};
+use super::segments::Segments;
 use super::window::Window;
 
 /// A place in a segment.
@@ -41,17 +41,11 @@ pub(super) enum Found {
 
 impl Walker {
     /// Stands before the first batch of a segment.
-    pub(super) fn open(
-        disk: &dyn Disk,
-        path: &Path,
-        header: &SegmentHeader,
-    ) -> Result<Self, JournalError> {
-        let file = disk
-            .open(path, Access::Read)
-            .map_err(cannot("open", path))?;
+    pub(super) fn open(segments: &Segments, header: &SegmentHeader) -> Result<Self, JournalError> {
+        let (path, file) = segments.open(header.ordinal)?;
         Ok(Self {
             ordinal: header.ordinal,
-            path: path.to_owned(),
+            path,
             seal: header.seal(),
             window: Window::new(file),
             offset: HEADER_BYTES,

@@ -1,14 +1,16 @@
-//! A reader that knows only the files, beside a live owner.
+//! Readers beside a live owner, above all one that knows only the files.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::thread;
 
-use tidegate_storage::journal::read_dir;
+use tidegate_storage::journal::{FileJournal, read_dir};
 use world::Disk;
+use world::disk::OsDisk;
 use world::faults::{Effect, Fault, FaultyDisk, Lasting, MemoryDisk, Operation};
-use world::journal::{BatchReader, JournalError};
+use world::journal::{Batch, BatchReader, Journal, JournalError};
 
-use crate::desk::{batch, dir, fill, open_log};
+use crate::desk::{self, SMALL, batch, dir, fill, open_log};
 
 fn drain(reader: &mut dyn BatchReader) -> Vec<u64> {
     std::iter::from_fn(|| reader.next().expect("reading"))
@@ -94,4 +96,44 @@ fn a_batch_seen_before_its_sync_failed_is_withdrawn() {
     ));
     let mut again = read_dir(&disk, &dir(), 0).expect("a new reader");
     assert_eq!(drain(&mut *again).len(), 4);
+}
+
+const BATCHES: u64 = 600;
+
+/// Reads until the last batch has come, checking each.
+fn follow(mut reader: Box<dyn BatchReader>) -> Vec<Batch> {
+    let mut read: Vec<Batch> = Vec::new();
+    while (read.len() as u64) < BATCHES {
+        match reader.next().expect("reading beside the writer") {
+            Some(found) => read.push(found),
+            None => thread::yield_now(),
+        }
+    }
+    read
+}
+
+#[tokio::test]
+async fn readers_beside_the_writer_see_each_batch_once_and_in_order() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let dir = temporary.path().join("house");
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let (recovery, _) = desk::recovered(&disk, &dir, None).expect("a recovery");
+    let mut journal =
+        FileJournal::open(recovery, desk::doors(disk.clone()), SMALL).expect("a journal");
+    let live = journal.read(0).expect("a live reader");
+    let apart = read_dir(&disk, &dir, 0).expect("a reader apart");
+    let followers = [live, apart].map(|reader| thread::spawn(move || follow(reader)));
+    let mut positions = Vec::new();
+    for number in 0..BATCHES {
+        let appended = journal.append(number, batch(number % 50, 1)).await;
+        positions.push(appended.expect("an append").position);
+        if number % 40 == 39 {
+            journal.archive(number - 10).await.expect("archiving");
+        }
+    }
+    for follower in followers {
+        let read = follower.join().expect("a reader that does not panic");
+        let seen: Vec<_> = read.iter().map(Batch::position).collect();
+        assert_eq!(seen, positions);
+    }
 }

@@ -10,7 +10,7 @@ use super::super::frame::genesis;
 use super::super::header::SegmentHeader;
 use super::super::prepare::prepare;
 use super::super::recover::{Recovery, Tip};
-use super::super::segments::{ARCHIVE_DIR, Segments};
+use super::super::segments::{ARCHIVE_DIR, Segments, file_name};
 use super::super::settings::{Doors, JournalSettings};
 use super::super::tail::{NEW_FILE, PREPARED_FILE, Source, Tail};
 use super::super::tails::TornTail;
@@ -65,7 +65,7 @@ impl Log {
         position: Position,
     ) -> Result<Self, JournalError> {
         let header = tip.segments.tip();
-        let path = tip.segments.path(header.ordinal)?;
+        let path = dir.join(file_name(header.ordinal));
         for leftover in [NEW_FILE, PREPARED_FILE] {
             remove_leftover(&doors, &dir.join(leftover))?;
         }
