@@ -18,8 +18,12 @@
 //! Not here: how orders are decided or stored (this crate never names `shop`, `edge` or `storage`: it sees what a
 //! client sees, and an audit that the binary hands in), the command line, and progress bars.
 
+pub mod audit;
 mod chance;
 pub mod client;
+pub mod machine;
+mod plot;
 mod problem;
 pub mod replay;
+pub mod stampede;
 pub mod watch;

@@ -1,0 +1,285 @@
+//! What a stampede comes to: the figures, the table, the verdict.
+
+use super::Settings;
+use super::tally::{Sample, Tally, read};
+use super::verify::Findings;
+use crate::audit::AuditReport;
+use api::order::OrderState;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The figures of a stampede, as `--json` prints them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Buyers that came.
+    pub buyers: u64,
+    /// Units that came in.
+    pub stock: u64,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Orders that were accepted.
+    pub accepted: u64,
+    /// Units that are sold in the end.
+    pub sold: u64,
+    /// Answers that everything was sold.
+    pub refused_sold_out: u64,
+    /// Answers that a limit was reached.
+    pub refused_limit: u64,
+    /// Answers that repeated an earlier one, for a key that was known.
+    pub repeated_answers: u64,
+    /// Orders that were not paid in time.
+    pub expired: u64,
+    /// Orders of which money went back.
+    pub refunded: u64,
+    /// Units sold or held beyond the stock.
+    pub oversold: u64,
+    /// Things that a client was told and that are not so.
+    pub lost: u64,
+    /// Orders or money that exist twice, or without anybody asking.
+    pub doubled: u64,
+    /// Answered requests in a second, outages included.
+    pub requests_per_second: f64,
+    /// Half of the answers came within this time on the wire, ms.
+    pub p50_ms: f64,
+    /// All but one of a hundred answers came within this time, ms.
+    pub p99_ms: f64,
+    /// How often the server was killed.
+    pub kills: u64,
+    /// The longest time from a kill to the first answer about the sale, ms.
+    pub recovery_ms_max: f64,
+    /// `ok`, or `failed` when any oracle disagrees.
+    pub verdict: &'static str,
+}
+
+/// A gap in which the server was dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// Since the crowd was let loose.
+    pub from: Duration,
+    /// Until the sale could be seen again.
+    pub lasted: Duration,
+}
+
+/// A whole stampede.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The figures.
+    pub summary: Summary,
+    /// What was asked for.
+    pub settings: Settings,
+    /// What does not add up; empty when the verdict is `ok`.
+    pub findings: Vec<String>,
+    /// When the server was dead.
+    pub outages: Vec<Outage>,
+    /// How long the crowd ran.
+    pub elapsed: Duration,
+    /// Requests whose answer was lost with their connection.
+    pub lost_connections: u64,
+    /// Answers that asked for patience (429, 503).
+    pub turned_away: u64,
+    /// Batches of all journals.
+    pub batches: u64,
+    /// Receipts that clients hold, one for each batch that anybody was told of.
+    pub receipts: u64,
+    /// Orders by where they stand in the end.
+    pub states: Vec<(&'static str, u64)>,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// Everything that an outcome is made of.
+pub(super) struct Account<'a> {
+    pub(super) settings: Settings,
+    pub(super) tally: &'a Tally,
+    pub(super) audit: &'a AuditReport,
+    pub(super) findings: Findings,
+    pub(super) outages: Vec<Outage>,
+    pub(super) elapsed: Duration,
+    pub(super) requests: u64,
+    pub(super) receipts: u64,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Outcome {
+    pub(super) fn new(account: Account<'_>) -> Self {
+        let mut states: BTreeMap<OrderState, u64> = BTreeMap::new();
+        for order in &account.audit.orders {
+            *states.entry(order.state).or_default() += 1;
+        }
+        Self {
+            summary: summary(&account, &states),
+            settings: account.settings,
+            findings: account.findings.words,
+            outages: account.outages,
+            elapsed: account.elapsed,
+            lost_connections: read(&account.tally.lost_connections),
+            turned_away: read(&account.tally.turned_away),
+            batches: account.audit.batches,
+            receipts: account.receipts,
+            states: states
+                .iter()
+                .map(|(state, count)| (state.name(), *count))
+                .collect(),
+            samples: account.samples,
+        }
+    }
+
+    /// Whether every oracle agrees.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.summary.verdict == "ok"
+    }
+
+    /// The report: one HTML page that needs nothing else.
+    #[must_use]
+    pub fn html(&self, machine: &crate::machine::Machine) -> String {
+        super::report::page(self, machine)
+    }
+}
+
+fn summary(account: &Account<'_>, states: &BTreeMap<OrderState, u64>) -> Summary {
+    let (tally, findings) = (account.tally, &account.findings);
+    let latency = tally.overall();
+    let orders = &account.audit.orders;
+    let refunded = orders.iter().filter(|order| order.refunded_minor > 0);
+    let recovery = account.outages.iter().map(|outage| outage.lasted).max();
+    let per_second = rounded(ratio(account.requests, account.elapsed));
+    Summary {
+        buyers: account.settings.buyers.into(),
+        stock: account.settings.stock.into(),
+        requests: account.requests,
+        accepted: read(&tally.accepted),
+        sold: account.audit.stock.iter().map(|sku| sku.sold).sum(),
+        refused_sold_out: read(&tally.refused_sold_out),
+        refused_limit: read(&tally.refused_limit),
+        repeated_answers: read(&tally.repeated),
+        expired: states
+            .get(&OrderState::Expired)
+            .copied()
+            .unwrap_or_default(),
+        refunded: refunded.count() as u64,
+        oversold: findings.oversold,
+        lost: findings.lost,
+        doubled: findings.doubled,
+        requests_per_second: per_second,
+        p50_ms: milliseconds(Duration::from_micros(latency.p50_us)),
+        p99_ms: milliseconds(Duration::from_micros(latency.p99_us)),
+        kills: account.outages.len() as u64,
+        recovery_ms_max: milliseconds(recovery.unwrap_or_default()),
+        verdict: if *findings == Findings::default() {
+            "ok"
+        } else {
+            "failed"
+        },
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts of a drill are far below 2^52"
+)]
+fn ratio(count: u64, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64().max(0.001)
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1000.0)
+}
+
+/// Three decimals are more than any of these figures deserves.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1000.0).round() / 1000.0
+}
+
+/// Findings that the table shows.
+const FINDINGS_SHOWN: usize = 20;
+
+impl fmt::Display for Outcome {
+    /// The table for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.rows() {
+            writeln!(f, "  {name:<30}{value:>14}")?;
+        }
+        for finding in self.findings.iter().take(FINDINGS_SHOWN) {
+            writeln!(f, "  FOUND {finding}")?;
+        }
+        let more = self.findings.len().saturating_sub(FINDINGS_SHOWN);
+        if more > 0 {
+            writeln!(f, "  and {more} more")?;
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// The table, row by row.
+    pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
+        let sum = &self.summary;
+        let mut rows = vec![
+            ("buyers", grouped(sum.buyers)),
+            ("units to sell", grouped(sum.stock)),
+            ("requests answered", grouped(sum.requests)),
+            ("orders accepted", grouped(sum.accepted)),
+            ("units sold", grouped(sum.sold)),
+            ("refused, sold out", grouped(sum.refused_sold_out)),
+            ("refused, limit reached", grouped(sum.refused_limit)),
+            ("answers repeated for a key", grouped(sum.repeated_answers)),
+            ("orders expired", grouped(sum.expired)),
+            ("orders with money back", grouped(sum.refunded)),
+            ("answers lost on the way", grouped(self.lost_connections)),
+            ("asked for patience", grouped(self.turned_away)),
+            (
+                "requests a second",
+                format!("{:.0}", sum.requests_per_second),
+            ),
+            ("half within, ms", format!("{:.2}", sum.p50_ms)),
+            ("99 of 100 within, ms", format!("{:.2}", sum.p99_ms)),
+            ("server killed", grouped(sum.kills)),
+            (
+                "longest recovery, ms",
+                format!("{:.0}", sum.recovery_ms_max),
+            ),
+            ("batches in the journal", grouped(self.batches)),
+            ("receipts checked", grouped(self.receipts)),
+        ];
+        rows.extend([
+            ("oversold", grouped(sum.oversold)),
+            ("lost", grouped(sum.lost)),
+            ("doubled", grouped(sum.doubled)),
+            ("verdict", sum.verdict.to_owned()),
+        ]);
+        rows
+    }
+}
+
+/// A number with thin gaps between thousands, for people.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
