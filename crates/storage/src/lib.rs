@@ -20,6 +20,7 @@ mod data_dir;
 mod error;
 mod files;
 pub mod journal;
+pub mod models;
 pub mod snapshot;
 
 pub use data_dir::DataDir;

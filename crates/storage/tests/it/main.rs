@@ -7,5 +7,6 @@ mod data_dirs;
 mod desk;
 mod directory_reading;
 mod faults;
+mod models;
 mod recovery;
 mod snapshots;
