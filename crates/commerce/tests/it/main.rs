@@ -1,0 +1,6 @@
+//! The book from outside: every interleaving of little, long runs of much, and its bytes.
+
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod exhaustive;
