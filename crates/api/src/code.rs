@@ -56,8 +56,8 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is no JSON.
-    MalformedJson "TG-1001" 400 Never "Malformed JSON";
+    /// The body is no JSON, or the request no HTTP.
+    MalformedJson "TG-1001" 400 Never "Malformed request";
     /// Fields are missing, unknown, of the wrong type or out of bounds.
     InvalidFields "TG-1002" 400 Never "Invalid fields";
     /// A change came without an idempotency key.

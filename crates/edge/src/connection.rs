@@ -1,0 +1,151 @@
+//! One connection: HTTP/1.1 with keep-alive and pipelining, watched by one timer.
+
+use crate::phase::{Doing, Phase};
+use crate::settings::Settings;
+use crate::socket::{Socket, Surroundings, whole_answer};
+use api::{Code, Problem};
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::Service;
+
+/// Time for writing a last word to a client that may not listen.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Who is at the other end, and what its connection is doing; with every request.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) phase: Arc<Phase>,
+}
+
+/// How a connection ended.
+enum End {
+    /// It was closed, by either side.
+    Closed,
+    /// The head of a request did not come in time.
+    SlowHead,
+}
+
+/// Serves a connection until it is closed, too slow, idle for too long, or the server stops.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    settings: Arc<Settings>,
+    around: Surroundings,
+    stopping: watch::Receiver<bool>,
+) {
+    // Answers are small and wanted now.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer {
+        address,
+        phase: Arc::clone(&around.phase),
+    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        peer.phase.busy();
+        request.extensions_mut().insert(peer.clone());
+        router.clone().call(request.map(Body::new))
+    });
+    let around_after = around.clone();
+    let mut connection = http1_builder(&settings)
+        .serve_connection(TokioIo::new(Socket::new(stream, around)), service);
+    let end = watch_over(
+        Pin::new(&mut connection),
+        &settings,
+        &around_after,
+        stopping,
+    )
+    .await;
+    if matches!(end, End::SlowHead) {
+        let problem = Problem::because(
+            Code::TooSlow,
+            "the head of the request did not come in time",
+        );
+        let (stream, around) = connection.into_parts().io.into_inner().into_parts();
+        say_last(stream, &problem, &around).await;
+    }
+}
+
+fn http1_builder(settings: &Settings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .keep_alive(true)
+        // The door has its own timer, which costs nothing per request and tells the client.
+        .header_read_timeout(None)
+        .max_header_size(settings.header_bytes_max)
+        .max_buf_size(settings.header_bytes_max.max(64 * 1024))
+        .pipeline_flush(true);
+    if settings.headers_max < 100 {
+        builder.max_headers(settings.headers_max);
+    }
+    builder
+}
+
+async fn watch_over<S>(
+    mut connection: Pin<&mut http1::Connection<TokioIo<Socket>, S>>,
+    settings: &Settings,
+    around: &Surroundings,
+    mut stopping: watch::Receiver<bool>,
+) -> End
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut look = pin!(tokio::time::sleep(settings.header_time()));
+    let mut asked_to_stop = pin!(async move { stopping.wait_for(|stop| *stop).await.map(|_| ()) });
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return End::Closed,
+            () = &mut look, if !ending => {
+                let now = around.clock.monotonic();
+                match around.phase.doing() {
+                    Doing::Head(since) if now >= since + settings.header_time() => return End::SlowHead,
+                    Doing::Idle(since) if now >= since + settings.idle_time() => ending = true,
+                    doing => look.as_mut().reset(tokio::time::Instant::now() + next_look(doing, now, settings)),
+                }
+            }
+            _ = &mut asked_to_stop, if !ending => ending = true,
+        }
+        if ending {
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// When a connection must be looked at again: a head that begins later cannot be late before its whole time has passed.
+fn next_look(doing: Doing, now: Duration, settings: &Settings) -> Duration {
+    let whole = settings.header_time();
+    let left = match doing {
+        Doing::Head(since) => (since + whole).saturating_sub(now),
+        Doing::Idle(since) => (since + settings.idle_time())
+            .saturating_sub(now)
+            .min(whole),
+        Doing::Busy => whole,
+    };
+    left.max(Duration::from_millis(1))
+}
+
+/// Writes a problem and closes, without waiting for a client that does not read.
+pub(crate) async fn say_last(mut stream: TcpStream, problem: &Problem, around: &Surroundings) {
+    let answer = whole_answer(problem, around);
+    let _ = tokio::time::timeout(LAST_WORD, async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await
+    })
+    .await;
+}

@@ -1,0 +1,76 @@
+//! What every request needs: the rooms behind the door, and the door's own tools.
+
+use crate::ids::Ids;
+use crate::settings::Settings;
+use crate::token::Tokens;
+use api::SaleId;
+use api::service::{Health, Keys, Orders, Sales};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use telemetry::Telemetry;
+use tokio::sync::Semaphore;
+use world::{Clock, Entropy};
+
+/// The rooms that the door leads to.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Sales and stock.
+    pub sales: Arc<dyn Sales>,
+    /// Orders and money.
+    pub orders: Arc<dyn Orders>,
+    /// API keys.
+    pub keys: Arc<dyn Keys>,
+    /// Whether traffic should come.
+    pub health: Arc<dyn Health>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for trace ids and the cache of tokens.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where facts are told.
+    pub telemetry: Telemetry,
+    /// The demo page, when there is one.
+    pub demo: Option<Demo>,
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooms")
+            .field("demo", &self.demo)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The demo: one page at `/` about one sale. Only for listening on loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demo {
+    /// The sale that the page shows.
+    pub sale: SaleId,
+}
+
+/// What every request needs.
+pub(crate) struct Door {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) rooms: Rooms,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) tokens: Tokens,
+    pub(crate) live_streams: Arc<Semaphore>,
+    /// A crowd of the demo is running.
+    pub(crate) crowd: AtomicBool,
+}
+
+impl Door {
+    pub(crate) fn new(settings: Arc<Settings>, rooms: Rooms) -> Self {
+        let ids = Arc::new(Ids::new(settings.node, &*rooms.entropy));
+        let tokens = Tokens::new(&settings.token_secrets, &*rooms.entropy);
+        let live_streams = Arc::new(Semaphore::new(settings.live_streams_max));
+        Self {
+            settings,
+            rooms,
+            ids,
+            tokens,
+            live_streams,
+            crowd: AtomicBool::new(false),
+        }
+    }
+}
