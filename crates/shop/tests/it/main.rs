@@ -1,4 +1,5 @@
 //! The shop, tested as a whole.
 
+mod cashier;
 mod desk;
 mod stage;
