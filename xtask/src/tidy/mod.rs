@@ -2,6 +2,7 @@
 //! (the [`Tree`] of files, the [`Graph`] of crates) to its [`Finding`]s, and says of each where it is,
 //! what is wrong and how to mend it.
 
+mod benches;
 mod changelog;
 mod crates;
 mod decisions;
@@ -98,6 +99,7 @@ fn findings(root: &Path) -> Result<Vec<Finding>> {
     findings.extend(requirements::check(&tree));
     findings.extend(invariants::check(&tree));
     findings.extend(problems::check(&tree));
+    findings.extend(benches::check(&tree));
     findings.extend(changelog::check(&tree));
     findings.extend(decisions::check(&tree));
     findings.extend(links::check(&tree));
