@@ -12,8 +12,14 @@
 //! Unknown is not failed: after a call without an answer the provider is asked what it knows before it is asked to act
 //! again.
 //!
-//! What each stage may take: an offer never waits; a call ends after `call_timeout_ms`; retries come after 1, 2 and
-//! 4 seconds, shortened by chance, while the budget lasts; then the reconciler looks again every `reconcile_every_ms`.
+//! What each stage may take, and what counts when it takes more (by default):
+//!
+//! | stage | time | tries | metric |
+//! |---|---|---|---|
+//! | offer | none, it never waits | once; what does not fit is found by a scan within seconds | `cancel_ch_drop_total` |
+//! | call | 3 s | 3 more after 1, 2, 4 s, shortened by chance, while the retry budget lasts | `rollback_retry_count_total` for refunds |
+//! | report | the desk's | until it is on record | |
+//! | reconciler | 60 s every 5 min, for effects older than 2 min | for ever | `reconcile_gap_count_total` |
 
 mod board;
 mod budget;

@@ -23,41 +23,37 @@ pub(super) enum Heard {
 }
 
 /// The sale and the report that a provider's own message makes; `None` when its numbers fit no book.
+///
+/// The book has one currency: whoever knows it compares it with the message's before the report goes in.
 #[must_use]
 pub fn book_report(message: ProviderReport) -> Option<(u32, Report)> {
-    let (order_id, report): (_, Box<dyn Fn(u32) -> Report>) = match message {
-        ProviderReport::Charge(payment, outcome) => {
-            let attempt = payment.attempt;
-            let outcome = match outcome {
+    let id = match message {
+        ProviderReport::Charge(payment, _) => payment.order,
+        ProviderReport::Refund(refund, _) => refund.order,
+    };
+    let order = u32::try_from(id.number()).ok()?;
+    let report = match message {
+        ProviderReport::Charge(payment, outcome) => Report::Charge {
+            order,
+            attempt: payment.attempt,
+            outcome: match outcome {
                 ReportedCharge::Captured(amount, _) => {
                     ChargeOutcome::Captured(Minor(i64::try_from(amount).ok()?))
                 }
                 ReportedCharge::Failed => ChargeOutcome::Failed,
                 ReportedCharge::Unknown => ChargeOutcome::Unknown,
-            };
-            let report = move |order| Report::Charge {
-                order,
-                attempt,
-                outcome,
-            };
-            (payment.order, Box::new(report))
-        }
-        ProviderReport::Refund(refund, outcome) => {
-            let number = refund.number;
-            let outcome = match outcome {
+            },
+        },
+        ProviderReport::Refund(refund, outcome) => Report::Refund {
+            order,
+            number: refund.number,
+            outcome: match outcome {
                 ReportedRefund::Refunded(_) => RefundOutcome::Refunded,
                 ReportedRefund::Failed => RefundOutcome::Failed,
-            };
-            let report = move |order| Report::Refund {
-                order,
-                number,
-                outcome,
-            };
-            (refund.order, Box::new(report))
-        }
+            },
+        },
     };
-    let order = u32::try_from(order_id.number()).ok()?;
-    Some((order_id.sale().get(), report(order)))
+    Some((id.sale().get(), report))
 }
 
 /// What a charge's answer says. An answer about another key or in another currency says nothing.

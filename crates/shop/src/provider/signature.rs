@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Bytes of a secret, at least: half of what the hash gives.
-pub const SECRET_BYTES_LEAST: usize = 16;
+/// Bytes of a secret, at least: as many as the hash gives.
+pub const SECRET_BYTES_LEAST: usize = 32;
 
 /// What a provider and Tidegate share to sign callbacks. Never shown in logs.
 #[derive(Clone)]
@@ -51,18 +51,18 @@ mod tests {
 
     #[test]
     fn a_signature_is_the_one_that_other_tools_compute() {
-        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef
-        let secret = Secret::new(b"0123456789abcdef").unwrap();
+        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
+        let secret = Secret::new(b"0123456789abcdef0123456789abcdef").unwrap();
         assert_eq!(
             secret.sign(1_700_000_000, br#"{"a":1}"#),
-            "t=1700000000,v1=9eb18f493f8ec135d9eb2dad817c369bb4e9cbfa818657897a7437c1cd8c3a23"
+            "t=1700000000,v1=f05f2539e3ae1c49aec5f8cfdad75ef6b06480b133973ffbb7ec9e18827af177"
         );
     }
 
     #[test]
     fn a_short_secret_is_none_and_no_secret_is_shown() {
         assert!(Secret::new(b"short").is_none());
-        let secret = Secret::new(b"0123456789abcdef").unwrap();
+        let secret = Secret::new(b"0123456789abcdef0123456789abcdef").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret");
     }
 }

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use api::provider::ChargeOutcome;
+use api::provider::{ChargeOutcome, ChargeRequest};
+use api::{OrderId, PaymentId, SaleId};
 use commerce::{Entry, OrderStatus};
 use tidegate_shop::cashier::Settings;
+use tidegate_shop::provider::Provider;
 use tidegate_shop::provider::sandbox::{self, PerMille};
 
 use till::{Called, Till};
@@ -380,4 +382,62 @@ async fn a_bad_day_of_the_provider_ends_with_equal_books() {
         .sum();
     assert_eq!(captured, taken - given);
     assert_eq!(charges.len(), 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_provider_refuses_and_holds_nothing_for_has_failed() {
+    let till = Till::open(Settings::default(), sandbox::Settings::default());
+    till.line.refuses.store(true, Ordering::SeqCst);
+    let order = till.books.buy("a");
+    till.books.until_settled().await;
+    assert_eq!(
+        till.books.status(order),
+        OrderStatus::Held,
+        "and may be paid again"
+    );
+    assert!(
+        matches!(till.line.called()[..], [Called::Charge(a), Called::AskedCharge(b)] if a == b)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_taken_under_our_key_for_another_amount_goes_back() {
+    let till = Till::open(Settings::default(), sandbox::Settings::default());
+    let order = till.books.place("a");
+    let id = OrderId::new(SaleId::new(till::SALE).expect("small"), u64::from(order));
+    let order_id = id.expect("small");
+    let strange = ChargeRequest {
+        key: PaymentId {
+            order: order_id,
+            attempt: 1,
+        },
+        order: order_id,
+        amount_minor: 99,
+        currency: "EUR".parse().expect("a currency"),
+    };
+    till.line
+        .sandbox()
+        .charge(strange)
+        .await
+        .expect("an answer");
+    till.books.pay(order, "pay");
+    till.books.until_settled().await;
+    let refunds = till.line.ledger().refunds();
+    assert_eq!(refunds.len(), 1);
+    assert_eq!(refunds[0].request.amount_minor, 99);
+    assert_eq!(till.books.status(order), OrderStatus::Held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_in_a_step_costs_time_and_no_money() {
+    let till = Till::open(Settings::default(), sandbox::Settings::default());
+    till.line.panics.store(true, Ordering::SeqCst);
+    till.books.buy("a");
+    till.pass(Duration::from_secs(1)).await;
+    assert_eq!(till.books.open_count(), 1);
+    till.books.buy("b");
+    tokio::time::timeout(minutes(1), till.books.until_settled())
+        .await
+        .expect("it is found again");
+    assert_eq!(till.line.ledger().charges().len(), 2);
 }

@@ -41,16 +41,12 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            break;
-        };
         let accepted = tokio::select! {
             _ = shutdown.wait_for(|stop| *stop) => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, sandbox.clone(), permit, &graceful),
+            Ok((stream, permit)) => connect(stream, sandbox.clone(), permit, &graceful),
             // The caller went away, or files ran out for a moment: neither is a reason to stop.
             Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => return Err(error),
@@ -59,6 +55,19 @@ pub async fn serve(
     // Whoever is still connected after that is cut off, like by any provider.
     let _late = tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await;
     Ok(())
+}
+
+/// The next connection, as soon as there is room for one.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
 }
 
 fn is_passing(error: &io::Error) -> bool {

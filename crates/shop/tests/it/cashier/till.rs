@@ -14,12 +14,12 @@ use commerce::{
     Plan, Report, SkuPlan, Time, Turn, Window,
 };
 use ledger::{Currency, UnitPrice, Units};
+use telemetry::Telemetry;
 use tidegate_shop::cashier::{
     Cashier, CashierHandle, Desks, OpenEffects, ReportError, Reported, Settings,
 };
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::provider::{Asked, CallbackSink, Provider, ProviderError};
-use telemetry::Telemetry;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -78,6 +78,10 @@ pub(super) struct Line {
     pub(super) cut: AtomicBool,
     pub(super) deaf: AtomicBool,
     pub(super) refund_declines: AtomicU32,
+    /// The next call ends in a panic.
+    pub(super) panics: AtomicBool,
+    /// Charges are refused as they stand and never reach the sandbox.
+    pub(super) refuses: AtomicBool,
     calls: Mutex<Vec<(Instant, Called)>>,
     under_way: Mutex<BTreeSet<String>>,
 }
@@ -88,6 +92,10 @@ impl Line {
         let _mark = Mark::set(&self.under_way, called.key());
         // A call takes a moment, so that calls have a chance to meet.
         tokio::task::yield_now().await;
+        assert!(
+            !self.panics.swap(false, Ordering::SeqCst),
+            "a bug in a provider's client"
+        );
         if self.cut.load(Ordering::SeqCst) {
             return Err(ProviderError::Unreachable("the line is cut".into()));
         }
@@ -100,6 +108,10 @@ impl Line {
 
     pub(super) fn called(&self) -> Vec<Called> {
         self.calls().into_iter().map(|(_, called)| called).collect()
+    }
+
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     pub(super) fn ledger(&self) -> &dyn ProviderLedger {
@@ -125,6 +137,10 @@ impl Drop for Mark<'_> {
 impl Provider for Line {
     fn charge(&self, request: ChargeRequest) -> Asked<'_, ChargeReply> {
         let key = request.key;
+        if self.refuses.load(Ordering::SeqCst) {
+            let refusal = std::future::ready(Err(ProviderError::Refused(400)));
+            return Box::pin(self.call(Called::Charge(key), Box::pin(refusal)));
+        }
         Box::pin(self.call(Called::Charge(key), self.sandbox.charge(request)))
     }
 
@@ -203,7 +219,9 @@ impl Books {
         let now = Time(self.clock.wall_ms());
         let mut book = lock(&self.book);
         let mut new = Vec::new();
-        let outcome = book.execute(now, command, &mut new).expect("no invariant breaks");
+        let outcome = book
+            .execute(now, command, &mut new)
+            .expect("no invariant breaks");
         let mut effects: Vec<Effect> = new.iter().filter_map(|entry| book.begun(entry)).collect();
         drop(book);
         lock(&self.entries).append(&mut new);
@@ -235,7 +253,9 @@ impl Books {
 
     /// Begins to pay.
     pub(super) fn pay(&self, order: u32, key: &str) {
-        self.run(key, Action::Pay { order }).decision.expect("it can be paid");
+        self.run(key, Action::Pay { order })
+            .decision
+            .expect("it can be paid");
     }
 
     /// Places and begins to pay.
@@ -248,14 +268,18 @@ impl Books {
     /// Gives an order up.
     pub(super) fn cancel(&self, order: u32) {
         let key = format!("cancel {order}");
-        self.run(&key, Action::Cancel { order }).decision.expect("it can be cancelled");
+        self.run(&key, Action::Cancel { order })
+            .decision
+            .expect("it can be cancelled");
     }
 
     /// Gives all of a paid order back.
     pub(super) fn refund(&self, order: u32) {
         let ask = commerce::RefundAsk::default();
         let key = format!("refund {order}");
-        self.run(&key, Action::Refund { order, ask }).decision.expect("it can be refunded");
+        self.run(&key, Action::Refund { order, ask })
+            .decision
+            .expect("it can be refunded");
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&Book) -> T) -> T {
@@ -271,7 +295,10 @@ impl Books {
     }
 
     pub(super) fn count(&self, which: impl Fn(&Entry) -> bool) -> usize {
-        lock(&self.entries).iter().filter(|entry| which(entry)).count()
+        lock(&self.entries)
+            .iter()
+            .filter(|entry| which(entry))
+            .count()
     }
 
     /// Waits until the books look like that, for a day of paused time at most.
@@ -286,11 +313,14 @@ impl Books {
             }
         };
         let day = Duration::from_secs(86_400);
-        tokio::time::timeout(day, look).await.unwrap_or_else(|_| panic!("never: {what}"));
+        tokio::time::timeout(day, look)
+            .await
+            .unwrap_or_else(|_| panic!("never: {what}"));
     }
 
     pub(super) async fn until_settled(&self) {
-        self.until("no effect is open", |books| books.open_count() == 0).await;
+        self.until("no effect is open", |books| books.open_count() == 0)
+            .await;
         self.read(Book::check).expect("no invariant broke");
     }
 }
@@ -327,7 +357,10 @@ impl Desks for Books {
                 key: None,
                 action: Action::Report(report),
             };
-            self.execute(&command).decision.map(drop).map_err(|_| ReportError::Gone)
+            self.execute(&command)
+                .decision
+                .map(drop)
+                .map_err(|_| ReportError::Gone)
         })
     }
 
@@ -361,13 +394,17 @@ impl Till {
 
     /// A till whose cashier has not come yet.
     pub(super) fn closed(settings: Settings, sandbox: sandbox::Settings) -> Self {
-        settings.check().expect("the settings are within their limits");
+        settings
+            .check()
+            .expect("the settings are within their limits");
         let clock = RuntimeClock::start();
         let line = Line {
             sandbox: Sandbox::new(sandbox, Arc::clone(&clock) as Arc<dyn Clock>),
             cut: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             refund_declines: AtomicU32::new(0),
+            panics: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
             calls: Mutex::default(),
             under_way: Mutex::default(),
         };
@@ -414,13 +451,19 @@ impl Till {
 
     /// So much paused time passes.
     pub(super) async fn pass(&self, time: Duration) {
-        assert!(tokio::time::timeout(time, std::future::pending::<()>()).await.is_err());
+        assert!(
+            tokio::time::timeout(time, std::future::pending::<()>())
+                .await
+                .is_err()
+        );
     }
 
     /// The value of a counter.
     pub(super) fn counter(&self, name: &str) -> u64 {
         let text = self.telemetry.exposition();
-        let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")));
         let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         values.sum()
     }
