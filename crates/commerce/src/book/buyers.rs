@@ -47,13 +47,15 @@ impl Names {
         Some(number << 16 | offset)
     }
 
+    fn bytes(&self, at: u32) -> Option<&[u8]> {
+        let chunk = self.chunks.get((at >> 16) as usize)?;
+        let (&length, rest) = chunk.get((at & 0xFFFF) as usize..)?.split_first()?;
+        rest.get(..usize::from(length))
+    }
+
     fn get(&self, at: u32) -> &str {
-        let bytes = || {
-            let chunk = self.chunks.get((at >> 16) as usize)?;
-            let (&length, rest) = chunk.get((at & 0xFFFF) as usize..)?.split_first()?;
-            std::str::from_utf8(rest.get(..usize::from(length))?).ok()
-        };
-        bytes().unwrap_or_default()
+        let text = self.bytes(at).map(std::str::from_utf8);
+        text.and_then(Result::ok).unwrap_or_default()
     }
 }
 
@@ -76,7 +78,10 @@ pub(crate) struct Buyers {
 
 impl Buyers {
     pub(crate) fn find(&self, secret: &Secret, name: &str) -> Option<u32> {
-        let same = |at| self.name(at) == Some(name);
+        let same = |at| {
+            let other = self.records.get(at);
+            other.is_some_and(|other| self.names.bytes(other.name) == Some(name.as_bytes()))
+        };
         self.index.find(sip::place(secret, name), same)
     }
 
@@ -89,10 +94,11 @@ impl Buyers {
     pub(crate) fn intern(&mut self, secret: &Secret, name: &str) -> Result<u32, Violation> {
         let hash = sip::place(secret, name);
         let (at, records, names) = (self.records.len(), &self.records, &self.names);
-        let named = |at| records.get(at).map(|buyer: &Buyer| names.get(buyer.name));
-        let same = |at| named(at) == Some(name);
-        let rehash = |at| named(at).map_or(0, |name| sip::place(secret, name));
-        if let Err(there) = self.index.insert(hash, at, same, rehash) {
+        let same = |at| {
+            let other = records.get(at);
+            other.is_some_and(|other: &Buyer| names.bytes(other.name) == Some(name.as_bytes()))
+        };
+        if let Err(there) = self.index.insert(hash, at, same) {
             return Ok(there);
         }
         let full = || Violation::new("INV-5", "the list of buyers is full");

@@ -1,4 +1,4 @@
-//! Bound idempotency keys: 32 bytes a record and about 10 for finding it; and the command while it is decided.
+//! Bound idempotency keys: 32 bytes a record and about 15 for finding it; and the command while it is decided.
 
 use ledger::Violation;
 use stdx::chunks::Chunks;
@@ -86,17 +86,14 @@ impl Keys {
 
     pub(crate) fn insert(&mut self, record: KeyRecord) -> Result<(), Violation> {
         let (at, records) = (self.records.len(), &self.records);
-        let digest = |at| records.get(at).map(|record| &record.digest);
-        let same = |at| digest(at) == Some(&record.digest);
-        let rehash = |at| digest(at).map_or(0, hash);
-        self.index
-            .insert(hash(&record.digest), at, same, rehash)
-            .map_err(|other| {
-                Violation::new(
-                    "INV-4",
-                    format!("key {at} is bound already, as key {other}"),
-                )
-            })?;
+        let same = |at| {
+            let other = records.get(at);
+            other.is_some_and(|other| other.digest == record.digest)
+        };
+        if let Err(other) = self.index.insert(hash(&record.digest), at, same) {
+            let twice = format!("key {at} is bound already, as key {other}");
+            return Err(Violation::new("INV-4", twice));
+        }
         self.records.push(record);
         Ok(())
     }
