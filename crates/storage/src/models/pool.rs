@@ -144,7 +144,7 @@ impl View {
     ///
     /// # Errors
     /// [`ModelsError::Database`], [`ModelsError::Damaged`].
-    pub fn sales(&self, filter: &SaleFilter) -> Result<SalePage, ModelsError> {
+    pub fn sales(&self, filter: &SaleFilter<'_>) -> Result<SalePage, ModelsError> {
         query::sales(self.connection()?, filter)
     }
 

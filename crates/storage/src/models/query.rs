@@ -14,8 +14,8 @@ pub const PAGE_ROWS_MAX: u32 = 200;
 /// Which orders, newest first. Everything that is `None` is not asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OrderFilter<'a> {
-    /// Orders of this sale.
-    pub sale: Option<u32>,
+    /// Orders of these sales, in any order.
+    pub sales: Option<&'a [u32]>,
     /// Orders of this buyer.
     pub buyer: Option<&'a str>,
     /// Orders in this state.
@@ -41,7 +41,9 @@ pub struct OrderPage {
 
 /// Which sales, newest first.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SaleFilter {
+pub struct SaleFilter<'a> {
+    /// Only these sales, in any order.
+    pub sales: Option<&'a [u32]>,
     /// Sales in this state.
     pub state: Option<u8>,
     /// Sales behind the last one of the page before.
@@ -97,20 +99,26 @@ fn ranges<'a>(
     let end = filter.behind.map_or(i64::MAX, OrderKey::row);
     let cut = move |range: Range<i64>| range.start..range.end.min(end);
     let timeless = filter.placed_from_ms.is_none() && filter.placed_before_ms.is_none();
-    if let Some(sale) = filter.sale {
-        let range = cut(OrderKey::rows_of(sale));
-        return Ok(Box::new(std::iter::once(Ok(range))));
-    }
-    if timeless {
+    if timeless && filter.sales.is_none() {
         return Ok(Box::new(std::iter::once(Ok(0..end))));
     }
     let newest = filter.behind.map_or(u32::MAX, |key| key.sale);
-    let sales: Vec<u32> = connection
-        .prepare_cached("SELECT sale FROM sales WHERE sale <= ?1 ORDER BY sale DESC")?
-        .query_map([newest], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let sales = match filter.sales {
+        Some(sales) => newest_first(sales, |sale| sale <= newest),
+        None => connection
+            .prepare_cached("SELECT sale FROM sales WHERE sale <= ?1 ORDER BY sale DESC")?
+            .query_map([newest], |row| row.get(0))?
+            .collect::<Result<_, _>>()?,
+    };
     let ranges = sales.into_iter().map(OrderKey::rows_of).map(cut).map(Ok);
     Ok(Box::new(ranges))
+}
+
+fn newest_first(sales: &[u32], keep: impl Fn(u32) -> bool) -> Vec<u32> {
+    let mut sales: Vec<u32> = sales.iter().copied().filter(|&sale| keep(sale)).collect();
+    sales.sort_unstable_by(|one, other| other.cmp(one));
+    sales.dedup();
+    sales
 }
 
 /// The part of a sale's rows that was placed in time. Orders of a sale are numbered in the order of
@@ -274,24 +282,58 @@ pub(super) fn events(connection: &Connection, key: OrderKey) -> Result<Vec<Event
 }
 
 /// A page of sales.
-pub(super) fn sales(connection: &Connection, filter: &SaleFilter) -> Result<SalePage, ModelsError> {
-    let limit = filter.limit.clamp(1, PAGE_ROWS_MAX);
+pub(super) fn sales(
+    connection: &Connection,
+    filter: &SaleFilter<'_>,
+) -> Result<SalePage, ModelsError> {
+    let limit = usize::try_from(filter.limit.clamp(1, PAGE_ROWS_MAX)).unwrap_or(1);
+    // One row more tells whether there is another page.
+    let mut rows = match filter.sales {
+        Some(sales) => listed_sales(connection, filter, sales, limit + 1)?,
+        None => all_sales(connection, filter, limit + 1)?,
+    };
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| row.sale);
+    Ok(SalePage { rows, next })
+}
+
+fn listed_sales(
+    connection: &Connection,
+    filter: &SaleFilter<'_>,
+    sales: &[u32],
+    limit: usize,
+) -> Result<Vec<SaleRow>, ModelsError> {
+    let mut rows = Vec::new();
+    for number in newest_first(sales, |sale| {
+        filter.behind.is_none_or(|behind| sale < behind)
+    }) {
+        let found = sale(connection, number)?;
+        rows.extend(found.filter(|row| filter.state.is_none_or(|state| state == row.state)));
+        if rows.len() == limit {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+fn all_sales(
+    connection: &Connection,
+    filter: &SaleFilter<'_>,
+    limit: usize,
+) -> Result<Vec<SaleRow>, ModelsError> {
     let sql = format!(
         "SELECT {SALE_COLUMNS} FROM sales WHERE sale < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY sale DESC LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let behind = filter.behind.map_or(i64::MAX, i64::from);
-    let mut found = statement.query(params![behind, filter.state, limit + 1])?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found = statement.query(params![behind, filter.state, limit])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         rows.push(sale_of(row)?);
     }
-    let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        rows.pop();
-    }
-    let next = rows.last().filter(|_| more).map(|row: &SaleRow| row.sale);
-    Ok(SalePage { rows, next })
+    Ok(rows)
 }
 
 /// One sale.

@@ -199,7 +199,7 @@ fn pages_hold_every_order_once_and_newest_first() {
         &models,
         OrderFilter {
             limit: 1_000,
-            sale: Some(1),
+            sales: Some(&[1]),
             ..OrderFilter::default()
         },
     );
@@ -226,13 +226,13 @@ fn every_filter_says_what_looking_at_all_orders_says() {
         Some(1_029),
         Some(9_000),
     ];
-    for sale in [None, Some(1), Some(9)] {
+    for sales in [None, Some(&[1][..]), Some(&[9, 1, 2, 1]), Some(&[])] {
         for buyer in [None, Some("buyer-1"), Some("nobody")] {
             for state in [None, Some(1)] {
                 for placed_from_ms in times {
                     for placed_before_ms in times {
                         let filter = OrderFilter {
-                            sale,
+                            sales,
                             buyer,
                             state,
                             placed_from_ms,
@@ -254,7 +254,9 @@ fn every_filter_says_what_looking_at_all_orders_says() {
 
 fn looked_through(filter: &OrderFilter<'_>) -> Vec<OrderKey> {
     let fits = |row: &OrderRow| {
-        filter.sale.is_none_or(|sale| sale == row.key.sale)
+        filter
+            .sales
+            .is_none_or(|sales| sales.contains(&row.key.sale))
             && filter
                 .buyer
                 .is_none_or(|buyer| Some(buyer) == row.buyer.as_deref())
@@ -280,8 +282,9 @@ fn sales_are_listed_newest_first_and_by_state() {
         writer.put_sale(&sale(number)).unwrap();
     }
     let view = Models::new(&path, 1).view().unwrap();
-    let page = |behind, state| {
+    let page_of = |sales, behind, state| {
         let filter = SaleFilter {
+            sales,
             state,
             behind,
             limit: 2,
@@ -290,9 +293,14 @@ fn sales_are_listed_newest_first_and_by_state() {
         let numbers: Vec<u32> = page.rows.iter().map(|row| row.sale).collect();
         (numbers, page.next)
     };
+    let page = |behind, state| page_of(None, behind, state);
     assert_eq!(page(None, None), (vec![5, 4], Some(4)));
     assert_eq!(page(Some(2), None), (vec![1], None));
     assert_eq!(page(None, Some(1)), (vec![4, 2], None));
+    let mine = Some(&[1, 9, 4, 3, 2][..]);
+    assert_eq!(page_of(mine, None, None), (vec![4, 3], Some(3)));
+    assert_eq!(page_of(mine, Some(3), None), (vec![2, 1], None));
+    assert_eq!(page_of(mine, None, Some(0)), (vec![3, 1], None));
 }
 
 #[test]
