@@ -6,7 +6,7 @@ use api::{Code, Problem};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::net::IpAddr;
 use std::str::FromStr;
 use telemetry::RequestContext;
@@ -145,11 +145,17 @@ impl Asked {
     }
 }
 
-/// Reads JSON. The fast way first; only when it fails is the body read again to find where.
+/// Reads a JSON object. The fast way first; only when it fails is the body read again to find where.
 pub(crate) fn read_json<B: DeserializeOwned>(body: &[u8]) -> Result<B, Problem> {
+    // The reader would take a list for an object, field by field in their order, and so hide a mistake.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        let list = serde_json::from_slice::<IgnoredAny>(body);
+        let problem = |_| Problem::of_field("", "the body must be an object");
+        return Err(list.map_or_else(|error| malformed(&error), problem));
+    }
     serde_json::from_slice(body).map_err(|error| {
         if error.classify() != serde_json::error::Category::Data {
-            return Problem::because(Code::MalformedJson, format!("the body is no JSON: {error}"));
+            return malformed(&error);
         }
         let mut again = serde_json::Deserializer::from_slice(body);
         let path = match serde_path_to_error::deserialize::<_, B>(&mut again) {
@@ -159,6 +165,10 @@ pub(crate) fn read_json<B: DeserializeOwned>(body: &[u8]) -> Result<B, Problem> 
         let path = if path == "." { String::new() } else { path };
         Problem::of_field(path, error.to_string())
     })
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::because(Code::MalformedJson, format!("the body is no JSON: {error}"))
 }
 
 /// The innermost cause, which names the field.

@@ -86,8 +86,7 @@ fn http1_builder(settings: &Settings) -> http1::Builder {
         // The door has its own timer, which costs nothing per request and tells the client.
         .header_read_timeout(None)
         .max_header_size(settings.header_bytes_max)
-        .max_buf_size(settings.header_bytes_max.max(64 * 1024))
-        .pipeline_flush(true);
+        .max_buf_size(settings.header_bytes_max.max(64 * 1024));
     if settings.headers_max < 100 {
         builder.max_headers(settings.headers_max);
     }

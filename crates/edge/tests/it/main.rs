@@ -1,0 +1,11 @@
+//! The front door, tried from outside over real sockets.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod auth;
+mod bodies;
+mod client;
+mod connections;
+mod pages;
+mod shop;
+mod trace;
+mod world_of_tests;

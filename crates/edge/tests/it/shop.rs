@@ -1,0 +1,412 @@
+//! A shop of one sale that lives in memory: as much of the contract as the door needs to be tried.
+
+use api::code::Code;
+use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use api::live::{LiveRefusals, LiveSku, LiveTick};
+use api::order::{
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
+    OrderState, PlaceOrder, ReadModel,
+};
+use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
+use api::problem::Problem;
+use api::provider::ProviderReport;
+use api::refund::{Chargeback, Refund, RefundOrder, RefundState};
+use api::sale::{OrderCounts, Sale, SalePage, SaleQuery, SaleState, Sku, Turn};
+use api::service::{Answer, Call, Caller, Health, Keys, LiveFeed, Orders, Readiness, Reply, Sales};
+use api::stock::{AddStock, Inventory, WriteOff};
+use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, Time};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+pub(crate) const MERCHANT: &str = "tgk_00000000001_all";
+pub(crate) const READER: &str = "tgk_00000000002_reader";
+
+pub(crate) struct Shop {
+    sale: Mutex<Sale>,
+    orders: Mutex<BTreeMap<String, (PlaceOrder, Order)>>,
+    pub(crate) revoked: AtomicBool,
+    pub(crate) reports: AtomicUsize,
+    pub(crate) ready: AtomicBool,
+}
+
+impl Shop {
+    pub(crate) fn new() -> Self {
+        let skus = [
+            ("CUP", "Blue cup", 400),
+            ("PANIC", "Panics", 1),
+            ("SLOW", "Never answers", 1),
+        ];
+        let sku = |(code, name, stock): (&str, &str, u64)| Sku {
+            sku: code.into(),
+            name: name.into(),
+            price: "12.50".parse().unwrap(),
+            limits: SkuLimits::default(),
+            stocked_count: stock,
+            available_count: stock,
+            held_count: 0,
+            sold_count: 0,
+            written_off_count: 0,
+        };
+        let sale = Sale {
+            id: sale_id(),
+            name: "Midnight cups".into(),
+            state: SaleState::Open,
+            currency: "GBP".parse().unwrap(),
+            hold_ms: 900_000,
+            window: Window::default(),
+            limits: Limits::default(),
+            rules: Vec::new(),
+            skus: skus.map(sku).to_vec(),
+            orders: OrderCounts::default(),
+            now: Time::from_ms(1_794_355_200_000),
+            position: position(0),
+        };
+        Self {
+            sale: Mutex::new(sale),
+            orders: Mutex::new(BTreeMap::new()),
+            revoked: AtomicBool::new(false),
+            reports: AtomicUsize::new(0),
+            ready: AtomicBool::new(true),
+        }
+    }
+
+    fn sell(&self, call: &Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
+        let key = format!("{:?} {:?}", owner(&call.caller), call.key);
+        let mut orders = self.orders.lock().unwrap();
+        if let Some((earlier, order)) = orders.get(&key) {
+            let same = *earlier == body;
+            let order = order.clone();
+            return if same {
+                Ok(answer(order, true))
+            } else {
+                Err(Problem::new(Code::KeyReused))
+            };
+        }
+        let mut sale = self.sale.lock().unwrap();
+        let line = &body.lines[0];
+        let sku = sale.skus.iter_mut().find(|sku| sku.sku == line.sku);
+        let sku = sku.ok_or_else(|| Problem::new(Code::SkuNotFound).at_status(422))?;
+        let quantity = u64::from(line.quantity);
+        if sku.available_count < quantity {
+            return Err(Problem::new(Code::SoldOut).with("units_left", sku.available_count));
+        }
+        sku.available_count -= quantity;
+        sku.held_count += quantity;
+        let number = u64::try_from(orders.len()).unwrap() + 1;
+        let order = order(number, &body, owner(&call.caller));
+        orders.insert(key, (body, order.clone()));
+        Ok(answer(order, false))
+    }
+
+    fn find(&self, id: OrderId) -> Result<Answer<Order>, Problem> {
+        let orders = self.orders.lock().unwrap();
+        let found = orders
+            .values()
+            .find(|(_, order)| order.id == id)
+            .map(|(_, order)| order.clone());
+        found
+            .map(|order| answer(order, false))
+            .ok_or_else(|| Problem::new(Code::OrderNotFound))
+    }
+
+    fn shown(&self, sale: SaleId) -> Result<Answer<Sale>, Problem> {
+        let shown = self.sale.lock().unwrap().clone();
+        if sale == shown.id {
+            Ok(answer(shown, false))
+        } else {
+            Err(Problem::new(Code::SaleNotFound))
+        }
+    }
+}
+
+pub(crate) fn sale_id() -> SaleId {
+    SaleId::new(1).unwrap()
+}
+
+fn position(sequence: u64) -> Position {
+    Position::new(sequence, &[7; 32])
+}
+
+fn answer<T>(body: T, repeated: bool) -> Answer<T> {
+    Answer {
+        body,
+        repeated,
+        position: Some((sale_id(), position(42))),
+    }
+}
+
+fn owner(caller: &Caller) -> Option<Box<str>> {
+    match caller {
+        Caller::Buyer { id, .. } => Some((**id).into()),
+        _ => None,
+    }
+}
+
+fn order(number: u64, body: &PlaceOrder, buyer: Option<Box<str>>) -> Order {
+    let line = |(place, line): (usize, &api::order::AskedLine)| OrderLine {
+        line: u16::try_from(place).unwrap(),
+        sku: line.sku.clone(),
+        quantity: line.quantity,
+        price: "12.50".parse().unwrap(),
+        total_minor: i64::from(line.quantity) * 1_250,
+        returned_quantity: 0,
+    };
+    let lines: Vec<OrderLine> = body.lines.iter().enumerate().map(line).collect();
+    Order {
+        id: OrderId::new(sale_id(), number).unwrap(),
+        sale_id: sale_id(),
+        buyer: buyer.or_else(|| body.buyer.clone()),
+        state: OrderState::Held,
+        currency: "GBP".parse().unwrap(),
+        total_minor: lines.iter().map(|line| line.total_minor).sum(),
+        lines,
+        captured_minor: 0,
+        refunded_minor: 0,
+        refund_pending_minor: 0,
+        charged_back_minor: 0,
+        placed_at: Time::from_ms(1_794_355_200_000),
+        hold_expires_at: None,
+        payment: None,
+        refunds: Vec::new(),
+    }
+}
+
+fn now<T: Send + 'static>(result: Result<Answer<T>, Problem>) -> Reply<'static, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Sales for Shop {
+    fn create(&self, _call: Call, body: CreateSale) -> Reply<'_, Sale> {
+        let mut sale = self.sale.lock().unwrap().clone();
+        sale.name = body.name;
+        now(Ok(answer(sale, false)))
+    }
+    fn alter(&self, _call: Call, sale: SaleId, _body: AlterSale) -> Reply<'_, Sale> {
+        now(self.shown(sale))
+    }
+    fn turn(&self, _call: Call, sale: SaleId, _turn: Turn) -> Reply<'_, Sale> {
+        now(self.shown(sale))
+    }
+    fn add_stock(&self, _call: Call, sale: SaleId, body: AddStock) -> Reply<'_, Sale> {
+        for sku in &mut self.sale.lock().unwrap().skus {
+            if sku.sku == body.sku {
+                sku.available_count += u64::from(body.units);
+                sku.stocked_count += u64::from(body.units);
+            }
+        }
+        now(self.shown(sale))
+    }
+    fn write_off(&self, _call: Call, sale: SaleId, _body: WriteOff) -> Reply<'_, Sale> {
+        now(self.shown(sale))
+    }
+    fn sale(&self, _call: Call, sale: SaleId) -> Reply<'_, Sale> {
+        now(self.shown(sale))
+    }
+    fn sales(&self, _call: Call, _query: SaleQuery) -> Reply<'_, SalePage> {
+        let page = SalePage {
+            sales: Vec::new(),
+            next_cursor: None,
+            read_model: ReadModel::default(),
+        };
+        now(Ok(Answer::plain(page)))
+    }
+    fn inventory(&self, _call: Call, sku: Box<str>, _sale: Option<SaleId>) -> Reply<'_, Inventory> {
+        now(Ok(Answer::plain(Inventory {
+            sku,
+            available_count: 3,
+            sales: Vec::new(),
+        })))
+    }
+    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+        self.shown(sale)?;
+        let skus = self.sale.lock().unwrap().skus.clone();
+        let sku = |sku: Sku| LiveSku {
+            sku: sku.sku,
+            available: sku.available_count,
+            held: sku.held_count,
+            sold: sku.sold_count,
+            stocked: sku.stocked_count,
+        };
+        Ok(Box::new(Feed {
+            skus: skus.into_iter().map(sku).collect(),
+            left: 3,
+        }))
+    }
+}
+
+/// Three ticks, and then the end.
+struct Feed {
+    skus: Vec<LiveSku>,
+    left: usize,
+}
+
+impl LiveFeed for Feed {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<LiveTick>> + Send + '_>> {
+        let tick = LiveTick {
+            now: Time::from_ms(1_794_355_200_000),
+            state: SaleState::Open,
+            skus: self.skus.clone(),
+            orders_per_s: 1_234,
+            accepted: 5_000,
+            refused: LiveRefusals {
+                sold_out: 400,
+                limit: 20,
+                ..LiveRefusals::default()
+            },
+            requests_total: 5_420,
+            recent: Vec::new(),
+        };
+        let tick = (self.left > 0).then_some(tick);
+        self.left = self.left.saturating_sub(1);
+        Box::pin(std::future::ready(tick))
+    }
+}
+
+impl Orders for Shop {
+    fn place(&self, call: Call, body: PlaceOrder) -> Reply<'_, Order> {
+        if &*body.lines[0].sku == "SLOW" {
+            return Box::pin(std::future::pending());
+        }
+        // Decided when it is awaited, so that a panic happens there too.
+        Box::pin(async move {
+            assert_ne!(
+                &*body.lines[0].sku, "PANIC",
+                "the handler was asked to panic"
+            );
+            self.sell(&call, body)
+        })
+    }
+    fn place_batch(&self, _call: Call, orders: Vec<BatchOrder>) -> Reply<'_, BatchResults> {
+        let result = |_| BatchResult {
+            status: 409,
+            id: None,
+            state: None,
+            total_minor: None,
+            repeated: false,
+            code: Some(Code::SoldOut.as_str().into()),
+            detail: None,
+            units_left: Some(0),
+        };
+        let results = orders.into_iter().map(result).collect();
+        now(Ok(Answer::plain(BatchResults {
+            results,
+            positions: Vec::new(),
+        })))
+    }
+    fn order(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn events(&self, _call: Call, _order: OrderId) -> Reply<'_, OrderEvents> {
+        now(Ok(Answer::plain(OrderEvents {
+            events: Vec::new(),
+            read_model: None,
+        })))
+    }
+    fn orders(&self, _call: Call, query: OrderQuery) -> Reply<'_, OrderPage> {
+        let orders = self.orders.lock().unwrap();
+        let wanted = orders
+            .values()
+            .map(|(_, order)| order.clone())
+            .filter(|order| order.buyer == query.buyer);
+        let page = OrderPage {
+            orders: wanted.collect(),
+            next_cursor: None,
+            read_model: ReadModel::default(),
+        };
+        now(Ok(Answer::plain(page)))
+    }
+    fn pay(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn cancel(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn refund(&self, _call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund> {
+        let amount_minor = i64::try_from(body.amount_minor.unwrap_or(1)).unwrap();
+        let id = RefundId { order, number: 1 };
+        let refund = Refund {
+            id,
+            amount_minor,
+            state: RefundState::Pending,
+            automatic: false,
+            units_returned: 0,
+        };
+        now(Ok(answer(refund, false)))
+    }
+    fn ship(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn deliver(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn chargeback(&self, _call: Call, order: OrderId, _body: Chargeback) -> Reply<'_, Order> {
+        now(self.find(order))
+    }
+    fn report(&self, _call: Call, _report: ProviderReport) -> Reply<'_, ()> {
+        self.reports.fetch_add(1, Ordering::SeqCst);
+        now(Ok(answer((), false)))
+    }
+}
+
+impl Keys for Shop {
+    fn verify(&self, presented: &str) -> Result<Caller, Problem> {
+        let merchant = |number, scopes| Caller::Merchant {
+            account: "acme".into(),
+            key: KeyId(number),
+            scopes,
+        };
+        match presented {
+            MERCHANT if !self.revoked.load(Ordering::SeqCst) => Ok(merchant(1, Scopes::ALL)),
+            READER => Ok(merchant(
+                2,
+                Scopes::NONE.with(Scope::SalesRead).with(Scope::OrdersWrite),
+            )),
+            _ => Err(Problem::because(
+                Code::NotAuthenticated,
+                "the API key is not known",
+            )),
+        }
+    }
+    fn create(&self, _call: Call, body: CreateKey) -> Reply<'_, CreatedKey> {
+        let secret = Some("tgk_00000000003_new".into());
+        let (name, account, scopes) = (body.name, body.account, body.scopes);
+        now(Ok(Answer::plain(CreatedKey {
+            id: KeyId(3),
+            name,
+            account,
+            scopes,
+            secret,
+        })))
+    }
+    fn list(&self, _call: Call) -> Reply<'_, ApiKeys> {
+        now(Ok(Answer::plain(ApiKeys { keys: Vec::new() })))
+    }
+    fn revoke(&self, _call: Call, key: KeyId) -> Reply<'_, ApiKey> {
+        self.revoked.store(true, Ordering::SeqCst);
+        let at = Time::from_ms(0);
+        let (name, account) = ("key".into(), "acme".into());
+        now(Ok(Answer::plain(ApiKey {
+            id: key,
+            name,
+            account,
+            scopes: Scopes::ALL,
+            created_at: at,
+            revoked_at: Some(at),
+        })))
+    }
+}
+
+impl Health for Shop {
+    fn ready(&self) -> Readiness {
+        let ready = self.ready.load(Ordering::SeqCst);
+        let reasons = if ready {
+            Vec::new()
+        } else {
+            vec!["the disk is full".to_owned()]
+        };
+        Readiness { ready, reasons }
+    }
+}
