@@ -17,7 +17,7 @@ mod stampede;
 
 use std::time::{Duration, Instant};
 
-use stampede::{ORDERS, Stampede, opened};
+use stampede::{ORDERS, opened};
 use tidegate_commerce::record::{self, Records};
 use tidegate_commerce::{Book, Command, Entry, Time};
 
@@ -27,8 +27,19 @@ const RUNS: usize = 5;
 const BATCH: usize = 1_000;
 const NOW: Time = Time(2_000);
 
+/// All commands, made beforehand.
+struct Stampede {
+    places: Vec<Command>,
+    /// For each order, the intent to charge and the report of its capture.
+    payments: Vec<Command>,
+}
+
 fn main() {
-    let stampede = Stampede::new(ORDERS);
+    let payments = (0..ORDERS).flat_map(|order| [stampede::pay(order), stampede::captured(order)]);
+    let stampede = Stampede {
+        places: (0..ORDERS).map(stampede::place).collect(),
+        payments: payments.collect(),
+    };
     let mut rates: Vec<(&str, f64)> = vec![
         ("orders_per_second", rate(|| place(&stampede))),
         ("refusals_per_second", rate(|| refuse(&stampede))),

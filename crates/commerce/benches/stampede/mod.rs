@@ -1,4 +1,4 @@
-//! A stampede made beforehand: a million orders of half a million buyers, with their payments.
+//! The commands of a stampede: a million orders of half a million buyers, with their payments.
 
 use std::sync::Arc;
 
@@ -13,24 +13,6 @@ pub(crate) const ORDERS: u32 = 1_000_000;
 const SKUS: u32 = 10;
 /// Orders of each buyer, one of each of two SKUs.
 const ORDERS_OF_EACH: u32 = 2;
-
-/// The commands of a stampede.
-pub(crate) struct Stampede {
-    pub(crate) places: Vec<Command>,
-    /// For each order, the intent to charge and the report of its capture.
-    #[allow(dead_code, reason = "not every measurement pays")]
-    pub(crate) payments: Vec<Command>,
-}
-
-impl Stampede {
-    pub(crate) fn new(orders: u32) -> Self {
-        let payments = (0..orders).flat_map(|order| [pay(order), captured(order)]);
-        Self {
-            places: (0..orders).map(place).collect(),
-            payments: payments.collect(),
-        }
-    }
-}
 
 /// The commands that open a sale with so many units over all its SKUs.
 pub(crate) fn opening(units: u32) -> [Command; 2] {
@@ -82,7 +64,8 @@ fn merchant(key: &str, action: Action) -> Command {
     }
 }
 
-fn place(n: u32) -> Command {
+/// The order with this number: one unit.
+pub(crate) fn place(n: u32) -> Command {
     let buyer: Arc<str> = format!("buyer-{:08}", n / ORDERS_OF_EACH).into();
     let place = Place {
         buyer: Some(buyer.clone()),
@@ -101,11 +84,13 @@ fn place(n: u32) -> Command {
     }
 }
 
-fn pay(order: u32) -> Command {
+/// The intent to charge an order.
+pub(crate) fn pay(order: u32) -> Command {
     merchant(&format!("pay-{order:08x}"), Action::Pay { order })
 }
 
-fn captured(order: u32) -> Command {
+/// The report of that charge's capture.
+pub(crate) fn captured(order: u32) -> Command {
     let report = Report::Charge {
         order,
         attempt: 1,
