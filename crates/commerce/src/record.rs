@@ -7,6 +7,8 @@
 //! |---|---|
 //! | version 1 | yes |
 //! | a later version | refused, with the version found |
+//!
+//! The bytes of every kind of entry are written down in `tests/it/golden.txt`.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +26,14 @@ pub enum RecordError {
     CutOff {
         /// Where the record begins.
         at: usize,
+    },
+    /// An entry is too long to be written.
+    #[error("a record of {length} bytes at byte {at} is longer than {RECORD_BYTES_MOST}")]
+    TooLong {
+        /// Where the record would begin.
+        at: usize,
+        /// Its length in bytes.
+        length: usize,
     },
     /// A later version wrote it.
     #[error("record at byte {at} has version {found}; this program reads version {VERSION}")]
@@ -50,25 +60,21 @@ pub enum RecordError {
 pub fn put<T: Serialize>(entry: &T, payload: &mut Vec<u8>) -> Result<(), RecordError> {
     let at = payload.len();
     payload.extend_from_slice(&[0, 0, 0, 0, VERSION]);
-    let written = postcard::to_extend(entry, std::mem::take(payload));
-    *payload = written.map_err(|error| RecordError::Malformed {
-        at,
-        reason: error.to_string(),
-    })?;
+    let written = postcard::to_io(entry, &mut *payload).map(|_| ());
     let length = payload.len() - at - 4;
-    match u32::try_from(length)
-        .ok()
-        .filter(|_| length <= RECORD_BYTES_MOST)
-    {
-        Some(length) => {
-            payload[at..at + 4].copy_from_slice(&length.to_le_bytes());
-            Ok(())
-        }
-        None => {
-            payload.truncate(at);
-            Err(RecordError::CutOff { at })
-        }
+    let put = match (written, u32::try_from(length)) {
+        (Err(error), _) => Err(RecordError::Malformed {
+            at,
+            reason: error.to_string(),
+        }),
+        (Ok(()), Ok(prefix)) if length <= RECORD_BYTES_MOST => Ok(prefix),
+        (Ok(()), _) => Err(RecordError::TooLong { at, length }),
+    };
+    match put {
+        Ok(prefix) => payload[at..at + 4].copy_from_slice(&prefix.to_le_bytes()),
+        Err(_) => payload.truncate(at),
     }
+    put.map(|_| ())
 }
 
 /// Reads the records of a payload one after the other.
@@ -149,6 +155,19 @@ mod tests {
                 found: VERSION + 1
             })
         );
+    }
+
+    #[test]
+    fn a_record_too_long_leaves_the_payload_as_it_was() {
+        let mut payload = Vec::new();
+        put(&7_u32, &mut payload).expect("encodes");
+        let before = payload.clone();
+        let long = "x".repeat(RECORD_BYTES_MOST);
+        assert!(matches!(
+            put(&long, &mut payload),
+            Err(RecordError::TooLong { .. })
+        ));
+        assert_eq!(payload, before);
     }
 
     proptest! {
