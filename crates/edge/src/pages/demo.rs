@@ -88,9 +88,9 @@ fn header(language: Language, words: &Words) -> Markup {
     html! {
         header {
             svg class="mark" viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" aria-hidden="true" {
-                path d="M3 11c4-5 9-5 13 0s9 5 13 0";
-                path d="M3 20c4-5 9-5 13 0s9 5 13 0";
-                path d="M16 3v26" stroke-width="2.2";
+                path d="M3 11c4-5 9-5 13 0s9 5 13 0" {}
+                path d="M3 20c4-5 9-5 13 0s9 5 13 0" {}
+                path d="M16 3v26" stroke-width="2.2" {}
             }
             span class="name" { "Tidegate" }
             span class="tagline" { (words.tagline) }
@@ -127,7 +127,7 @@ fn stock_card(sale: &Sale, words: &Words) -> Markup {
 
 fn rate_card(words: &Words) -> Markup {
     html! {
-        section class="card wide" {
+        section class="card wide rate" {
             div class="figures" {
                 (figure("rate", words.orders_per_s))
                 (figure("accepted", words.accepted))
