@@ -16,6 +16,27 @@ struct Deny {
 #[derive(Deserialize)]
 struct Licences {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// Licences that one crate may have besides.
+#[derive(Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
+}
+
+impl Licences {
+    fn allow(&self, package: &Package, licence: &str) -> bool {
+        let mine = self
+            .exceptions
+            .iter()
+            .filter(|exception| exception.name == package.name);
+        let besides = mine.flat_map(|exception| &exception.allow);
+        self.allow.iter().chain(besides).any(|one| one == licence)
+    }
 }
 
 /// Each crate's expression must be satisfied by allowed licences.
@@ -26,17 +47,17 @@ pub(crate) fn check(graph: &Graph, tree: &Tree) -> Vec<Finding> {
     };
     graph
         .packages()
-        .filter_map(|package| judge(package, &deny.licenses.allow))
+        .filter_map(|package| judge(package, &deny.licenses))
         .collect()
 }
 
-fn judge(package: &Package, allow: &[String]) -> Option<Finding> {
+fn judge(package: &Package, licences: &Licences) -> Option<Finding> {
     let finding = |what: String| {
         let place = format!("{} {}", package.name, package.version);
         Finding::new(
             place,
             what,
-            "take another crate, or add the licence to deny.toml by an ADR",
+            "take another crate, or an exception in deny.toml with its reason",
         )
     };
     let Some(licence) = &package.licence else {
@@ -48,8 +69,7 @@ fn judge(package: &Package, allow: &[String]) -> Option<Finding> {
             error.reason
         ))),
         Ok(expression) => {
-            let allowed =
-                expression.evaluate(|asked| allow.iter().any(|one| *one == asked.to_string()));
+            let allowed = expression.evaluate(|asked| licences.allow(package, &asked.to_string()));
             (!allowed).then(|| finding(format!("its licence `{licence}` is not allowed")))
         }
     }
@@ -71,6 +91,19 @@ mod tests {
     fn any_allowed_side_of_an_or_is_enough() {
         assert_eq!(judged("MIT OR GPL-3.0-only"), 0);
         assert_eq!(judged("Unlicense/MIT"), 0, "the old notation for OR");
+    }
+
+    #[test]
+    fn an_exception_is_for_one_crate_only() {
+        let text =
+            "[licenses]\nallow = ['MIT']\nexceptions = [{ allow = ['BSL-1.0'], crate = 'one' }]\n";
+        let tree = Tree::of(&[(DENY, text)]);
+        let graph = Graph::of(&[])
+            .licensed("one", "BSL-1.0")
+            .licensed("two", "BSL-1.0");
+        let findings = check(&graph, &tree);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].place.starts_with("two"));
     }
 
     #[test]
