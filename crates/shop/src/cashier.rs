@@ -23,6 +23,7 @@
 
 mod board;
 mod budget;
+mod ending;
 mod fact;
 mod job;
 mod report;

@@ -19,5 +19,14 @@ pub mod clock;
 pub mod desk;
 pub mod house;
 pub mod open;
+pub mod projector;
 pub mod provider;
+pub mod registry;
+pub mod service;
+mod settings;
+mod shop;
 mod wire;
+
+pub use service::Handle;
+pub use settings::{SalesSettings, Settings};
+pub use shop::{Parts, Recovered, Shop, ShopError};

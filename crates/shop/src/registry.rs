@@ -128,7 +128,7 @@ impl Registry {
 
     /// Starts the desk of an opened sale.
     fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
-        let progress = self.projector.attach(sale, opened.place.dir.clone());
+        let progress = self.projector.attach(sale, &*opened.journal);
         let equipment = Equipment {
             clock: self.doors.clock.clone(),
             entropy: self.doors.entropy.clone(),
@@ -185,6 +185,7 @@ impl Registry {
         let desk = self.desks.write().unwrap_or_else(PoisonError::into_inner).remove(&sale);
         if let Some(desk) = desk {
             desk.close();
+            self.projector.detach(sale);
             self.telemetry.meters().forget_sale(wire::sale_id(sale));
         }
     }

@@ -6,6 +6,8 @@ mod orders;
 mod queries;
 mod sales;
 
+pub use keys::scope_bits;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -95,7 +97,8 @@ fn actor(caller: &Caller) -> Actor {
 
 impl Health for Handle {
     fn ready(&self) -> Readiness {
-        let reasons = self.registry.troubles();
+        let mut reasons = self.registry.troubles();
+        reasons.extend(self.projector.troubles());
         Readiness { ready: reasons.is_empty(), reasons }
     }
 }

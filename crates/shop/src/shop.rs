@@ -98,7 +98,7 @@ impl Shop {
         let doors = doors(&disk, &clock, &entropy);
         let place = Place { dir: data.house(), doors: doors.clone() };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
-        let projector = Projector::start(&settings.projector, &data, &disk, &clock, &telemetry)?;
+        let projector = Projector::start(&settings.projector, &data, &telemetry)?;
         let (cashier, effects) =
             Cashier::new(settings.cashier.clone(), provider, clock.clone(), entropy, telemetry.clone());
         let seen = last_seen(&*disk, &data);

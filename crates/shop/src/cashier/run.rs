@@ -1,57 +1,50 @@
-//! The cashier's one task: takes effects in, sends them out step by step, and decides what a step's end means.
+//! The cashier's one task: takes effects in and sends them out, step by step.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use commerce::Effect;
-use stdx::backoff::Backoff;
 use stdx::queue::Receiver;
-use telemetry::fact::{EffectDone, EffectDropped, EffectRetried, ReconcileGap};
+use telemetry::fact::ReconcileGap;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use world::{Clock, Entropy, ErrorKind};
+use world::{Clock, Entropy};
 
 use super::board::{Admitted, Board};
 use super::budget::Budget;
 use super::job::{Job, Name, Origin};
 use super::scan::{Aim, Found, Scan};
 use super::settings::Settings;
-use super::step::{Ended, Spoke, Stepped, Stepper};
+use super::step::{Stepped, Stepper};
 use super::{Desks, Shared};
-use crate::provider::{Provider, ProviderError};
-
-/// Waits between tries to bring a report to a desk that takes none.
-const TELL_AGAIN: Backoff = Backoff {
-    base: Duration::from_millis(50),
-    most: Duration::from_secs(2),
-};
+use crate::provider::Provider;
 
 /// Carries out effects. One task, however many effects are under way.
 pub struct Cashier {
-    settings: Settings,
+    pub(super) settings: Settings,
     provider: Arc<dyn Provider>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    shared: Arc<Shared>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) shared: Arc<Shared>,
     intake: Receiver<(u32, Effect)>,
     arrived: Vec<(u32, Effect)>,
-    board: Board,
-    budget: Budget,
+    pub(super) board: Board,
+    pub(super) budget: Budget,
     steps: JoinSet<Stepped>,
     /// Which effect each running step is about, in case the step panics.
-    running: Vec<(Id, Name)>,
+    pub(super) running: Vec<(Id, Name)>,
     scan: Option<Scan>,
     /// When the next regular scan begins.
     overdue_at: Duration,
     /// When the next scan after effects were left behind may begin.
     all_at: Duration,
-    /// Effects were left to the reconciler because the provider gave no answer; an answer calls for a scan.
-    rested: bool,
-    /// When that scan begins.
-    heal_at: Option<Duration>,
+    /// Effects were left to the reconciler because the provider gave no answer; an answer calls for another scan.
+    pub(super) rested: bool,
+    /// When another scan is to follow, although nothing was left behind by a full queue.
+    pub(super) heal_at: Option<Duration>,
     /// How long the next such scan will wait.
-    heal_wait: Duration,
+    pub(super) heal_wait: Duration,
 }
 
 /// What woke the cashier.
@@ -185,7 +178,7 @@ impl Cashier {
         };
         match found {
             None => self.scan = None,
-            Some(Found::Cut) => self.fall_behind(),
+            Some(Found::Cut) => self.look_again(),
             Some(Found::Effects(sale, effects)) => {
                 let wall_ms = self.clock.wall_ms();
                 for effect in effects {
@@ -271,126 +264,6 @@ impl Cashier {
             let handle = self.steps.spawn(stepper.clone().step(job));
             self.running.push((handle.id(), name));
         }
-    }
-
-    fn end(&mut self, stepped: Result<(Id, Stepped), JoinError>) {
-        let id = match &stepped {
-            Ok((id, _)) => *id,
-            Err(error) => error.id(),
-        };
-        let Some(at) = self.running.iter().position(|(running, _)| *running == id) else {
-            return;
-        };
-        let (_, name) = self.running.swap_remove(at);
-        match stepped {
-            Ok((_, stepped)) => self.judge(stepped),
-            Err(_) => {
-                // A step that panicked is a bug, and the panic is in the log; its effect is open in the book still.
-                self.board.forget(name);
-                self.rested = true;
-            }
-        }
-    }
-
-    /// What the end of a step means for its effect.
-    fn judge(&mut self, stepped: Stepped) {
-        let Stepped {
-            mut job,
-            ended,
-            spoke,
-        } = stepped;
-        let paid = std::mem::take(&mut job.paid);
-        if spoke == Spoke::Answered {
-            self.provider_is_well(paid);
-        }
-        match ended {
-            Ended::Recorded(outcome) => self.done(&job, outcome),
-            Ended::Gone => {
-                // The book has nothing that could be a gap.
-                job.origin = Origin::Found;
-                self.done(&job, "gone");
-            }
-            Ended::Untold => {
-                job.refusals += 1;
-                let wait = TELL_AGAIN.wait(job.refusals, self.chance());
-                self.board.put_back(job, self.clock.monotonic(), wait);
-            }
-            Ended::Pending => self.again(job, None),
-            Ended::Silent(error) => self.again(job, Some(&error)),
-        }
-    }
-
-    /// A retry that was answered gives its token back, and what was left to the reconciler is worth another look: soon
-    /// at first, then less and less often until the next regular scan.
-    fn provider_is_well(&mut self, paid: bool) {
-        if paid {
-            self.budget.answered();
-        }
-        if self.heal_at.is_none() && std::mem::take(&mut self.rested) {
-            self.heal_at = Some(self.clock.monotonic() + self.heal_wait);
-            let most = Duration::from_millis(self.settings.reconcile_every_ms);
-            self.heal_wait = (self.heal_wait * 2).min(most);
-        }
-    }
-
-    fn done(&mut self, job: &Job, outcome: &str) {
-        self.board.forget(job.name());
-        let telemetry = &self.shared.telemetry;
-        let key = job.key.to_string();
-        telemetry.tell(&EffectDone {
-            effect: job.key.kind(),
-            key: &key,
-            outcome,
-        });
-        if job.origin == Origin::Overdue {
-            let detail = format!("{key} was {outcome} at the provider and open in the book");
-            telemetry.tell(&ReconcileGap { detail: &detail });
-        }
-    }
-
-    /// No outcome yet: later again, or, after too many tries or with too many others waiting, left to the reconciler.
-    fn again(&mut self, mut job: Job, error: Option<&ProviderError>) {
-        job.failures += 1;
-        if job.failures > self.settings.retries_max || self.board.is_crowded() {
-            return self.leave(&job, error);
-        }
-        let wait = self.settings.backoff().wait(job.failures, self.chance());
-        if let Some(error) = error {
-            self.shared.telemetry.tell(&EffectRetried {
-                effect: job.key.kind(),
-                key: &job.key.to_string(),
-                attempts: job.failures,
-                wait,
-                reason: &error.to_string(),
-            });
-        }
-        self.board.put_back(job, self.clock.monotonic(), wait);
-    }
-
-    /// Leaves an effect to the reconciler. What is pending waits for its callback; what was not answered is looked at
-    /// again once the provider answers anybody; an answer without sense is for people.
-    fn leave(&mut self, job: &Job, error: Option<&ProviderError>) {
-        self.board.forget(job.name());
-        let Some(error) = error else {
-            return;
-        };
-        let key = job.key.to_string();
-        let telemetry = &self.shared.telemetry;
-        let effect = job.key.kind();
-        telemetry.tell(&EffectDropped { effect, key: &key });
-        match error.kind() {
-            ErrorKind::Retry | ErrorKind::Wait => self.rested = true,
-            _ => {
-                let detail = format!("{key}: {error}");
-                telemetry.tell(&ReconcileGap { detail: &detail });
-            }
-        }
-    }
-
-    fn chance(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
     }
 
     /// Calls under way may end; what does not end in time is open in its book and found at the next start.

@@ -74,7 +74,7 @@ impl Handle {
         self.change_order(call, order.sale(), action(number(order)?)).await.map_err(no_order)
     }
 
-    async fn show_order(&self, call: Call, id: OrderId) -> Result<Answer<Order>, Problem> {
+    pub(super) async fn show_order(&self, call: Call, id: OrderId) -> Result<Answer<Order>, Problem> {
         let (sale, number) = (id.sale(), number(id)?);
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;

@@ -441,3 +441,24 @@ async fn a_bug_in_a_step_costs_time_and_no_money() {
         .expect("it is found again");
     assert_eq!(till.line.ledger().charges().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_desk_that_is_out_of_order_for_long_costs_no_outcome_and_no_second_charge() {
+    let narrow = Settings {
+        queue_effects_max: 8,
+        ..Settings::default()
+    };
+    let till = Till::open(narrow, sandbox::Settings::default());
+    till.books.busy.store(u32::MAX, Ordering::SeqCst);
+    for n in 0..20 {
+        till.books.buy(&n.to_string());
+    }
+    till.pass(minutes(20)).await;
+    assert_eq!(till.books.open_count(), 20);
+    till.books.busy.store(0, Ordering::SeqCst);
+    tokio::time::timeout(minutes(10), till.books.until_settled())
+        .await
+        .expect("all is told");
+    assert_eq!(till.books.count(captured), 20);
+    assert_eq!(till.line.ledger().charges().len(), 20);
+}

@@ -1,0 +1,329 @@
+//! What an entry does to the rows of an order, and to the units and counts of its sale.
+
+use api::RefundId;
+use api::order::{OrderEventKind, OrderState};
+use api::refund::RefundState;
+use commerce::book::ChargeView;
+use commerce::entry::{Again, Fate, Placed, RefundBegun};
+use storage::models::{EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow};
+
+use super::shelf::{Shelf, Spot};
+use super::words::{CHARGES, EVENTS, ORDER_STATES, PHASES, Phase, REFUND_STATES, number, value};
+use crate::wire;
+
+/// The batch that an entry is in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) sequence: u64,
+    pub(super) time_ms: u64,
+}
+
+/// The row of an order that was just placed.
+pub(super) fn placed(shelf: &mut Shelf, at: Moment, placed: &Placed) -> Result<OrderRow, String> {
+    let charge = match (&placed.paid, placed.total.0) {
+        (Some(_), _) => ChargeView::Elsewhere,
+        (None, 0) => ChargeView::Free,
+        (None, _) => ChargeView::None,
+    };
+    let (phase, spot) = match charge {
+        ChargeView::None => (Phase::Held, Spot::Held),
+        _ => (Phase::Paid, Spot::Sold),
+    };
+    let mut units = 0;
+    for line in placed.lines.as_slice() {
+        shelf.shift(line.sku, line.units.into(), Spot::Available, spot)?;
+        units += u64::from(line.units);
+    }
+    shelf.sale.orders_placed += 1;
+    *orders_in(&mut shelf.sale, phase) += 1;
+    let lines = placed.lines.as_slice().iter().map(|line| LineRow {
+        sku: line.sku,
+        units: line.units,
+        price: line.price.0,
+        returned: 0,
+    });
+    let mut row = OrderRow {
+        key: OrderKey { sale: shelf.sale.sale, number: placed.order },
+        buyer: placed.buyer().map(|buyer| (&**buyer).into()),
+        state: 0,
+        phase: number(PHASES, &phase),
+        charge: number(CHARGES, &charge),
+        attempt: 0,
+        total: placed.total.0,
+        captured: if charge == ChargeView::Elsewhere { placed.total.0 } else { 0 },
+        refunded: 0,
+        refund_pending: 0,
+        charged_back: 0,
+        placed_ms: at.time_ms,
+        hold_ms: placed.hold_ms,
+        units,
+        sequence: at.sequence,
+        events: 1,
+        paid: placed.paid.clone(),
+        lines: lines.collect(),
+        refunds: Vec::new(),
+    };
+    row.state = number(ORDER_STATES, &state(&row));
+    Ok(row)
+}
+
+/// The first event of an order, which follows from its row.
+pub(super) fn first_event(row: &OrderRow) -> EventRow {
+    let kind = match row.paid {
+        Some(_) => OrderEventKind::PlacedPaid,
+        None => OrderEventKind::Placed,
+    };
+    EventRow {
+        order: row.key,
+        number: 0,
+        sequence: row.sequence,
+        at_ms: row.placed_ms,
+        kind: number(EVENTS, &kind),
+        amount: Some(row.total),
+        units: Some(saturated(row.units)),
+        reference: row.paid.clone(),
+    }
+}
+
+/// Where an order stands, from its row.
+fn state(row: &OrderRow) -> OrderState {
+    let given_back = row.refunded > 0 && row.refunded == row.captured;
+    match value(PHASES, row.phase) {
+        Some(Phase::Held) => match value(CHARGES, row.charge) {
+            Some(ChargeView::Charging | ChargeView::Unknown) => OrderState::Paying,
+            _ => OrderState::Held,
+        },
+        Some(Phase::Paid | Phase::Shipped | Phase::Delivered) if given_back => OrderState::Refunded,
+        Some(Phase::Paid) => OrderState::Paid,
+        Some(Phase::Shipped) => OrderState::Shipped,
+        Some(Phase::Delivered) => OrderState::Delivered,
+        Some(Phase::Cancelled) => OrderState::Cancelled,
+        Some(Phase::Expired) | None => OrderState::Expired,
+    }
+}
+
+/// An order that something happens to.
+pub(super) struct Folding<'a> {
+    pub(super) row: &'a mut OrderRow,
+    pub(super) events: &'a mut Vec<EventRow>,
+    pub(super) shelf: &'a mut Shelf,
+    pub(super) at: Moment,
+}
+
+impl Folding<'_> {
+    pub(super) fn pay_begun(&mut self, attempt: u16, amount: i64) {
+        self.row.attempt = attempt;
+        self.set_charge(ChargeView::Charging);
+        self.payment_event(OrderEventKind::PaymentStarted, attempt, Some(amount));
+    }
+
+    pub(super) fn captured(&mut self, attempt: u16, amount: i64, fate: Fate) -> Result<(), String> {
+        self.row.captured += amount;
+        let Fate::GoesBack { refund, amount: back } = fate else {
+            let from = if fate == Fate::Kept { Spot::Held } else { Spot::Available };
+            self.shift_lines(from, Spot::Sold)?;
+            self.set_phase(Phase::Paid)?;
+            self.set_charge(ChargeView::Captured);
+            self.payment_event(OrderEventKind::PaymentCaptured, attempt, Some(amount));
+            return Ok(());
+        };
+        if self.row.attempt == attempt && self.is_charging() {
+            self.set_charge(ChargeView::Failed);
+        }
+        self.payment_event(OrderEventKind::PaymentReturned, attempt, Some(amount));
+        let row = RefundRow { amount: back.0, state: 0, automatic: true, restocked: 0 };
+        self.push_refund(refund, row)
+    }
+
+    pub(super) fn charge_failed(&mut self, attempt: u16) {
+        if self.row.attempt == attempt && self.is_charging() {
+            self.set_charge(ChargeView::Failed);
+        }
+        self.payment_event(OrderEventKind::PaymentFailed, attempt, None);
+    }
+
+    pub(super) fn charge_unknown(&mut self, attempt: u16) {
+        self.set_charge(ChargeView::Unknown);
+        self.payment_event(OrderEventKind::PaymentUnknown, attempt, None);
+    }
+
+    pub(super) fn expired(&mut self) -> Result<(), String> {
+        self.shift_lines(Spot::Held, Spot::Available)?;
+        self.set_phase(Phase::Expired)?;
+        self.units_event(OrderEventKind::Expired);
+        Ok(())
+    }
+
+    pub(super) fn cancelled(&mut self, refund: Option<&RefundBegun>) -> Result<(), String> {
+        self.units_event(OrderEventKind::Cancelled);
+        if self.phase()? == Phase::Held {
+            self.shift_lines(Spot::Held, Spot::Available)?;
+        } else {
+            if let Some(refund) = refund {
+                self.refund_begun(refund)?;
+            }
+            let left: Vec<(u16, u32)> = (0..).zip(&self.row.lines).map(|(at, line)| (at, line.units - line.returned)).collect();
+            left.into_iter().try_for_each(|(line, units)| self.take_back(line, units, true))?;
+        }
+        self.set_phase(Phase::Cancelled)
+    }
+
+    pub(super) fn refund_begun(&mut self, refund: &RefundBegun) -> Result<(), String> {
+        let mut units = 0;
+        for &(line, returned) in &refund.lines {
+            self.take_back(line, returned, refund.restocked)?;
+            units += returned;
+        }
+        let row = RefundRow {
+            amount: refund.amount.0,
+            state: 0,
+            automatic: false,
+            restocked: if refund.restocked { units } else { 0 },
+        };
+        self.push_refund(refund.number, row)?;
+        if refund.elsewhere || refund.amount.0 == 0 {
+            self.refunded(refund.number)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn refunded(&mut self, number: u16) -> Result<(), String> {
+        let (was, amount) = self.end_refund(number, RefundState::Refunded)?;
+        if was == RefundState::Pending {
+            self.row.refund_pending -= amount;
+        }
+        self.row.refunded += amount;
+        self.refund_event(OrderEventKind::Refunded, number, amount);
+        Ok(())
+    }
+
+    /// A refused refund; an automatic one is begun once more as `again`.
+    pub(super) fn refund_failed(&mut self, number: u16, again: Option<Again>) -> Result<(), String> {
+        let (_, amount) = self.end_refund(number, RefundState::Failed)?;
+        self.row.refund_pending -= amount;
+        self.refund_event(OrderEventKind::RefundFailed, number, amount);
+        let refused = self.row.refunds.get(usize::from(number).wrapping_sub(1)).copied();
+        match (again, refused) {
+            (Some(next), Some(refused)) => {
+                self.push_refund(next.number, RefundRow { amount: next.amount.0, ..refused })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn charged_back(&mut self, amount: i64, reference: &str) {
+        self.row.charged_back += amount;
+        self.event(OrderEventKind::ChargedBack, Some(amount), None, Some(reference.into()));
+    }
+
+    pub(super) fn moved_on(&mut self, phase: Phase, kind: OrderEventKind) -> Result<(), String> {
+        self.event(kind, None, None, None);
+        self.set_phase(phase)
+    }
+
+    /// The order's row says where it stands; called after each entry.
+    pub(super) fn settle(&mut self) {
+        self.row.state = number(ORDER_STATES, &state(self.row));
+    }
+
+    fn take_back(&mut self, line: u16, units: u32, restocked: bool) -> Result<(), String> {
+        let found = self.row.lines.get_mut(usize::from(line)).ok_or("no such line")?;
+        let returned = found.returned.checked_add(units).filter(|&sum| sum <= found.units);
+        found.returned = returned.ok_or("more units come back than were sold")?;
+        match restocked {
+            true => self.shelf.shift(found.sku, units.into(), Spot::Sold, Spot::Available),
+            false => Ok(()),
+        }
+    }
+
+    fn push_refund(&mut self, number: u16, row: RefundRow) -> Result<(), String> {
+        if self.row.refunds.len() + 1 != usize::from(number) {
+            return Err(format!("refund {number} is not the next"));
+        }
+        let pending = super::words::number(REFUND_STATES, &RefundState::Pending);
+        self.row.refunds.push(RefundRow { state: pending, ..row });
+        self.row.refund_pending += row.amount;
+        self.refund_event(OrderEventKind::RefundStarted, number, row.amount);
+        Ok(())
+    }
+
+    /// Ends a refund; says how it stood and how much it is.
+    fn end_refund(&mut self, number: u16, to: RefundState) -> Result<(RefundState, i64), String> {
+        let found = usize::from(number).checked_sub(1).and_then(|at| self.row.refunds.get_mut(at));
+        let found = found.ok_or_else(|| format!("there is no refund {number}"))?;
+        let was = value(REFUND_STATES, found.state).ok_or("a refund without a state")?;
+        found.state = super::words::number(REFUND_STATES, &to);
+        Ok((was, found.amount))
+    }
+
+    fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
+        let lines = &self.row.lines;
+        lines.iter().try_for_each(|line| self.shelf.shift(line.sku, line.units.into(), from, to))
+    }
+
+    fn phase(&self) -> Result<Phase, String> {
+        value(PHASES, self.row.phase).ok_or_else(|| "an order without a phase".to_owned())
+    }
+
+    fn set_phase(&mut self, to: Phase) -> Result<(), String> {
+        let from = self.phase()?;
+        let count = orders_in(&mut self.shelf.sale, from);
+        *count = count.checked_sub(1).ok_or_else(|| format!("no order is counted as {from:?}"))?;
+        *orders_in(&mut self.shelf.sale, to) += 1;
+        self.row.phase = number(PHASES, &to);
+        Ok(())
+    }
+
+    fn set_charge(&mut self, charge: ChargeView) {
+        self.row.charge = number(CHARGES, &charge);
+    }
+
+    fn is_charging(&self) -> bool {
+        matches!(value(CHARGES, self.row.charge), Some(ChargeView::Charging | ChargeView::Unknown))
+    }
+
+    fn payment_event(&mut self, kind: OrderEventKind, attempt: u16, amount: Option<i64>) {
+        let OrderKey { sale, number } = self.row.key;
+        let reference = wire::payment_id(sale, number, attempt).to_string();
+        self.event(kind, amount, None, Some(reference.into()));
+    }
+
+    fn refund_event(&mut self, kind: OrderEventKind, refund: u16, amount: i64) {
+        let order = wire::order_id(self.row.key.sale, self.row.key.number);
+        let reference = RefundId { order, number: refund }.to_string();
+        self.event(kind, Some(amount), None, Some(reference.into()));
+    }
+
+    fn units_event(&mut self, kind: OrderEventKind) {
+        let units = saturated(self.row.units);
+        self.event(kind, None, Some(units), None);
+    }
+
+    fn event(&mut self, kind: OrderEventKind, amount: Option<i64>, units: Option<u32>, reference: Option<Box<str>>) {
+        self.events.push(EventRow {
+            order: self.row.key,
+            number: self.row.events,
+            sequence: self.at.sequence,
+            at_ms: self.at.time_ms,
+            kind: number(EVENTS, &kind),
+            amount,
+            units,
+            reference,
+        });
+        self.row.events += 1;
+    }
+}
+
+/// Where the orders of a phase are counted.
+fn orders_in(sale: &mut SaleRow, phase: Phase) -> &mut u64 {
+    match phase {
+        Phase::Held => &mut sale.orders_held,
+        Phase::Paid | Phase::Shipped | Phase::Delivered => &mut sale.orders_paid,
+        Phase::Cancelled => &mut sale.orders_cancelled,
+        Phase::Expired => &mut sale.orders_expired,
+    }
+}
+
+fn saturated(units: u64) -> u32 {
+    u32::try_from(units).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,191 @@
+//! What desks and projector know of one another: how far each is, and who has to be woken.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+use storage::models::PositionRow;
+
+/// How far the read models are behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// Durable batches that are missing, over all sales.
+    pub behind_batches: u64,
+    /// Book time between the newest durable batch and the newest one in the read models, of the sale that is furthest
+    /// behind, in milliseconds.
+    pub lag_ms: u64,
+}
+
+/// A desk's way to say what is durable; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    shared: Arc<Shared>,
+    track: Arc<Track>,
+}
+
+impl Progress {
+    pub(super) fn new(shared: Arc<Shared>, track: Arc<Track>) -> Self {
+        Self { shared, track }
+    }
+
+    /// Says that all batches up to `sequence`, whose time is `time_ms`, are durable. Costs a few stores; wakes the
+    /// projector only when it sleeps.
+    pub fn publish(&self, sequence: u64, time_ms: u64) {
+        self.track.published_ms.store(time_ms, Ordering::Relaxed);
+        let _ = self.track.begun_ms.compare_exchange(0, time_ms, Ordering::Relaxed, Ordering::Relaxed);
+        self.track.published.store(sequence, Ordering::SeqCst);
+        self.shared.bell.ring();
+    }
+}
+
+/// How far one sale is.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    /// Durable up to here.
+    published: AtomicU64,
+    published_ms: AtomicU64,
+    /// Time of the first batch published, the measure of lag while there is nothing in the read models.
+    begun_ms: AtomicU64,
+    /// In the read models up to here.
+    applied: AtomicU64,
+    applied_ms: AtomicU64,
+}
+
+impl Track {
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::SeqCst)
+    }
+
+    /// The journal was opened and ends here.
+    pub(super) fn reopen(&self, end: u64) {
+        self.published.store(end, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.published() > self.applied.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn apply(&self, sequence: u64, time_ms: u64) {
+        self.applied.store(sequence, Ordering::SeqCst);
+        self.applied_ms.store(time_ms, Ordering::Relaxed);
+    }
+
+    fn lag(&self) -> Lag {
+        let behind = self.published().saturating_sub(self.applied.load(Ordering::SeqCst));
+        if behind == 0 {
+            return Lag::default();
+        }
+        let from = match self.applied_ms.load(Ordering::Relaxed) {
+            0 => self.begun_ms.load(Ordering::Relaxed),
+            applied => applied,
+        };
+        let to = self.published_ms.load(Ordering::Relaxed);
+        Lag { behind_batches: behind, lag_ms: to.saturating_sub(from) }
+    }
+}
+
+/// Wakes the projector, and only when it sleeps: a busy desk pays one load for it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    asleep: AtomicBool,
+    sleeper: OnceLock<Thread>,
+}
+
+impl Bell {
+    pub(super) fn belongs_to(&self, sleeper: &Thread) {
+        // There is one projector for a bell, so this is the first and only time.
+        let _ = self.sleeper.set(sleeper.clone());
+        self.ring();
+    }
+
+    pub(super) fn ring(&self) {
+        if self.asleep.load(Ordering::SeqCst)
+            && self.asleep.swap(false, Ordering::SeqCst)
+            && let Some(sleeper) = self.sleeper.get()
+        {
+            sleeper.unpark();
+        }
+    }
+
+    /// Sleeps until somebody rings, at most for `most`, unless there is `work` already.
+    pub(super) fn wait(&self, most: Duration, work: impl FnOnce() -> bool) {
+        self.asleep.store(true, Ordering::SeqCst);
+        // What was published before the line above rang for nobody, so it is looked for once more.
+        if !work() {
+            std::thread::park_timeout(most);
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Sleeps for `rest`; nobody's ring wakes it.
+    pub(super) fn rest(rest: Duration) {
+        std::thread::park_timeout(rest);
+    }
+}
+
+/// What handles, desks and the thread share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) bell: Bell,
+    /// Catch up, then end.
+    pub(super) stopping: AtomicBool,
+    /// End after the transaction under way.
+    pub(super) abandon: AtomicBool,
+    /// A message waits.
+    pub(super) mail: AtomicBool,
+    tracks: Mutex<BTreeMap<u32, Arc<Track>>>,
+    seen: Mutex<BTreeMap<u32, PositionRow>>,
+    troubles: Mutex<BTreeMap<Option<u32>, String>>,
+}
+
+impl Shared {
+    pub(super) fn track(&self, sale: u32) -> Arc<Track> {
+        lock(&self.tracks).entry(sale).or_default().clone()
+    }
+
+    pub(super) fn forget(&self, sale: u32) {
+        lock(&self.tracks).remove(&sale);
+    }
+
+    pub(super) fn seen(&self, sale: u32) -> Option<PositionRow> {
+        lock(&self.seen).get(&sale).copied()
+    }
+
+    pub(super) fn see(&self, position: PositionRow) {
+        lock(&self.seen).insert(position.sale, position);
+    }
+
+    pub(super) fn lag(&self) -> Lag {
+        lock(&self.tracks).values().map(|track| track.lag()).fold(Lag::default(), |sum, lag| Lag {
+            behind_batches: sum.behind_batches + lag.behind_batches,
+            lag_ms: sum.lag_ms.max(lag.lag_ms),
+        })
+    }
+
+    pub(super) fn tell_trouble(&self, sale: u32, error: &super::ProjectorError) {
+        let sale_id = crate::wire::sale_id(sale);
+        lock(&self.troubles).insert(Some(sale), format!("read models of {sale_id} do not follow: {error}"));
+    }
+
+    pub(super) fn tell_trouble_of_all(&self, trouble: String) {
+        lock(&self.troubles).insert(None, trouble);
+    }
+
+    pub(super) fn heal(&self, sale: u32) {
+        lock(&self.troubles).remove(&Some(sale));
+    }
+
+    pub(super) fn heal_all(&self) {
+        lock(&self.troubles).remove(&None);
+    }
+
+    pub(super) fn troubles(&self) -> Vec<String> {
+        lock(&self.troubles).values().cloned().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

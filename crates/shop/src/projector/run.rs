@@ -1,0 +1,294 @@
+//! The projector's thread.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::time::Duration;
+
+use api::SaleId;
+use storage::models::{Models, ModelsError, Writer, set_aside};
+use telemetry::fact::{InvariantViolated, ProjectorMoved};
+use telemetry::{Invariant, Telemetry};
+use tokio::sync::watch;
+use world::ErrorKind;
+use world::journal::BatchReader;
+
+use super::lane::Lane;
+use super::progress::{Bell, Shared, Track};
+use super::{Handle, ProjectorError, ProjectorHandle, Settings};
+
+/// Orders without a place in the index of buyers from which on they are merged into it, even when there is much to do.
+const UNMERGED_MAX: u64 = 250_000;
+/// The same for a projector that has nothing else to do.
+const UNMERGED_IDLE: u64 = 10_000;
+/// How long it sleeps at most when nothing happens.
+const IDLE: Duration = Duration::from_secs(5);
+/// How long it waits before a transaction that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Follow a sale.
+    Join(Joining),
+    /// Stop following it.
+    Leave(u32),
+}
+
+/// A sale to follow.
+pub(super) struct Joining {
+    pub(super) sale: u32,
+    pub(super) reader: Box<dyn BatchReader>,
+    pub(super) track: Arc<Track>,
+}
+
+impl std::fmt::Debug for Joining {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Joining").field("sale", &self.sale).finish_non_exhaustive()
+    }
+}
+
+struct Following {
+    lane: Lane,
+    reader: Box<dyn BatchReader>,
+    track: Arc<Track>,
+}
+
+impl Following {
+    fn is_behind(&self) -> bool {
+        self.track.published() > self.lane.position().sequence
+    }
+}
+
+/// What the thread owns.
+pub(super) struct Thread {
+    settings: Settings,
+    shared: Arc<Shared>,
+    writer: Writer,
+    inbox: Receiver<Message>,
+    following: BTreeMap<u32, Following>,
+    telemetry: Telemetry,
+    path: std::path::PathBuf,
+    done: watch::Sender<bool>,
+}
+
+/// Opens the read models and makes both ends.
+pub(super) fn prepare(
+    settings: &Settings,
+    path: &Path,
+    telemetry: &Telemetry,
+) -> Result<(Thread, ProjectorHandle), ProjectorError> {
+    let (writer, aside) = Writer::open(path, settings.cache_kib)?;
+    let shared = Arc::new(Shared::default());
+    writer.positions()?.into_iter().for_each(|position| shared.see(position));
+    let (messages, inbox) = mpsc::channel();
+    let (done, finished) = watch::channel(false);
+    let thread = Thread {
+        settings: settings.clone(),
+        shared: shared.clone(),
+        writer,
+        inbox,
+        following: BTreeMap::new(),
+        telemetry: telemetry.clone(),
+        path: path.to_owned(),
+        done,
+    };
+    let handle = Handle {
+        shared,
+        messages,
+        models: Models::new(path, settings.readers_max),
+        done: finished,
+        stop_max: Duration::from_millis(settings.stop_ms_max),
+        set_aside: aside,
+    };
+    Ok((thread, ProjectorHandle(Arc::new(handle))))
+}
+
+/// What a round came to.
+enum Round {
+    /// Nothing was there to do.
+    Idle,
+    /// All that was published is committed.
+    CaughtUp,
+    /// More is there already.
+    Behind,
+    /// The transaction failed, and everything waits for the next try.
+    Failed,
+    /// The read models are damaged; there is nothing more to do.
+    Lost,
+}
+
+impl Thread {
+    pub(super) fn run(mut self) {
+        // Selling comes first. Where priorities are not to be had, it does not.
+        let _ = rustix::process::setpriority_process(None, i32::from(self.settings.niceness));
+        while self.go_on() {
+            self.take_mail();
+            match self.round() {
+                Round::Idle => self.idle(),
+                Round::CaughtUp if self.is_stopping() => {}
+                Round::CaughtUp => Bell::rest(Duration::from_millis(self.settings.gather_ms)),
+                Round::Behind => {}
+                Round::Failed => Bell::rest(RETRY),
+                Round::Lost => break,
+            }
+        }
+        let Self { writer, done, .. } = self;
+        // What is not moved from the log into the file now is moved after the next start.
+        let _ = writer.finish();
+        done.send_replace(true);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::SeqCst)
+    }
+
+    fn go_on(&self) -> bool {
+        let abandon = self.shared.abandon.load(Ordering::SeqCst);
+        let finished = self.is_stopping()
+            && !self.shared.mail.load(Ordering::SeqCst)
+            && !self.following.values().any(Following::is_behind);
+        !abandon && !finished
+    }
+
+    fn idle(&self) {
+        if self.following.values().any(Following::is_behind) {
+            // Published, and not yet to be read.
+            return Bell::rest(Duration::from_millis(self.settings.gather_ms));
+        }
+        if self.writer.unmerged() >= UNMERGED_IDLE {
+            self.merge();
+        }
+        self.shared.bell.wait(IDLE, || {
+            let flags = [&self.shared.mail, &self.shared.stopping, &self.shared.abandon];
+            flags.iter().any(|flag| flag.load(Ordering::SeqCst)) || self.following.values().any(Following::is_behind)
+        });
+    }
+
+    fn take_mail(&mut self) {
+        self.shared.mail.store(false, Ordering::SeqCst);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Message::Join(joining)) => self.join(joining),
+                Ok(Message::Leave(sale)) => {
+                    self.following.remove(&sale);
+                    self.shared.forget(sale);
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn join(&mut self, joining: Joining) {
+        let Joining { sale, reader, track } = joining;
+        match Lane::load(&self.writer, sale, self.shared.seen(sale)) {
+            Ok(lane) => {
+                self.following.insert(sale, Following { lane, reader, track });
+            }
+            Err(error) => self.give_up(sale, &error),
+        }
+    }
+
+    /// Leaves a sale's rows as they were last committed, and says why.
+    fn give_up(&mut self, sale: u32, error: &ProjectorError) {
+        self.following.remove(&sale);
+        self.shared.tell_trouble(sale, error);
+        if let ProjectorError::Misfit { .. } = error {
+            let name = SaleId::new(sale).map_or_else(|| sale.to_string(), |id| id.to_string());
+            let detail = format!("{name}: {error}");
+            self.telemetry.tell(&InvariantViolated { invariant: Invariant::ReadModels, detail: &detail });
+        }
+    }
+
+    fn round(&mut self) -> Round {
+        self.gather();
+        let (batches, _) = self.waiting();
+        if batches == 0 {
+            return Round::Idle;
+        }
+        match self.commit() {
+            Ok(()) => self.committed(batches),
+            Err(ProjectorError::Models(error)) if error.kind() == ErrorKind::Corrupt => self.damaged(&error),
+            Err(error) => {
+                self.writer.rollback();
+                self.shared.tell_trouble_of_all(format!("read models cannot be written: {error}"));
+                Round::Failed
+            }
+        }
+    }
+
+    fn waiting(&self) -> (u64, usize) {
+        let each = self.following.values().map(|sale| sale.lane.waiting());
+        each.fold((0, 0), |sum, lane| (sum.0 + lane.0, sum.1 + lane.1))
+    }
+
+    /// Folds what is durable, a batch of each sale in turn, until a transaction is full.
+    fn gather(&mut self) {
+        let mut failed = Vec::new();
+        while self.waiting().1 < self.settings.transaction_rows_max {
+            let mut moved = false;
+            for (sale, following) in self.following.iter_mut().filter(|(_, sale)| sale.is_behind()) {
+                match fold_next(&self.writer, following) {
+                    Ok(more) => moved |= more,
+                    Err(error) => failed.push((*sale, error)),
+                }
+            }
+            for (sale, error) in failed.drain(..) {
+                self.give_up(sale, &error);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn commit(&self) -> Result<(), ProjectorError> {
+        self.writer.begin()?;
+        for sale in self.following.values().filter(|sale| sale.lane.waiting().0 > 0) {
+            sale.lane.write(&self.writer)?;
+        }
+        Ok(self.writer.commit()?)
+    }
+
+    fn committed(&mut self, batches: u64) -> Round {
+        for sale in self.following.values_mut().filter(|sale| sale.lane.waiting().0 > 0) {
+            sale.lane.settle();
+            let position = sale.lane.position();
+            sale.track.apply(position.sequence, position.time_ms);
+            self.shared.see(position);
+        }
+        self.shared.heal_all();
+        if self.writer.unmerged() >= UNMERGED_MAX {
+            self.merge();
+        }
+        let lag = self.shared.lag();
+        let behind = lag.behind_batches;
+        self.telemetry.tell(&ProjectorMoved { batches, lag: Duration::from_millis(lag.lag_ms), behind });
+        if self.following.values().any(Following::is_behind) { Round::Behind } else { Round::CaughtUp }
+    }
+
+    fn merge(&self) {
+        if let Err(error) = self.writer.merge_buyers() {
+            self.shared.tell_trouble_of_all(format!("read models cannot be written: {error}"));
+        }
+    }
+
+    /// Moves the damaged file away, so that the next start begins anew.
+    fn damaged(&self, error: &ModelsError) -> Round {
+        let moved = match set_aside(&self.path) {
+            Ok(path) => format!("{} was moved to {}", self.path.display(), path.display()),
+            Err(other) => format!("{} cannot be moved away: {other}", self.path.display()),
+        };
+        self.shared.tell_trouble_of_all(format!("{error}; {moved}; they are built anew at the next start"));
+        Round::Lost
+    }
+}
+
+/// Folds the next durable batch of a sale; false if the journal does not show it yet.
+fn fold_next(writer: &Writer, sale: &mut Following) -> Result<bool, ProjectorError> {
+    let Some(batch) = sale.reader.next()? else { return Ok(false) };
+    sale.lane.fold(writer, &batch)?;
+    Ok(true)
+}
