@@ -6,9 +6,6 @@
 use api::RequestId;
 use std::cell::Cell;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 thread_local! {
     static CURRENT: Cell<Option<RequestContext>> = const { Cell::new(None) };
@@ -116,29 +113,6 @@ impl fmt::Display for TraceParent {
             self.parent_id,
             u8::from(self.sampled)
         )
-    }
-}
-
-/// A future that is polled inside a request's context.
-#[derive(Debug)]
-pub struct InRequest<F> {
-    context: RequestContext,
-    work: F,
-}
-
-impl<F: Future + Unpin> InRequest<F> {
-    /// Wraps a future.
-    pub const fn new(context: RequestContext, work: F) -> Self {
-        Self { context, work }
-    }
-}
-
-impl<F: Future + Unpin> Future for InRequest<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let current = self.context;
-        current.enter(|| Pin::new(&mut self.work).poll(context))
     }
 }
 

@@ -24,7 +24,7 @@ pub mod log;
 pub mod meters;
 mod process;
 
-pub use context::{InRequest, RequestContext};
+pub use context::RequestContext;
 pub use fact::Fact;
 pub use http::RouteMeter;
 pub use labels::{EffectKind, Invariant, Refused};
