@@ -40,7 +40,6 @@ use world::journal::{Journal, JournalError, Position};
 pub use progress::{Lag, Progress};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 
-
 use progress::Shared;
 use run::{Joining, Message};
 
@@ -119,7 +118,11 @@ impl Projector {
     ///
     /// # Errors
     /// [`ProjectorError::Models`], [`ProjectorError::Thread`].
-    pub fn start(settings: &Settings, data: &DataDir, telemetry: &Telemetry) -> Result<ProjectorHandle, ProjectorError> {
+    pub fn start(
+        settings: &Settings,
+        data: &DataDir,
+        telemetry: &Telemetry,
+    ) -> Result<ProjectorHandle, ProjectorError> {
         let path = data.models();
         let (thread, handle) = run::prepare(settings, &path, telemetry)?;
         let join = std::thread::Builder::new()
@@ -167,7 +170,11 @@ impl ProjectorHandle {
                     track.apply(seen.sequence, seen.time_ms);
                 }
                 track.reopen(end);
-                self.send(Message::Join(Joining { sale, reader, track }));
+                self.send(Message::Join(Joining {
+                    sale,
+                    reader,
+                    track,
+                }));
             }
             Err(error) => self.0.shared.tell_trouble(sale, &error),
         }
@@ -190,7 +197,10 @@ impl ProjectorHandle {
     #[must_use]
     pub fn witness(&self, sale: u32) -> Option<Position> {
         let seen = self.0.shared.seen(sale)?;
-        Some(Position { sequence: seen.sequence, chain: seen.chain })
+        Some(Position {
+            sequence: seen.sequence,
+            chain: seen.chain,
+        })
     }
 
     /// How far the read models are behind, over all sales.
@@ -222,7 +232,9 @@ impl ProjectorHandle {
         self.0.shared.stopping.store(true, Ordering::SeqCst);
         self.0.shared.bell.ring();
         let mut done = self.0.done.clone();
-        let caught_up = tokio::time::timeout(self.0.stop_max, done.wait_for(|done| *done)).await.is_ok();
+        let caught_up = tokio::time::timeout(self.0.stop_max, done.wait_for(|done| *done))
+            .await
+            .is_ok();
         if !caught_up {
             self.0.shared.abandon.store(true, Ordering::SeqCst);
             self.0.shared.bell.ring();
@@ -243,13 +255,25 @@ impl ProjectorHandle {
         };
         let end = journal.position();
         if witness.sequence > end.sequence {
-            return Err(JournalError::Lost { witness, found: end }.into());
+            return Err(JournalError::Lost {
+                witness,
+                found: end,
+            }
+            .into());
         }
         let mut reader = journal.read(witness.sequence - 1)?;
         match reader.next()? {
             Some(batch) if batch.position() == witness => Ok(reader),
-            Some(batch) => Err(JournalError::Lost { witness, found: batch.position() }.into()),
-            None => Err(JournalError::Lost { witness, found: end }.into()),
+            Some(batch) => Err(JournalError::Lost {
+                witness,
+                found: batch.position(),
+            }
+            .into()),
+            None => Err(JournalError::Lost {
+                witness,
+                found: end,
+            }
+            .into()),
         }
     }
 }

@@ -3,8 +3,12 @@
 //! Each answer comes from one moment of the read models, and says which. All functions block.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use api::order::{Order, OrderEvent, OrderEvents, OrderLine, OrderPage, OrderQuery, Payment, PaymentState, ReadModel, SalePosition};
+use api::order::{
+    Order, OrderEvent, OrderEvents, OrderLine, OrderPage, OrderQuery, Payment, PaymentState,
+    ReadModel, SalePosition,
+};
 use api::plan::Window;
 use api::refund::Refund;
 use api::sale::{OrderCounts, SalePage, SaleQuery, SaleSummary};
@@ -12,7 +16,8 @@ use api::{Code, Currency, OrderId, Position, PriceText, Problem, RefundId, SaleI
 use commerce::book::ChargeView;
 use ledger::UnitPrice;
 use storage::models::{
-    EventRow, ModelsError, OrderFilter, OrderKey, OrderRow, PositionRow, RefundRow, SaleFilter, SaleRow, View,
+    EventRow, ModelsError, OrderFilter, OrderKey, OrderRow, PositionRow, RefundRow, SaleFilter,
+    SaleRow, View,
 };
 
 use super::ProjectorHandle;
@@ -46,7 +51,11 @@ impl<'a> Sight<'a> {
 ///
 /// # Errors
 /// `TG-1002` for a cursor that is none; `TG-5001` when the read models cannot be read.
-pub fn orders(handle: &ProjectorHandle, query: &OrderQuery, sight: Sight<'_>) -> Result<OrderPage, Problem> {
+pub fn orders(
+    handle: &ProjectorHandle,
+    query: &OrderQuery,
+    sight: Sight<'_>,
+) -> Result<OrderPage, Problem> {
     let behind = query.cursor.as_deref().map(order_cursor).transpose()?;
     let asked = query.sale_id.map(|sale| [sale.get()]);
     let sales = match &asked {
@@ -78,10 +87,17 @@ fn page(
     for row in &found.rows {
         sales.learn(view, row)?;
     }
-    let shown: Vec<u32> = sales.currencies.keys().copied().chain(asked.into_iter().flatten()).collect();
+    let shown: Vec<u32> = sales
+        .currencies
+        .keys()
+        .copied()
+        .chain(asked.into_iter().flatten())
+        .collect();
     Ok(OrderPage {
         orders: found.rows.iter().map(|row| sales.order(row)).collect(),
-        next_cursor: found.next.map(|key| wire::order_id(key.sale, key.number).to_string().into()),
+        next_cursor: found
+            .next
+            .map(|key| wire::order_id(key.sale, key.number).to_string().into()),
         read_model: freshness(handle, view, shown)?,
     })
 }
@@ -95,11 +111,19 @@ pub fn events(handle: &ProjectorHandle, order: OrderId) -> Result<Option<OrderEv
     history(handle, &view, order).map_err(unreadable)
 }
 
-fn history(handle: &ProjectorHandle, view: &View, order: OrderId) -> Result<Option<OrderEvents>, ModelsError> {
+fn history(
+    handle: &ProjectorHandle,
+    view: &View,
+    order: OrderId,
+) -> Result<Option<OrderEvents>, ModelsError> {
     let sale = order.sale().get();
-    let Ok(number) = u32::try_from(order.number()) else { return Ok(None) };
+    let Ok(number) = u32::try_from(order.number()) else {
+        return Ok(None);
+    };
     let key = OrderKey { sale, number };
-    let Some(row) = view.order(key)? else { return Ok(None) };
+    let Some(row) = view.order(key)? else {
+        return Ok(None);
+    };
     let rows = std::iter::once(first_event(&row)).chain(view.events(key)?);
     Ok(Some(OrderEvents {
         events: rows.map(event).collect::<Result<_, _>>()?,
@@ -111,7 +135,11 @@ fn history(handle: &ProjectorHandle, view: &View, order: OrderId) -> Result<Opti
 ///
 /// # Errors
 /// `TG-1002` for a cursor that is none; `TG-5001` when the read models cannot be read.
-pub fn sales(handle: &ProjectorHandle, query: &SaleQuery, sight: Sight<'_>) -> Result<SalePage, Problem> {
+pub fn sales(
+    handle: &ProjectorHandle,
+    query: &SaleQuery,
+    sight: Sight<'_>,
+) -> Result<SalePage, Problem> {
     let behind = query.cursor.as_deref().map(sale_cursor).transpose()?;
     let filter = SaleFilter {
         sales: sight.sales(),
@@ -124,8 +152,14 @@ pub fn sales(handle: &ProjectorHandle, query: &SaleQuery, sight: Sight<'_>) -> R
         let found = view.sales(&filter)?;
         Ok::<_, ModelsError>(SalePage {
             sales: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
-            next_cursor: found.next.map(|sale| wire::sale_id(sale).to_string().into()),
-            read_model: freshness(handle, &view, found.rows.iter().map(|row| row.sale).collect())?,
+            next_cursor: found
+                .next
+                .map(|sale| wire::sale_id(sale).to_string().into()),
+            read_model: freshness(
+                handle,
+                &view,
+                found.rows.iter().map(|row| row.sale).collect(),
+            )?,
         })
     };
     page().map_err(unreadable)
@@ -133,7 +167,12 @@ pub fn sales(handle: &ProjectorHandle, query: &SaleQuery, sight: Sight<'_>) -> R
 
 fn order_cursor(cursor: &str) -> Result<OrderKey, Problem> {
     let id: Option<OrderId> = cursor.parse().ok();
-    let key = id.and_then(|id| Some(OrderKey { sale: id.sale().get(), number: u32::try_from(id.number()).ok()? }));
+    let key = id.and_then(|id| {
+        Some(OrderKey {
+            sale: id.sale().get(),
+            number: u32::try_from(id.number()).ok()?,
+        })
+    });
     key.ok_or_else(no_cursor)
 }
 
@@ -152,7 +191,11 @@ fn unreadable(_: ModelsError) -> Problem {
 }
 
 /// How fresh an answer is that speaks of these sales.
-fn freshness(handle: &ProjectorHandle, view: &View, mut sales: Vec<u32>) -> Result<ReadModel, ModelsError> {
+fn freshness(
+    handle: &ProjectorHandle,
+    view: &View,
+    mut sales: Vec<u32>,
+) -> Result<ReadModel, ModelsError> {
     sales.sort_unstable();
     sales.dedup();
     let mut positions = Vec::new();
@@ -160,11 +203,18 @@ fn freshness(handle: &ProjectorHandle, view: &View, mut sales: Vec<u32>) -> Resu
         positions.extend(view.position(sale)?.map(position));
     }
     let lag = handle.lag();
-    Ok(ReadModel { positions, lag_ms: lag.lag_ms, behind_batches: lag.behind_batches })
+    Ok(ReadModel {
+        positions,
+        lag_ms: lag.lag_ms,
+        behind_batches: lag.behind_batches,
+    })
 }
 
 fn position(row: PositionRow) -> SalePosition {
-    SalePosition { sale_id: wire::sale_id(row.sale), position: Position::new(row.sequence, &row.chain) }
+    SalePosition {
+        sale_id: wire::sale_id(row.sale),
+        position: Position::new(row.sequence, &row.chain),
+    }
 }
 
 /// What orders need from the rows of their sales.
@@ -177,14 +227,14 @@ struct Sales {
 impl Sales {
     fn learn(&mut self, view: &View, row: &OrderRow) -> Result<(), ModelsError> {
         let sale = row.key.sale;
-        if !self.currencies.contains_key(&sale) {
+        if let Entry::Vacant(place) = self.currencies.entry(sale) {
             let found = view.sale(sale)?.ok_or_else(|| missing("sale", sale))?;
-            self.currencies.insert(sale, found.currency);
+            place.insert(found.currency);
         }
         for line in &row.lines {
-            if !self.skus.contains_key(&(sale, line.sku)) {
-                let code = view.sku(sale, line.sku)?.ok_or_else(|| missing("SKU", line.sku))?;
-                self.skus.insert((sale, line.sku), code);
+            if let Entry::Vacant(place) = self.skus.entry((sale, line.sku)) {
+                let code = view.sku(sale, line.sku)?;
+                place.insert(code.ok_or_else(|| missing("SKU", line.sku))?);
             }
         }
         Ok(())
@@ -194,7 +244,10 @@ impl Sales {
         let OrderKey { sale, number } = row.key;
         let code = self.currencies.get(&sale).map_or("", |code| code);
         let state = value(ORDER_STATES, row.state).unwrap_or(api::order::OrderState::Expired);
-        let waits = matches!(state, api::order::OrderState::Held | api::order::OrderState::Paying);
+        let waits = matches!(
+            state,
+            api::order::OrderState::Held | api::order::OrderState::Paying
+        );
         let deadline = row.placed_ms.saturating_add(row.hold_ms.into());
         Order {
             id: wire::order_id(sale, number),
@@ -211,7 +264,12 @@ impl Sales {
             placed_at: Time::from_ms(row.placed_ms),
             hold_expires_at: waits.then(|| Time::from_ms(deadline)),
             payment: payment(row),
-            refunds: row.refunds.iter().zip(1_u16..).map(|(refund, nth)| refund_of(row.key, nth, refund)).collect(),
+            refunds: row
+                .refunds
+                .iter()
+                .zip(1_u16..)
+                .map(|(refund, nth)| refund_of(row.key, nth, refund))
+                .collect(),
         }
     }
 
@@ -219,10 +277,17 @@ impl Sales {
         let currency = ledger::Currency::new(currency);
         let line = |(line, at): (&storage::models::LineRow, u16)| OrderLine {
             line: at,
-            sku: self.skus.get(&(row.key.sale, line.sku)).cloned().unwrap_or_default(),
+            sku: self
+                .skus
+                .get(&(row.key.sale, line.sku))
+                .cloned()
+                .unwrap_or_default(),
             quantity: line.units,
             price: price(line.price),
-            total_minor: currency.and_then(|of| UnitPrice(line.price).times(line.units, of)).unwrap_or_default().0,
+            total_minor: currency
+                .and_then(|of| UnitPrice(line.price).times(line.units, of))
+                .unwrap_or_default()
+                .0,
             returned_quantity: line.returned,
         };
         row.lines.iter().zip(0_u16..).map(line).collect()
@@ -234,7 +299,8 @@ fn missing(what: &str, number: u32) -> ModelsError {
 }
 
 fn currency(code: &str) -> Currency {
-    code.parse().unwrap_or_else(|_| unreachable!("the read models are written from a book"))
+    code.parse()
+        .unwrap_or_else(|_| unreachable!("the read models are written from a book"))
 }
 
 fn price(price: i64) -> PriceText {
@@ -250,12 +316,18 @@ fn payment(row: &OrderRow) -> Option<Payment> {
         ChargeView::Captured => PaymentState::Captured,
         ChargeView::Elsewhere => PaymentState::External,
     };
-    Some(Payment { id: wire::payment_id(row.key.sale, row.key.number, row.attempt), state })
+    Some(Payment {
+        id: wire::payment_id(row.key.sale, row.key.number, row.attempt),
+        state,
+    })
 }
 
 fn refund_of(order: OrderKey, number: u16, row: &RefundRow) -> Refund {
     Refund {
-        id: RefundId { order: wire::order_id(order.sale, order.number), number },
+        id: RefundId {
+            order: wire::order_id(order.sale, order.number),
+            number,
+        },
         amount_minor: row.amount,
         state: value(REFUND_STATES, row.state).unwrap_or(api::refund::RefundState::Pending),
         automatic: row.automatic,
@@ -268,7 +340,8 @@ fn event(row: EventRow) -> Result<OrderEvent, ModelsError> {
     Ok(OrderEvent {
         sequence: row.sequence,
         at: Time::from_ms(row.at_ms),
-        event: kind.ok_or_else(|| ModelsError::Damaged(format!("there is no event {}", row.kind)))?,
+        event: kind
+            .ok_or_else(|| ModelsError::Damaged(format!("there is no event {}", row.kind)))?,
         amount_minor: row.amount,
         units: row.units,
         reference: row.reference,
@@ -280,9 +353,13 @@ fn summary(row: &SaleRow) -> Result<SaleSummary, ModelsError> {
     Ok(SaleSummary {
         id: wire::sale_id(row.sale),
         name: row.title.clone(),
-        state: state.ok_or_else(|| ModelsError::Damaged(format!("there is no state {}", row.state)))?,
+        state: state
+            .ok_or_else(|| ModelsError::Damaged(format!("there is no state {}", row.state)))?,
         currency: currency(&row.currency),
-        window: Window { opens_at: row.opens_ms.map(Time::from_ms), closes_at: row.closes_ms.map(Time::from_ms) },
+        window: Window {
+            opens_at: row.opens_ms.map(Time::from_ms),
+            closes_at: row.closes_ms.map(Time::from_ms),
+        },
         sku_count: row.skus,
         stocked_count: row.stocked,
         available_count: row.available,

@@ -59,6 +59,8 @@ impl Changes {
                 Change::Changed(row) => writer.update_order(row)?,
             }
         }
-        self.events.iter().try_for_each(|event| writer.insert_event(event))
+        self.events
+            .iter()
+            .try_for_each(|event| writer.insert_event(event))
     }
 }

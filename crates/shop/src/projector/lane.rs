@@ -26,12 +26,21 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Goes on where the read models stand.
-    pub(super) fn load(writer: &Writer, sale: u32, position: Option<PositionRow>) -> Result<Self, ProjectorError> {
+    pub(super) fn load(
+        writer: &Writer,
+        sale: u32,
+        position: Option<PositionRow>,
+    ) -> Result<Self, ProjectorError> {
         Ok(Self {
             sale,
             shelf: Shelf::load(writer, sale)?,
             changes: Changes::default(),
-            position: position.unwrap_or(PositionRow { sale, sequence: 0, chain: [0; 32], time_ms: 0 }),
+            position: position.unwrap_or(PositionRow {
+                sale,
+                sequence: 0,
+                chain: [0; 32],
+                time_ms: 0,
+            }),
             batches: 0,
         })
     }
@@ -61,7 +70,12 @@ impl Lane {
         while let Some(entry) = records.read::<Entry>().map_err(read)? {
             self.entry(writer, Moment { sequence, time_ms }, &entry)?;
         }
-        self.position = PositionRow { sale: self.sale, sequence, chain: batch.chain, time_ms };
+        self.position = PositionRow {
+            sale: self.sale,
+            sequence,
+            chain: batch.chain,
+            time_ms,
+        };
         self.batches += 1;
         Ok(())
     }
@@ -82,7 +96,10 @@ impl Lane {
     }
 
     fn entry(&mut self, writer: &Writer, at: Moment, entry: &Entry) -> Result<(), ProjectorError> {
-        let misfit = |detail| ProjectorError::Misfit { sequence: at.sequence, detail };
+        let misfit = |detail| ProjectorError::Misfit {
+            sequence: at.sequence,
+            detail,
+        };
         match entry {
             Entry::Created { plan, .. } => self.shelf.create(plan, at.time_ms).map_err(misfit),
             Entry::Altered { patch, .. } => self.shelf.alter(patch).map_err(misfit),
@@ -90,9 +107,13 @@ impl Lane {
                 self.shelf.turn(*to);
                 Ok(())
             }
-            Entry::StockAdded { sku, units, .. } => self.shelf.bring_in(*sku, units.0.into()).map_err(misfit),
+            Entry::StockAdded { sku, units, .. } => {
+                self.shelf.bring_in(*sku, units.0.into()).map_err(misfit)
+            }
             Entry::WrittenOff { sku, units, .. } => {
-                let gone = self.shelf.shift(*sku, units.0.into(), Spot::Available, Spot::WrittenOff);
+                let gone =
+                    self.shelf
+                        .shift(*sku, units.0.into(), Spot::Available, Spot::WrittenOff);
                 gone.map_err(misfit)
             }
             Entry::Placed(placed) => {
@@ -100,16 +121,21 @@ impl Lane {
                 self.changes.add(row);
                 Ok(())
             }
-            Entry::Expired { orders } => {
-                orders.iter().try_for_each(|&order| self.order(writer, at, order, |folding| folding.expired()))
-            }
+            Entry::Expired { orders } => orders
+                .iter()
+                .try_for_each(|&order| self.order(writer, at, order, |folding| folding.expired())),
             Entry::Noted { .. } => Ok(()),
             _ => self.order_entry(writer, at, entry),
         }
     }
 
     /// An entry about one order that exists.
-    fn order_entry(&mut self, writer: &Writer, at: Moment, entry: &Entry) -> Result<(), ProjectorError> {
+    fn order_entry(
+        &mut self,
+        writer: &Writer,
+        at: Moment,
+        entry: &Entry,
+    ) -> Result<(), ProjectorError> {
         let order = match entry {
             Entry::PayBegun { order, .. }
             | Entry::Captured { order, .. }
@@ -134,11 +160,22 @@ impl Lane {
         number: u32,
         fold: impl FnOnce(&mut Folding<'_>) -> Result<(), String>,
     ) -> Result<(), ProjectorError> {
-        let misfit = |detail| ProjectorError::Misfit { sequence: at.sequence, detail };
-        let key = OrderKey { sale: self.sale, number };
+        let misfit = |detail| ProjectorError::Misfit {
+            sequence: at.sequence,
+            detail,
+        };
+        let key = OrderKey {
+            sale: self.sale,
+            number,
+        };
         let found = self.changes.order(writer, key)?;
         let (row, events) = found.ok_or_else(|| misfit(format!("there is no order {number}")))?;
-        let mut folding = Folding { row, events, shelf: &mut self.shelf, at };
+        let mut folding = Folding {
+            row,
+            events,
+            shelf: &mut self.shelf,
+            at,
+        };
         fold(&mut folding).map_err(|detail| misfit(format!("order {number}: {detail}")))?;
         folding.settle();
         Ok(())
@@ -147,17 +184,28 @@ impl Lane {
 
 fn fold_order(order: &mut Folding<'_>, entry: &Entry) -> Result<(), String> {
     match entry {
-        Entry::PayBegun { attempt, amount, .. } => order.pay_begun(*attempt, amount.0),
-        Entry::Captured { attempt, amount, fate, .. } => return order.captured(*attempt, amount.0, *fate),
+        Entry::PayBegun {
+            attempt, amount, ..
+        } => order.pay_begun(*attempt, amount.0),
+        Entry::Captured {
+            attempt,
+            amount,
+            fate,
+            ..
+        } => return order.captured(*attempt, amount.0, *fate),
         Entry::ChargeFailed { attempt, .. } => order.charge_failed(*attempt),
         Entry::ChargeUnknown { attempt, .. } => order.charge_unknown(*attempt),
         Entry::Cancelled { refund, .. } => return order.cancelled(refund.as_ref()),
         Entry::RefundBegun { refund, .. } => return order.refund_begun(refund),
         Entry::Refunded { number, .. } => return order.refunded(*number),
         Entry::RefundFailed { number, again, .. } => return order.refund_failed(*number, *again),
-        Entry::ChargedBack { amount, reference, .. } => order.charged_back(amount.0, reference),
+        Entry::ChargedBack {
+            amount, reference, ..
+        } => order.charged_back(amount.0, reference),
         Entry::Shipped { .. } => return order.moved_on(Phase::Shipped, OrderEventKind::Shipped),
-        Entry::Delivered { .. } => return order.moved_on(Phase::Delivered, OrderEventKind::Delivered),
+        Entry::Delivered { .. } => {
+            return order.moved_on(Phase::Delivered, OrderEventKind::Delivered);
+        }
         _ => {}
     }
     Ok(())

@@ -43,14 +43,21 @@ pub(super) fn placed(shelf: &mut Shelf, at: Moment, placed: &Placed) -> Result<O
         returned: 0,
     });
     let mut row = OrderRow {
-        key: OrderKey { sale: shelf.sale.sale, number: placed.order },
+        key: OrderKey {
+            sale: shelf.sale.sale,
+            number: placed.order,
+        },
         buyer: placed.buyer().map(|buyer| (&**buyer).into()),
         state: 0,
         phase: number(PHASES, &phase),
         charge: number(CHARGES, &charge),
         attempt: 0,
         total: placed.total.0,
-        captured: if charge == ChargeView::Elsewhere { placed.total.0 } else { 0 },
+        captured: if charge == ChargeView::Elsewhere {
+            placed.total.0
+        } else {
+            0
+        },
         refunded: 0,
         refund_pending: 0,
         charged_back: 0,
@@ -119,8 +126,16 @@ impl Folding<'_> {
 
     pub(super) fn captured(&mut self, attempt: u16, amount: i64, fate: Fate) -> Result<(), String> {
         self.row.captured += amount;
-        let Fate::GoesBack { refund, amount: back } = fate else {
-            let from = if fate == Fate::Kept { Spot::Held } else { Spot::Available };
+        let Fate::GoesBack {
+            refund,
+            amount: back,
+        } = fate
+        else {
+            let from = if fate == Fate::Kept {
+                Spot::Held
+            } else {
+                Spot::Available
+            };
             self.shift_lines(from, Spot::Sold)?;
             self.set_phase(Phase::Paid)?;
             self.set_charge(ChargeView::Captured);
@@ -131,7 +146,12 @@ impl Folding<'_> {
             self.set_charge(ChargeView::Failed);
         }
         self.payment_event(OrderEventKind::PaymentReturned, attempt, Some(amount));
-        let row = RefundRow { amount: back.0, state: 0, automatic: true, restocked: 0 };
+        let row = RefundRow {
+            amount: back.0,
+            state: 0,
+            automatic: true,
+            restocked: 0,
+        };
         self.push_refund(refund, row)
     }
 
@@ -162,8 +182,12 @@ impl Folding<'_> {
             if let Some(refund) = refund {
                 self.refund_begun(refund)?;
             }
-            let left: Vec<(u16, u32)> = (0..).zip(&self.row.lines).map(|(at, line)| (at, line.units - line.returned)).collect();
-            left.into_iter().try_for_each(|(line, units)| self.take_back(line, units, true))?;
+            let left: Vec<(u16, u32)> = (0..)
+                .zip(&self.row.lines)
+                .map(|(at, line)| (at, line.units - line.returned))
+                .collect();
+            left.into_iter()
+                .try_for_each(|(line, units)| self.take_back(line, units, true))?;
         }
         self.set_phase(Phase::Cancelled)
     }
@@ -198,22 +222,39 @@ impl Folding<'_> {
     }
 
     /// A refused refund; an automatic one is begun once more as `again`.
-    pub(super) fn refund_failed(&mut self, number: u16, again: Option<Again>) -> Result<(), String> {
+    pub(super) fn refund_failed(
+        &mut self,
+        number: u16,
+        again: Option<Again>,
+    ) -> Result<(), String> {
         let (_, amount) = self.end_refund(number, RefundState::Failed)?;
         self.row.refund_pending -= amount;
         self.refund_event(OrderEventKind::RefundFailed, number, amount);
-        let refused = self.row.refunds.get(usize::from(number).wrapping_sub(1)).copied();
+        let refused = self
+            .row
+            .refunds
+            .get(usize::from(number).wrapping_sub(1))
+            .copied();
         match (again, refused) {
-            (Some(next), Some(refused)) => {
-                self.push_refund(next.number, RefundRow { amount: next.amount.0, ..refused })
-            }
+            (Some(next), Some(refused)) => self.push_refund(
+                next.number,
+                RefundRow {
+                    amount: next.amount.0,
+                    ..refused
+                },
+            ),
             _ => Ok(()),
         }
     }
 
     pub(super) fn charged_back(&mut self, amount: i64, reference: &str) {
         self.row.charged_back += amount;
-        self.event(OrderEventKind::ChargedBack, Some(amount), None, Some(reference.into()));
+        self.event(
+            OrderEventKind::ChargedBack,
+            Some(amount),
+            None,
+            Some(reference.into()),
+        );
     }
 
     pub(super) fn moved_on(&mut self, phase: Phase, kind: OrderEventKind) -> Result<(), String> {
@@ -227,11 +268,20 @@ impl Folding<'_> {
     }
 
     fn take_back(&mut self, line: u16, units: u32, restocked: bool) -> Result<(), String> {
-        let found = self.row.lines.get_mut(usize::from(line)).ok_or("no such line")?;
-        let returned = found.returned.checked_add(units).filter(|&sum| sum <= found.units);
+        let found = self
+            .row
+            .lines
+            .get_mut(usize::from(line))
+            .ok_or("no such line")?;
+        let returned = found
+            .returned
+            .checked_add(units)
+            .filter(|&sum| sum <= found.units);
         found.returned = returned.ok_or("more units come back than were sold")?;
         match restocked {
-            true => self.shelf.shift(found.sku, units.into(), Spot::Sold, Spot::Available),
+            true => self
+                .shelf
+                .shift(found.sku, units.into(), Spot::Sold, Spot::Available),
             false => Ok(()),
         }
     }
@@ -241,7 +291,10 @@ impl Folding<'_> {
             return Err(format!("refund {number} is not the next"));
         }
         let pending = super::words::number(REFUND_STATES, &RefundState::Pending);
-        self.row.refunds.push(RefundRow { state: pending, ..row });
+        self.row.refunds.push(RefundRow {
+            state: pending,
+            ..row
+        });
         self.row.refund_pending += row.amount;
         self.refund_event(OrderEventKind::RefundStarted, number, row.amount);
         Ok(())
@@ -249,7 +302,9 @@ impl Folding<'_> {
 
     /// Ends a refund; says how it stood and how much it is.
     fn end_refund(&mut self, number: u16, to: RefundState) -> Result<(RefundState, i64), String> {
-        let found = usize::from(number).checked_sub(1).and_then(|at| self.row.refunds.get_mut(at));
+        let found = usize::from(number)
+            .checked_sub(1)
+            .and_then(|at| self.row.refunds.get_mut(at));
         let found = found.ok_or_else(|| format!("there is no refund {number}"))?;
         let was = value(REFUND_STATES, found.state).ok_or("a refund without a state")?;
         found.state = super::words::number(REFUND_STATES, &to);
@@ -258,7 +313,9 @@ impl Folding<'_> {
 
     fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
         let lines = &self.row.lines;
-        lines.iter().try_for_each(|line| self.shelf.shift(line.sku, line.units.into(), from, to))
+        lines
+            .iter()
+            .try_for_each(|line| self.shelf.shift(line.sku, line.units.into(), from, to))
     }
 
     fn phase(&self) -> Result<Phase, String> {
@@ -268,7 +325,9 @@ impl Folding<'_> {
     fn set_phase(&mut self, to: Phase) -> Result<(), String> {
         let from = self.phase()?;
         let count = orders_in(&mut self.shelf.sale, from);
-        *count = count.checked_sub(1).ok_or_else(|| format!("no order is counted as {from:?}"))?;
+        *count = count
+            .checked_sub(1)
+            .ok_or_else(|| format!("no order is counted as {from:?}"))?;
         *orders_in(&mut self.shelf.sale, to) += 1;
         self.row.phase = number(PHASES, &to);
         Ok(())
@@ -279,7 +338,10 @@ impl Folding<'_> {
     }
 
     fn is_charging(&self) -> bool {
-        matches!(value(CHARGES, self.row.charge), Some(ChargeView::Charging | ChargeView::Unknown))
+        matches!(
+            value(CHARGES, self.row.charge),
+            Some(ChargeView::Charging | ChargeView::Unknown)
+        )
     }
 
     fn payment_event(&mut self, kind: OrderEventKind, attempt: u16, amount: Option<i64>) {
@@ -290,7 +352,11 @@ impl Folding<'_> {
 
     fn refund_event(&mut self, kind: OrderEventKind, refund: u16, amount: i64) {
         let order = wire::order_id(self.row.key.sale, self.row.key.number);
-        let reference = RefundId { order, number: refund }.to_string();
+        let reference = RefundId {
+            order,
+            number: refund,
+        }
+        .to_string();
         self.event(kind, Some(amount), None, Some(reference.into()));
     }
 
@@ -299,7 +365,13 @@ impl Folding<'_> {
         self.event(kind, None, Some(units), None);
     }
 
-    fn event(&mut self, kind: OrderEventKind, amount: Option<i64>, units: Option<u32>, reference: Option<Box<str>>) {
+    fn event(
+        &mut self,
+        kind: OrderEventKind,
+        amount: Option<i64>,
+        units: Option<u32>,
+        reference: Option<Box<str>>,
+    ) {
         self.events.push(EventRow {
             order: self.row.key,
             number: self.row.events,

@@ -34,7 +34,10 @@ impl Progress {
     /// projector only when it sleeps.
     pub fn publish(&self, sequence: u64, time_ms: u64) {
         self.track.published_ms.store(time_ms, Ordering::Relaxed);
-        let _ = self.track.begun_ms.compare_exchange(0, time_ms, Ordering::Relaxed, Ordering::Relaxed);
+        let _ =
+            self.track
+                .begun_ms
+                .compare_exchange(0, time_ms, Ordering::Relaxed, Ordering::Relaxed);
         self.track.published.store(sequence, Ordering::SeqCst);
         self.shared.bell.ring();
     }
@@ -63,17 +66,15 @@ impl Track {
         self.published.store(end, Ordering::SeqCst);
     }
 
-    pub(super) fn is_behind(&self) -> bool {
-        self.published() > self.applied.load(Ordering::SeqCst)
-    }
-
     pub(super) fn apply(&self, sequence: u64, time_ms: u64) {
         self.applied.store(sequence, Ordering::SeqCst);
         self.applied_ms.store(time_ms, Ordering::Relaxed);
     }
 
     fn lag(&self) -> Lag {
-        let behind = self.published().saturating_sub(self.applied.load(Ordering::SeqCst));
+        let behind = self
+            .published()
+            .saturating_sub(self.applied.load(Ordering::SeqCst));
         if behind == 0 {
             return Lag::default();
         }
@@ -82,7 +83,10 @@ impl Track {
             applied => applied,
         };
         let to = self.published_ms.load(Ordering::Relaxed);
-        Lag { behind_batches: behind, lag_ms: to.saturating_sub(from) }
+        Lag {
+            behind_batches: behind,
+            lag_ms: to.saturating_sub(from),
+        }
     }
 }
 
@@ -158,15 +162,21 @@ impl Shared {
     }
 
     pub(super) fn lag(&self) -> Lag {
-        lock(&self.tracks).values().map(|track| track.lag()).fold(Lag::default(), |sum, lag| Lag {
-            behind_batches: sum.behind_batches + lag.behind_batches,
-            lag_ms: sum.lag_ms.max(lag.lag_ms),
-        })
+        lock(&self.tracks)
+            .values()
+            .map(|track| track.lag())
+            .fold(Lag::default(), |sum, lag| Lag {
+                behind_batches: sum.behind_batches + lag.behind_batches,
+                lag_ms: sum.lag_ms.max(lag.lag_ms),
+            })
     }
 
     pub(super) fn tell_trouble(&self, sale: u32, error: &super::ProjectorError) {
         let sale_id = crate::wire::sale_id(sale);
-        lock(&self.troubles).insert(Some(sale), format!("read models of {sale_id} do not follow: {error}"));
+        lock(&self.troubles).insert(
+            Some(sale),
+            format!("read models of {sale_id} do not follow: {error}"),
+        );
     }
 
     pub(super) fn tell_trouble_of_all(&self, trouble: String) {

@@ -51,13 +51,26 @@ pub fn rebuild(
     for &sale in &sales {
         let begun = at;
         let dir = data.sale(sale.into());
-        rebuild_sale(disk, &dir, &writer, (sale, settings.transaction_rows_max), &mut at, progress)?;
+        rebuild_sale(
+            disk,
+            &dir,
+            &writer,
+            (sale, settings.transaction_rows_max),
+            &mut at,
+            progress,
+        )?;
         // Room at the end of a journal that holds no batch is done, too.
         at.bytes = begun.bytes + journal_bytes(&**disk, &dir);
     }
     writer.finish()?;
-    progress(Rebuilding { bytes: at.bytes_total, ..at });
-    Ok(Rebuilt { sales: sales.len() as u64, batches: at.batches })
+    progress(Rebuilding {
+        bytes: at.bytes_total,
+        ..at
+    });
+    Ok(Rebuilt {
+        sales: sales.len() as u64,
+        batches: at.batches,
+    })
 }
 
 fn rebuild_sale(
@@ -94,15 +107,26 @@ fn rebuild_sale(
 /// Numbers of all sales that have a journal.
 pub(crate) fn sales(disk: &Arc<dyn Disk>, data: &DataDir) -> Result<Vec<u32>, ProjectorError> {
     let numbers = data.sale_numbers(&**disk)?;
-    Ok(numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect())
+    Ok(numbers
+        .into_iter()
+        .filter_map(|number| u32::try_from(number).ok())
+        .collect())
 }
 
 /// Bytes of the files in a journal's directory and its archive; what cannot be seen counts nothing.
 pub(crate) fn journal_bytes(disk: &dyn Disk, dir: &Path) -> u64 {
-    let length = |path: &Path| disk.open(path, world::disk::Access::Read).and_then(|file| file.len()).unwrap_or(0);
+    let length = |path: &Path| {
+        disk.open(path, world::disk::Access::Read)
+            .and_then(|file| file.len())
+            .unwrap_or(0)
+    };
     let in_dir = |dir: &Path| {
         let names = disk.list(dir).unwrap_or_default();
-        names.iter().filter(|name| name.ends_with(".journal")).map(|name| length(&dir.join(name))).sum::<u64>()
+        names
+            .iter()
+            .filter(|name| name.ends_with(".journal"))
+            .map(|name| length(&dir.join(name)))
+            .sum::<u64>()
     };
     in_dir(dir) + in_dir(&dir.join("archive"))
 }

@@ -46,7 +46,9 @@ pub(super) struct Joining {
 
 impl std::fmt::Debug for Joining {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Joining").field("sale", &self.sale).finish_non_exhaustive()
+        f.debug_struct("Joining")
+            .field("sale", &self.sale)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,7 +84,10 @@ pub(super) fn prepare(
 ) -> Result<(Thread, ProjectorHandle), ProjectorError> {
     let (writer, aside) = Writer::open(path, settings.cache_kib)?;
     let shared = Arc::new(Shared::default());
-    writer.positions()?.into_iter().for_each(|position| shared.see(position));
+    writer
+        .positions()?
+        .into_iter()
+        .for_each(|position| shared.see(position));
     let (messages, inbox) = mpsc::channel();
     let (done, finished) = watch::channel(false);
     let thread = Thread {
@@ -162,8 +167,13 @@ impl Thread {
             self.merge();
         }
         self.shared.bell.wait(IDLE, || {
-            let flags = [&self.shared.mail, &self.shared.stopping, &self.shared.abandon];
-            flags.iter().any(|flag| flag.load(Ordering::SeqCst)) || self.following.values().any(Following::is_behind)
+            let flags = [
+                &self.shared.mail,
+                &self.shared.stopping,
+                &self.shared.abandon,
+            ];
+            flags.iter().any(|flag| flag.load(Ordering::SeqCst))
+                || self.following.values().any(Following::is_behind)
         });
     }
 
@@ -182,10 +192,21 @@ impl Thread {
     }
 
     fn join(&mut self, joining: Joining) {
-        let Joining { sale, reader, track } = joining;
+        let Joining {
+            sale,
+            reader,
+            track,
+        } = joining;
         match Lane::load(&self.writer, sale, self.shared.seen(sale)) {
             Ok(lane) => {
-                self.following.insert(sale, Following { lane, reader, track });
+                self.following.insert(
+                    sale,
+                    Following {
+                        lane,
+                        reader,
+                        track,
+                    },
+                );
             }
             Err(error) => self.give_up(sale, &error),
         }
@@ -198,7 +219,10 @@ impl Thread {
         if let ProjectorError::Misfit { .. } = error {
             let name = SaleId::new(sale).map_or_else(|| sale.to_string(), |id| id.to_string());
             let detail = format!("{name}: {error}");
-            self.telemetry.tell(&InvariantViolated { invariant: Invariant::ReadModels, detail: &detail });
+            self.telemetry.tell(&InvariantViolated {
+                invariant: Invariant::ReadModels,
+                detail: &detail,
+            });
         }
     }
 
@@ -210,10 +234,13 @@ impl Thread {
         }
         match self.commit() {
             Ok(()) => self.committed(batches),
-            Err(ProjectorError::Models(error)) if error.kind() == ErrorKind::Corrupt => self.damaged(&error),
+            Err(ProjectorError::Models(error)) if error.kind() == ErrorKind::Corrupt => {
+                self.damaged(&error)
+            }
             Err(error) => {
                 self.writer.rollback();
-                self.shared.tell_trouble_of_all(format!("read models cannot be written: {error}"));
+                self.shared
+                    .tell_trouble_of_all(format!("read models cannot be written: {error}"));
                 Round::Failed
             }
         }
@@ -229,7 +256,11 @@ impl Thread {
         let mut failed = Vec::new();
         while self.waiting().1 < self.settings.transaction_rows_max {
             let mut moved = false;
-            for (sale, following) in self.following.iter_mut().filter(|(_, sale)| sale.is_behind()) {
+            for (sale, following) in self
+                .following
+                .iter_mut()
+                .filter(|(_, sale)| sale.is_behind())
+            {
                 match fold_next(&self.writer, following) {
                     Ok(more) => moved |= more,
                     Err(error) => failed.push((*sale, error)),
@@ -246,14 +277,22 @@ impl Thread {
 
     fn commit(&self) -> Result<(), ProjectorError> {
         self.writer.begin()?;
-        for sale in self.following.values().filter(|sale| sale.lane.waiting().0 > 0) {
+        for sale in self
+            .following
+            .values()
+            .filter(|sale| sale.lane.waiting().0 > 0)
+        {
             sale.lane.write(&self.writer)?;
         }
         Ok(self.writer.commit()?)
     }
 
     fn committed(&mut self, batches: u64) -> Round {
-        for sale in self.following.values_mut().filter(|sale| sale.lane.waiting().0 > 0) {
+        for sale in self
+            .following
+            .values_mut()
+            .filter(|sale| sale.lane.waiting().0 > 0)
+        {
             sale.lane.settle();
             let position = sale.lane.position();
             sale.track.apply(position.sequence, position.time_ms);
@@ -265,13 +304,22 @@ impl Thread {
         }
         let lag = self.shared.lag();
         let behind = lag.behind_batches;
-        self.telemetry.tell(&ProjectorMoved { batches, lag: Duration::from_millis(lag.lag_ms), behind });
-        if self.following.values().any(Following::is_behind) { Round::Behind } else { Round::CaughtUp }
+        self.telemetry.tell(&ProjectorMoved {
+            batches,
+            lag: Duration::from_millis(lag.lag_ms),
+            behind,
+        });
+        if self.following.values().any(Following::is_behind) {
+            Round::Behind
+        } else {
+            Round::CaughtUp
+        }
     }
 
     fn merge(&self) {
         if let Err(error) = self.writer.merge_buyers() {
-            self.shared.tell_trouble_of_all(format!("read models cannot be written: {error}"));
+            self.shared
+                .tell_trouble_of_all(format!("read models cannot be written: {error}"));
         }
     }
 
@@ -281,14 +329,18 @@ impl Thread {
             Ok(path) => format!("{} was moved to {}", self.path.display(), path.display()),
             Err(other) => format!("{} cannot be moved away: {other}", self.path.display()),
         };
-        self.shared.tell_trouble_of_all(format!("{error}; {moved}; they are built anew at the next start"));
+        self.shared.tell_trouble_of_all(format!(
+            "{error}; {moved}; they are built anew at the next start"
+        ));
         Round::Lost
     }
 }
 
 /// Folds the next durable batch of a sale; false if the journal does not show it yet.
 fn fold_next(writer: &Writer, sale: &mut Following) -> Result<bool, ProjectorError> {
-    let Some(batch) = sale.reader.next()? else { return Ok(false) };
+    let Some(batch) = sale.reader.next()? else {
+        return Ok(false);
+    };
     sale.lane.fold(writer, &batch)?;
     Ok(true)
 }

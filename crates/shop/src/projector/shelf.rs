@@ -28,8 +28,15 @@ pub(super) struct Shelf {
 impl Shelf {
     /// The rows as they were last committed; empty ones for a sale that is new.
     pub(super) fn load(writer: &Writer, sale: u32) -> Result<Self, ModelsError> {
-        let row = writer.sale(sale)?.unwrap_or_else(|| SaleRow { sale, ..SaleRow::default() });
-        Ok(Self { sale: row, stock: writer.stock(sale)?, touched: BTreeSet::new() })
+        let row = writer.sale(sale)?.unwrap_or_else(|| SaleRow {
+            sale,
+            ..SaleRow::default()
+        });
+        Ok(Self {
+            sale: row,
+            stock: writer.stock(sale)?,
+            touched: BTreeSet::new(),
+        })
     }
 
     /// Writes what has changed; nothing for a sale that was not created yet.
@@ -37,7 +44,11 @@ impl Shelf {
         for row in self.touched.iter().filter_map(|&at| self.stock.get(at)) {
             writer.put_stock(row)?;
         }
-        if self.sale.currency.is_empty() { Ok(()) } else { writer.put_sale(&self.sale) }
+        if self.sale.currency.is_empty() {
+            Ok(())
+        } else {
+            writer.put_sale(&self.sale)
+        }
     }
 
     /// What was written is committed.
@@ -72,7 +83,10 @@ impl Shelf {
         let place = self.stock.iter().position(|row| *row.sku == *patch.sku);
         let Some((at, row)) = place.and_then(|at| Some((at, self.stock.get_mut(at)?))) else {
             let stock = patch.stock.unwrap_or_default();
-            let (title, price) = (patch.title.as_deref().unwrap_or_default(), patch.price.unwrap_or_default());
+            let (title, price) = (
+                patch.title.as_deref().unwrap_or_default(),
+                patch.price.unwrap_or_default(),
+            );
             return self.add_sku(&patch.sku, title, price.0, stock.0.into());
         };
         if let Some(title) = &patch.title {
@@ -124,10 +138,17 @@ impl Shelf {
     }
 
     /// Units go from one spot to another.
-    pub(super) fn shift(&mut self, sku: u32, units: u64, from: Spot, to: Spot) -> Result<(), String> {
+    pub(super) fn shift(
+        &mut self,
+        sku: u32,
+        units: u64,
+        from: Spot,
+        to: Spot,
+    ) -> Result<(), String> {
         let row = row_mut(&mut self.stock, &mut self.touched, sku)?;
         let left = stock_at(row, from).checked_sub(units);
-        *stock_at(row, from) = left.ok_or_else(|| format!("SKU {}: {units} units are not there", row.sku))?;
+        *stock_at(row, from) =
+            left.ok_or_else(|| format!("SKU {}: {units} units are not there", row.sku))?;
         *stock_at(row, to) += units;
         let sum = sale_at(&mut self.sale, from);
         *sum = sum.saturating_sub(units);
@@ -142,7 +163,9 @@ fn row_mut<'a>(
     sku: u32,
 ) -> Result<&'a mut StockRow, String> {
     let at = sku as usize;
-    let row = stock.get_mut(at).ok_or_else(|| format!("there is no SKU at {sku}"))?;
+    let row = stock
+        .get_mut(at)
+        .ok_or_else(|| format!("there is no SKU at {sku}"))?;
     touched.insert(at);
     Ok(row)
 }

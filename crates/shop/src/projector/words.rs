@@ -40,7 +40,11 @@ pub(crate) const CHARGES: &[ChargeView] = &[
 ];
 
 /// States of refunds.
-pub(crate) const REFUND_STATES: &[RefundState] = &[RefundState::Pending, RefundState::Refunded, RefundState::Failed];
+pub(crate) const REFUND_STATES: &[RefundState] = &[
+    RefundState::Pending,
+    RefundState::Refunded,
+    RefundState::Failed,
+];
 
 /// Kinds of events.
 pub(crate) const EVENTS: &[OrderEventKind] = &[
@@ -73,13 +77,21 @@ pub(crate) enum Phase {
 }
 
 /// Phases of orders.
-pub(crate) const PHASES: &[Phase] =
-    &[Phase::Held, Phase::Paid, Phase::Shipped, Phase::Delivered, Phase::Cancelled, Phase::Expired];
+pub(crate) const PHASES: &[Phase] = &[
+    Phase::Held,
+    Phase::Paid,
+    Phase::Shipped,
+    Phase::Delivered,
+    Phase::Cancelled,
+    Phase::Expired,
+];
 
 /// The number of a value: its place in its list.
 pub(crate) fn number<T: PartialEq>(list: &[T], value: &T) -> u8 {
     let place = list.iter().position(|known| known == value);
-    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    place
+        .and_then(|place| u8::try_from(place).ok())
+        .unwrap_or(u8::MAX)
 }
 
 /// The value of a number; `None` for one that nobody has written.
@@ -94,7 +106,10 @@ mod tests {
     #[test]
     fn every_value_has_its_number_and_comes_back() {
         for state in ORDER_STATES {
-            assert_eq!(value(ORDER_STATES, number(ORDER_STATES, state)), Some(*state));
+            assert_eq!(
+                value(ORDER_STATES, number(ORDER_STATES, state)),
+                Some(*state)
+            );
         }
         for kind in EVENTS {
             assert_eq!(value(EVENTS, number(EVENTS, kind)), Some(*kind));
