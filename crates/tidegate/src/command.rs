@@ -2,6 +2,9 @@
 
 mod completions;
 mod config;
+mod keys;
+mod replay;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -30,6 +33,10 @@ Every error has a code with a help page; a running server serves them under /err
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Options),
+    Replay(replay::Options),
+    #[command(subcommand)]
+    Keys(keys::Command),
     #[command(subcommand)]
     Config(config::Command),
     Completions(completions::Options),
@@ -42,6 +49,9 @@ impl Line {
     /// Whatever keeps the command from being done.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Serve(options) => options.run(),
+            Command::Replay(options) => options.run(),
+            Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),
         }

@@ -1,7 +1,7 @@
 //! Failures as a person reads them: a code, what is wrong, where, how to mend it, and the page that says more.
 
 use crate::terminal;
-use api::Code;
+use api::{Code, Problem};
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -60,7 +60,11 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let known = error.downcast_ref::<Failure>();
-    let code = known.map_or(Code::Internal, |failure| failure.code);
+    let refused = error.downcast_ref::<Problem>();
+    let code = known
+        .map(|failure| failure.code)
+        .or(refused.map(Problem::code));
+    let code = code.unwrap_or(Code::Internal);
     let mut text = format!(
         "{}: {error}\n",
         terminal::red(&format!("error[{}]", code.as_str()))
@@ -73,8 +77,8 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
             text.push_str(&format!("  - {detail}\n"));
         }
         text.push_str(&format!("  mend: {}\n", failure.mend));
-        text.push_str(&format!("  more: docs/errors/{}.md\n", code.as_str()));
     }
+    text.push_str(&format!("  more: docs/errors/{}.md\n", code.as_str()));
     terminal::to_stderr(&text);
     ExitCode::from(known.map_or(USAGE, Failure::exit_code))
 }

@@ -15,7 +15,13 @@
 //! Not here: any rule about a sale, any route, any byte on disk.
 
 mod command;
+mod demo;
 mod failure;
+mod interrupt;
+mod outside;
+mod remote;
+mod scratch;
+mod server;
 mod settings;
 mod terminal;
 

@@ -3,9 +3,11 @@
 mod environment;
 mod fault;
 mod layers;
+pub(crate) mod provider;
+mod secret;
 mod show;
 
-pub(crate) use environment::environment;
+pub(crate) use environment::{API_KEY, api_key, environment};
 pub(crate) use fault::Fault;
 pub(crate) use layers::{Layers, Loaded, load};
 pub(crate) use show::{as_json, as_toml};
@@ -21,6 +23,12 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     /// What is logged, and how.
     pub(crate) log: telemetry::log::Settings,
+    /// The front door.
+    pub(crate) edge: edge::Settings,
+    /// The shop.
+    pub(crate) shop: shop::Settings,
+    /// The payment provider.
+    pub(crate) provider: provider::Settings,
 }
 
 impl Default for Settings {
@@ -28,6 +36,9 @@ impl Default for Settings {
         Self {
             data: PathBuf::from("tidegate-data"),
             log: telemetry::log::Settings::default(),
+            edge: edge::Settings::default(),
+            shop: shop::Settings::default(),
+            provider: provider::Settings::default(),
         }
     }
 }
@@ -39,6 +50,13 @@ impl Settings {
         if self.data.as_os_str().is_empty() {
             faults.push(Fault::new("data", "must not be empty"));
         }
+        for fault in self.edge.faults() {
+            let (option, detail) = fault.split_once(": ").unwrap_or(("", &fault));
+            faults.push(Fault::new(format!("edge.{option}"), detail));
+        }
+        let cashier = self.shop.cashier.check().err();
+        faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));
+        faults.extend(self.provider.faults());
         faults
     }
 }

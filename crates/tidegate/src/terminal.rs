@@ -1,5 +1,9 @@
 //! What a person sees: text whose colours vanish when nobody looks at them (`NO_COLOR`, a pipe, a file).
 
+mod progress;
+
+pub(crate) use progress::Progress;
+
 use std::io::{self, Write};
 
 /// Prints to standard output.
@@ -34,4 +38,14 @@ pub(crate) fn red(text: &str) -> String {
 /// Something is right.
 pub(crate) fn green(text: &str) -> String {
     format!("\u{1b}[1;32m{text}\u{1b}[0m")
+}
+
+/// A heading.
+pub(crate) fn bold(text: &str) -> String {
+    format!("\u{1b}[1m{text}\u{1b}[0m")
+}
+
+/// A remark.
+pub(crate) fn faint(text: &str) -> String {
+    format!("\u{1b}[2m{text}\u{1b}[0m")
 }

@@ -18,3 +18,8 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .filter(|(name, _)| name.starts_with(PREFIX) && name != API_KEY)
         .collect()
 }
+
+/// The API key, if the environment holds one.
+pub(crate) fn api_key() -> Option<String> {
+    std::env::var(API_KEY).ok().filter(|key| !key.is_empty())
+}

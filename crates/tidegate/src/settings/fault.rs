@@ -1,5 +1,6 @@
 //! What is wrong with one option.
 
+use shop::cashier::SettingsError;
 use std::fmt;
 
 /// One option that is wrong: which, where it was set, and what is wrong with it.
@@ -21,6 +22,15 @@ impl Fault {
             origin: None,
             detail: detail.into(),
         }
+    }
+
+    /// An option of this group that is out of its limits.
+    pub(crate) fn out_of_limits(group: &str, error: &SettingsError) -> Self {
+        let detail = format!(
+            "is {}, must be from {} to {}",
+            error.value, error.least, error.most
+        );
+        Self::new(format!("{group}.{}", error.option), detail)
     }
 
     /// The same with its origin.

@@ -2,7 +2,7 @@
 
 use super::environment::PREFIX;
 use super::fault::meant;
-use super::{Fault, Settings};
+use super::{Fault, Settings, secret};
 use crate::failure::Failure;
 use api::Code;
 use config::{Config, ConfigError, Environment, File, FileFormat, Source, Value, ValueKind};
@@ -36,9 +36,9 @@ pub(crate) struct Loaded {
 }
 
 /// One value that somebody set.
-struct Given {
-    value: Json,
-    origin: String,
+pub(super) struct Given {
+    pub(super) value: Json,
+    pub(super) origin: String,
     /// It came as text, whatever its type is: from the environment or a flag.
     text: bool,
 }
@@ -48,7 +48,8 @@ struct Given {
 /// # Errors
 /// `TG-4007`: the file is missing. `TG-4004`: with everything that is wrong.
 pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
-    let given = gather(layers)?;
+    let mut given = gather(layers)?;
+    secret::read_files(&mut given)?;
     let known = serde_json::to_value(Settings::default()).map_err(|error| bad(&[whole(error)]))?;
     let mut faults = Vec::new();
     let mut tree = Json::Object(Map::new());
@@ -224,14 +225,17 @@ fn find(known: &Json, option: &str) -> Result<(), String> {
 fn fitting(option: &str, given: &Given) -> Result<Json, String> {
     let refusal = match accepts(option, &given.value) {
         Ok(()) => return Ok(given.value.clone()),
+        Err(_) if option.contains("secret") => secret::NOT_REPEATED.to_owned(),
         Err(refusal) => refusal,
     };
     if !given.text {
         return Err(refusal);
     }
     let text = given.value.as_str().unwrap_or_default();
-    let parsed: Json = serde_json::from_str(text).map_err(|_| refusal)?;
-    accepts(option, &parsed).map(|()| parsed)
+    match serde_json::from_str(text) {
+        Ok(parsed) if accepts(option, &parsed).is_ok() => Ok(parsed),
+        _ => Err(refusal),
+    }
 }
 
 /// Tries one value alone among defaults, so that one bad value does not hide the next.

@@ -108,3 +108,79 @@ fn malformed_toml_names_the_line() {
         ended.err
     );
 }
+
+const SECRET: &str = "correct-horse-battery-staple-and-more";
+
+#[test]
+fn a_secret_comes_in_place_from_a_file_or_from_the_environment_and_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("s", &format!("{SECRET}\n"));
+    write(
+        "place.toml",
+        &format!("[edge]\ncallback_secret = '{SECRET}'\n"),
+    );
+    let list = "[[edge.token_secrets]]\nid = 'a'\nsecret_file = 's'\n";
+    write(
+        "file.toml",
+        &format!("{list}[edge]\ncallback_secret_file = 's'\n"),
+    );
+    let tokens = format!(r#"[{{"id": "a", "secret": "{SECRET}"}}]"#);
+    let environment = [
+        ("TIDEGATE_EDGE__CALLBACK_SECRET", SECRET),
+        ("TIDEGATE_EDGE__TOKEN_SECRETS", &tokens),
+    ];
+    for (words, environment) in [
+        (&["--config", "place.toml"][..], &[][..]),
+        (&["--config", "file.toml"], &[]),
+        (&[], &environment),
+    ] {
+        let shown = show(dir.path(), words, environment);
+        assert_eq!(shown.code, 0, "{}", shown.err);
+        assert!(
+            !shown.out.contains("horse") && shown.out.contains("callback_secret = \"["),
+            "{}",
+            shown.out
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_is_wrong_is_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value, code) in [
+        ("TIDEGATE_EDGE__TOKEN_SECRETS", "horse", "TG-4004"),
+        ("TIDEGATE_EDGE__CALLBACK_SECRET", "horse", "TG-4004"),
+        ("TIDEGATE_EDGE__CALLBACK_SECRET_FILE", "none", "TG-4007"),
+    ] {
+        let shown = show(dir.path(), &[], &[(name, value)]);
+        assert_eq!(shown.code, 2);
+        assert!(
+            shown.err.contains(code) && !shown.err.contains("horse"),
+            "{}",
+            shown.err
+        );
+    }
+}
+
+#[test]
+fn values_that_do_not_fit_are_told_with_their_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = [
+        "--set",
+        "edge.body_ms=0",
+        "--set",
+        "shop.cashier.workers=0",
+        "--set",
+        "provider.url=ftp://x",
+    ];
+    let shown = show(dir.path(), &words, &[]);
+    assert_eq!(shown.code, 2);
+    for part in [
+        "edge.body_ms: must be from 1",
+        "shop.cashier.workers: is 0, must be from 1",
+        "provider.url: ",
+    ] {
+        assert!(shown.err.contains(part), "{part} is not in {}", shown.err);
+    }
+}

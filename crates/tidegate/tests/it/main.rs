@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod configuration;
+mod keys;
 mod process;
 mod reference;
+mod server;
 mod usage;

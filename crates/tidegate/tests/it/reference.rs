@@ -11,6 +11,18 @@ use std::path::{Path, PathBuf};
 const STRUCTS: &[(&str, &str, &str)] = &[
     ("", "tidegate/src/settings.rs", "Settings"),
     ("log", "telemetry/src/log.rs", "Settings"),
+    ("edge", "edge/src/settings.rs", "Settings"),
+    ("shop", "shop/src/settings.rs", "Settings"),
+    ("shop.sales", "shop/src/settings.rs", "SalesSettings"),
+    ("shop.desk", "shop/src/desk.rs", "Settings"),
+    ("shop.cashier", "shop/src/cashier/settings.rs", "Settings"),
+    ("shop.projector", "shop/src/projector.rs", "Settings"),
+    ("provider", "tidegate/src/settings/provider.rs", "Settings"),
+    (
+        "provider.sandbox",
+        "shop/src/provider/sandbox/settings.rs",
+        "Settings",
+    ),
 ];
 
 const HEAD: &str = "\
