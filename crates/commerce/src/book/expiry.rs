@@ -12,8 +12,8 @@ use crate::entry::Entry;
 use crate::plan::{SaleState, Turn};
 use stdx::chunks::Chunks;
 
-/// Deadlines of held orders. Orders that were paid or given up leave a stale place, which is skipped, and swept out
-/// when half of the places are stale.
+/// Deadlines of held orders. Orders that were paid or given up leave a stale place; a stale place is never in front, and
+/// is swept out when half of the places are stale.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
     heap: BinaryHeap<Reverse<(Time, u32)>>,
@@ -24,7 +24,7 @@ impl Due {
         self.heap.push(Reverse((deadline, order)));
     }
 
-    /// The earliest deadline, possibly a stale one.
+    /// The earliest deadline of a hold.
     pub(crate) fn first(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((deadline, _))| *deadline)
     }
@@ -45,11 +45,18 @@ impl Due {
         None
     }
 
+    /// Drops stale places: those in front, so that [`Due::first`] is the deadline of a hold, and all once they are the
+    /// greater half.
     fn tidy(&mut self, held: u32, orders: &Chunks<Order>) {
+        let is_held = |&Reverse((_, number)): &Reverse<(Time, u32)>| {
+            let order = orders.get(number);
+            order.is_some_and(|order| order.phase == Phase::Held)
+        };
+        while self.heap.peek().is_some_and(|place| !is_held(place)) {
+            self.heap.pop();
+        }
         if self.heap.len() > 2 * held as usize + 1024 {
-            self.heap.retain(|Reverse((_, number))| {
-                orders.get(*number).is_some_and(|o| o.phase == Phase::Held)
-            });
+            self.heap.retain(is_held);
             self.heap.shrink_to(held as usize + held as usize / 4);
         }
     }
