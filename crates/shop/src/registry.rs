@@ -91,7 +91,10 @@ impl Registry {
     /// The first sale that cannot be opened, with its number.
     pub(crate) async fn open_all(&self) -> Result<Vec<(u32, Findings)>, (u32, OpenError)> {
         let book = self.house.book();
-        let numbers = book.sales().filter(|(_, sale)| !sale.retired).map(|(number, _)| number);
+        let numbers = book
+            .sales()
+            .filter(|(_, sale)| !sale.retired)
+            .map(|(number, _)| number);
         let mut found = Vec::new();
         let mut under_way = std::collections::VecDeque::new();
         for number in numbers {
@@ -107,8 +110,13 @@ impl Registry {
         Ok(found)
     }
 
-    async fn finish_open(&self, task: Option<OpeningTask>) -> Result<Option<(u32, Findings)>, (u32, OpenError)> {
-        let Some((number, task)) = task else { return Ok(None) };
+    async fn finish_open(
+        &self,
+        task: Option<OpeningTask>,
+    ) -> Result<Option<(u32, Findings)>, (u32, OpenError)> {
+        let Some((number, task)) = task else {
+            return Ok(None);
+        };
         let opened = task.await.map_err(|_| (number, OpenError::Writer))?;
         let (opened, findings) = opened.map_err(|error| (number, error))?;
         self.seat(number, opened);
@@ -116,7 +124,10 @@ impl Registry {
     }
 
     fn place(&self, sale: u32) -> Place {
-        Place { dir: self.data.sale(sale.into()), doors: self.doors.clone() }
+        Place {
+            dir: self.data.sale(sale.into()),
+            doors: self.doors.clone(),
+        }
     }
 
     fn journal_settings(&self) -> JournalSettings {
@@ -139,8 +150,14 @@ impl Registry {
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);
         let running = tokio::spawn(desk.run());
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running);
-        self.desks.write().unwrap_or_else(PoisonError::into_inner).insert(sale, handle.clone());
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(running);
+        self.desks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sale, handle.clone());
         handle
     }
 
@@ -150,7 +167,11 @@ impl Registry {
     }
 
     pub(crate) fn seated(&self, sale: u32) -> Option<DeskHandle> {
-        self.desks.read().unwrap_or_else(PoisonError::into_inner).get(&sale).cloned()
+        self.desks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sale)
+            .cloned()
     }
 
     /// The desk of a sale; a retired one is opened from its journal again.
@@ -169,20 +190,32 @@ impl Registry {
             return Ok(desk);
         }
         let (place, settings) = (self.place(sale), self.journal_settings());
-        let opened = spawn_blocking(move || place.open(settings)).await.unwrap_or(Err(OpenError::Writer));
+        let opened = spawn_blocking(move || place.open(settings))
+            .await
+            .unwrap_or(Err(OpenError::Writer));
         match opened {
             Ok((opened, _)) => Ok(self.seat(sale, opened)),
             Err(error) => {
                 let (sale, reason) = (wire::sale_id(sale), error.to_string());
-                self.telemetry.tell(&telemetry::fact::SaleStopped { sale, reason: &reason });
-                Err(Problem::because(Code::Internal, "the sale cannot be opened; the log says why"))
+                self.telemetry.tell(&telemetry::fact::SaleStopped {
+                    sale,
+                    reason: &reason,
+                });
+                Err(Problem::because(
+                    Code::Internal,
+                    "the sale cannot be opened; the log says why",
+                ))
             }
         }
     }
 
     /// Ends the desk of a retired sale; its memory is free once the desk has written its snapshot.
     pub(crate) fn put_away(&self, sale: u32) {
-        let desk = self.desks.write().unwrap_or_else(PoisonError::into_inner).remove(&sale);
+        let desk = self
+            .desks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&sale);
         if let Some(desk) = desk {
             desk.close();
             self.projector.detach(sale);
@@ -192,15 +225,25 @@ impl Registry {
 
     /// All open desks.
     pub fn desks(&self) -> Vec<DeskHandle> {
-        self.desks.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.desks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// What is wrong with any desk, in words.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let said = |desk: &DeskHandle| match desk.trouble() {
             Trouble::None => None,
-            Trouble::ReadOnly(why) => Some(format!("{} is read-only: {why}", wire::sale_id(desk.sale()))),
-            Trouble::Stopped(why) => Some(format!("{} is stopped: {why}", wire::sale_id(desk.sale()))),
+            Trouble::ReadOnly(why) => Some(format!(
+                "{} is read-only: {why}",
+                wire::sale_id(desk.sale())
+            )),
+            Trouble::Stopped(why) => {
+                Some(format!("{} is stopped: {why}", wire::sale_id(desk.sale())))
+            }
         };
         self.desks().iter().filter_map(said).collect()
     }
@@ -210,7 +253,8 @@ impl Registry {
         for desk in self.desks() {
             desk.close();
         }
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         let all = async {
             for desk in running {
                 // A desk that panicked has lost nothing that was durable; the log has its message.
@@ -221,16 +265,25 @@ impl Registry {
     }
 
     async fn record(&self, sale: u32, report: Report) -> Result<(), ReportError> {
-        let desk = self.desk(sale).await.map_err(|problem| match problem.code() {
-            Code::SaleNotFound => ReportError::Gone,
-            _ => ReportError::Retry,
-        })?;
-        let command = Command { actor: Actor::House, key: None, action: Action::Report(report) };
+        let desk = self
+            .desk(sale)
+            .await
+            .map_err(|problem| match problem.code() {
+                Code::SaleNotFound => ReportError::Gone,
+                _ => ReportError::Retry,
+            })?;
+        let command = Command {
+            actor: Actor::House,
+            key: None,
+            action: Action::Report(report),
+        };
         let done = desk.submit(vec![command], |_, _| ()).await;
         match done {
             Ok(done) if done.value.iter().all(|done| done.decision.is_ok()) => Ok(()),
             Ok(_) => Err(ReportError::Gone),
-            Err(DeskError::Busy | DeskError::Unknown | DeskError::ReadOnly(_)) => Err(ReportError::Retry),
+            Err(DeskError::Busy | DeskError::Unknown | DeskError::ReadOnly(_)) => {
+                Err(ReportError::Retry)
+            }
             Err(DeskError::Closing | DeskError::Stopped(_)) => Err(ReportError::Retry),
         }
     }
@@ -247,11 +300,18 @@ impl Desks for Registry {
         Box::pin(async move {
             let desk = self.seated(sale).ok_or(ReportError::Gone)?;
             let asked = desk.ask(|book| book.open_effects().collect()).await;
-            asked.map(|effects| effects.value).map_err(|_| ReportError::Retry)
+            asked
+                .map(|effects| effects.value)
+                .map_err(|_| ReportError::Retry)
         })
     }
 
     fn sales(&self) -> Vec<u32> {
-        self.desks.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+        self.desks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .copied()
+            .collect()
     }
 }

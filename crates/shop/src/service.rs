@@ -37,8 +37,17 @@ struct Told<T> {
 }
 
 impl Handle {
-    pub(crate) fn new(registry: Arc<Registry>, projector: ProjectorHandle, watchers_max: usize) -> Self {
-        Self { registry, projector, watchers: Arc::default(), watchers_max }
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        projector: ProjectorHandle,
+        watchers_max: usize,
+    ) -> Self {
+        Self {
+            registry,
+            projector,
+            watchers: Arc::default(),
+            watchers_max,
+        }
     }
 
     /// The registry behind the handle.
@@ -46,11 +55,19 @@ impl Handle {
         &self.registry
     }
 
+    /// The read models' keeper.
+    pub fn projector(&self) -> &ProjectorHandle {
+        &self.projector
+    }
+
     /// The desk of a sale that the caller may know of: a merchant only its own account's.
     async fn desk(&self, caller: &Caller, sale: SaleId) -> Result<DeskHandle, Problem> {
         if let Caller::Merchant { account, .. } = caller {
             let house = self.registry.house().book();
-            if house.sale(sale.get()).is_none_or(|sale| sale.account != *account) {
+            if house
+                .sale(sale.get())
+                .is_none_or(|sale| sale.account != *account)
+            {
                 return Err(Problem::new(Code::SaleNotFound));
             }
         }
@@ -64,11 +81,18 @@ impl Handle {
         show: impl Fn(&Book, commerce::Done) -> Option<T> + Send + 'static,
     ) -> Result<Told<T>, Problem> {
         let done = desk.submit(vec![command], show).await;
-        let Durable { mut value, position } = done.map_err(|error| wire::desk_problem(&error))?;
+        let Durable {
+            mut value,
+            position,
+        } = done.map_err(|error| wire::desk_problem(&error))?;
         let done = value.pop().ok_or_else(|| Problem::new(Code::Internal))?;
         let shown = done.decision.map_err(|refusal| wire::problem(&refusal))?;
         let value = shown.ok_or_else(|| Problem::new(Code::Internal))?;
-        Ok(Told { value, repeated: done.repeated, position })
+        Ok(Told {
+            value,
+            repeated: done.repeated,
+            position,
+        })
     }
 
     /// Asks the book and gives the answer with its position.
@@ -76,13 +100,19 @@ impl Handle {
         desk: &DeskHandle,
         look: impl FnMut(&Book) -> T + Send + 'static,
     ) -> Result<Durable<T>, Problem> {
-        desk.ask(look).await.map_err(|error| wire::desk_problem(&error))
+        desk.ask(look)
+            .await
+            .map_err(|error| wire::desk_problem(&error))
     }
 }
 
 impl<T> Told<T> {
     fn answer(self, sale: SaleId) -> Answer<T> {
-        Answer { body: self.value, repeated: self.repeated, position: Some((sale, wire::position(self.position))) }
+        Answer {
+            body: self.value,
+            repeated: self.repeated,
+            position: Some((sale, wire::position(self.position))),
+        }
     }
 }
 
@@ -99,6 +129,9 @@ impl Health for Handle {
     fn ready(&self) -> Readiness {
         let mut reasons = self.registry.troubles();
         reasons.extend(self.projector.troubles());
-        Readiness { ready: reasons.is_empty(), reasons }
+        Readiness {
+            ready: reasons.is_empty(),
+            reasons,
+        }
     }
 }

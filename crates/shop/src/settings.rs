@@ -32,6 +32,10 @@ pub struct SalesSettings {
 
 impl Default for SalesSettings {
     fn default() -> Self {
-        Self { segment_bytes_first: 256 * 1024, segment_bytes_max: 64 * 1024 * 1024, watchers_max: 1_000 }
+        Self {
+            segment_bytes_first: 256 * 1024,
+            segment_bytes_max: 64 * 1024 * 1024,
+            watchers_max: 1_000,
+        }
     }
 }

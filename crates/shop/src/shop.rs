@@ -94,13 +94,28 @@ impl Shop {
     /// [`ShopError`]; a damaged journal stops the start, with the place and the way to go on.
     pub async fn open(settings: Settings, parts: Parts) -> Result<Self, ShopError> {
         let begun = parts.clock.monotonic();
-        let Parts { data, disk, clock, entropy, telemetry, provider } = parts;
+        let Parts {
+            data,
+            disk,
+            clock,
+            entropy,
+            telemetry,
+            provider,
+        } = parts;
         let doors = doors(&disk, &clock, &entropy);
-        let place = Place { dir: data.house(), doors: doors.clone() };
+        let place = Place {
+            dir: data.house(),
+            doors: doors.clone(),
+        };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
         let projector = Projector::start(&settings.projector, &data, &telemetry)?;
-        let (cashier, effects) =
-            Cashier::new(settings.cashier.clone(), provider, clock.clone(), entropy, telemetry.clone());
+        let (cashier, effects) = Cashier::new(
+            settings.cashier.clone(),
+            provider,
+            clock.clone(),
+            entropy,
+            telemetry.clone(),
+        );
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
         let registry = Arc::new(Registry::new(RegistryParts {
@@ -113,7 +128,10 @@ impl Shop {
             projector: projector.clone(),
             seen,
         }));
-        let failed = |(sale, source)| ShopError::Sale { sale: wire::sale_id(sale), source };
+        let failed = |(sale, source)| ShopError::Sale {
+            sale: wire::sale_id(sale),
+            source,
+        };
         let sales = registry.open_all().await.map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
@@ -121,10 +139,25 @@ impl Shop {
             tokio::spawn(cashier.run(desks, stopping.clone())),
             tokio::spawn(note_alive(disk, clock.clone(), data, stopping)),
         ];
-        let handle = Arc::new(Handle::new(registry.clone(), projector.clone(), watchers_max));
+        let handle = Arc::new(Handle::new(
+            registry.clone(),
+            projector.clone(),
+            watchers_max,
+        ));
         let took = clock.monotonic().saturating_sub(begun);
-        let recovered = Recovered { sales, house: house_findings, took };
-        Ok(Self { handle, registry, projector, stop, tasks, recovered })
+        let recovered = Recovered {
+            sales,
+            house: house_findings,
+            took,
+        };
+        Ok(Self {
+            handle,
+            registry,
+            projector,
+            stop,
+            tasks,
+            recovered,
+        })
     }
 
     /// The way in: the traits of `api`.
@@ -152,7 +185,9 @@ impl Shop {
 
 fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {
     let file = disk.open(&data.clock(), Access::Read).ok()?;
-    let length = usize::try_from(file.len().ok()?).ok().filter(|&length| length <= CLOCK_BYTES_MAX)?;
+    let length = usize::try_from(file.len().ok()?)
+        .ok()
+        .filter(|&length| length <= CLOCK_BYTES_MAX)?;
     let mut bytes = vec![0; length];
     let read = file.read_at(0, &mut bytes).ok()?;
     LastSeen::from_text(std::str::from_utf8(&bytes[..read]).ok()?)
@@ -167,7 +202,10 @@ async fn note_alive(
 ) {
     loop {
         let (disk, path) = (disk.clone(), data.clock());
-        let seen = clock.boot().map(|boot| LastSeen { wall_ms: clock.wall_ms(), boot });
+        let seen = clock.boot().map(|boot| LastSeen {
+            wall_ms: clock.wall_ms(),
+            boot,
+        });
         if let Some(seen) = seen {
             // Without the note the next start believes the wall clock, as it would on a new machine.
             let write = move || replace_file(&*disk, &path, &[seen.to_text().as_bytes()]);

@@ -163,13 +163,15 @@ impl Desk {
             }
             if self.state.flying.is_some() {
                 self.fly().await;
-            } else if self.closing.load(Ordering::SeqCst) && self.queue.weight() == 0 {
-                break;
-            } else if !self.rest().await {
+            } else if self.is_over() || !self.rest().await {
                 break;
             }
         }
         self.save().await;
+    }
+
+    fn is_over(&self) -> bool {
+        self.closing.load(Ordering::SeqCst) && self.queue.weight() == 0
     }
 
     /// Waits until there is something to do; `false` when nobody can reach the desk any more.

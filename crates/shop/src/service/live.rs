@@ -28,10 +28,19 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(sale: u32, mut view: watch::Receiver<Arc<LiveView>>, watchers: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        sale: u32,
+        mut view: watch::Receiver<Arc<LiveView>>,
+        watchers: Arc<AtomicUsize>,
+    ) -> Self {
         // The first tick comes at once.
         view.mark_changed();
-        Self { sale, view, next: Instant::now(), watchers }
+        Self {
+            sale,
+            view,
+            next: Instant::now(),
+            watchers,
+        }
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use api::order::{BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder};
 use api::order::SalePosition;
-use api::provider::{ProviderReport, ReportedCharge, ReportedRefund};
+use api::order::{
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+};
+use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::service::{Answer, Call, Caller, Orders, Reply};
 use api::{Code, OrderId, Problem, SaleId, Scope};
-use commerce::command::{ChargeOutcome, RefundOutcome};
 use commerce::{Action, Command, Done, OrderStatus, Place, Report};
 use ledger::Minor;
 
 use super::{Handle, actor};
-use crate::cashier::{Desks, ReportError};
+use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
 use crate::wire;
 
@@ -35,16 +36,30 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
             }
             (Some(id.clone()), tags.clone())
         }
-        _ => (body.buyer.map(Arc::from), body.tags.unwrap_or_default().into()),
+        _ => (
+            body.buyer.map(Arc::from),
+            body.tags.unwrap_or_default().into(),
+        ),
     };
     if body.lines.iter().any(|line| line.price.is_some()) && !caller.may(Scope::OrdersPrice) {
-        return Err(Problem::because(Code::ScopeMissing, "setting a line's price needs the scope orders:price"));
+        return Err(Problem::because(
+            Code::ScopeMissing,
+            "setting a line's price needs the scope orders:price",
+        ));
     }
     if body.paid.is_some() && !caller.may(Scope::OrdersPaid) {
-        return Err(Problem::because(Code::ScopeMissing, "an order paid elsewhere needs the scope orders:paid"));
+        return Err(Problem::because(
+            Code::ScopeMissing,
+            "an order paid elsewhere needs the scope orders:paid",
+        ));
     }
     let paid = body.paid.map(|paid| paid.reference);
-    Ok(Place { buyer, tags, lines: wire::asked_lines(body.lines), paid })
+    Ok(Place {
+        buyer,
+        tags,
+        lines: wire::asked_lines(body.lines),
+        paid,
+    })
 }
 
 impl Handle {
@@ -55,9 +70,18 @@ impl Handle {
     }
 
     /// Changes an order and shows it.
-    async fn change_order(&self, call: Call, sale: SaleId, action: Action) -> Result<Answer<Order>, Problem> {
+    async fn change_order(
+        &self,
+        call: Call,
+        sale: SaleId,
+        action: Action,
+    ) -> Result<Answer<Order>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
-        let command = Command { actor: actor(&call.caller), key: call.key, action };
+        let command = Command {
+            actor: actor(&call.caller),
+            key: call.key,
+            action,
+        };
         let told = Self::tell(&desk, command, move |book, done| match done {
             Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
             Done::Sale => None,
@@ -71,46 +95,99 @@ impl Handle {
         order: OrderId,
         action: impl FnOnce(u32) -> Action,
     ) -> Result<Answer<Order>, Problem> {
-        self.change_order(call, order.sale(), action(number(order)?)).await.map_err(no_order)
+        self.change_order(call, order.sale(), action(number(order)?))
+            .await
+            .map_err(no_order)
     }
 
-    pub(super) async fn show_order(&self, call: Call, id: OrderId) -> Result<Answer<Order>, Problem> {
+    pub(super) async fn show_order(
+        &self,
+        call: Call,
+        id: OrderId,
+    ) -> Result<Answer<Order>, Problem> {
         let (sale, number) = (id.sale(), number(id)?);
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
-        let Durable { value: Some(body), position } = seen else {
+        let Durable {
+            value: Some(body),
+            position,
+        } = seen
+        else {
             return Err(Problem::new(Code::OrderNotFound));
         };
-        if matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id)) {
+        if matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id))
+        {
             return Err(Problem::new(Code::OrderNotFound));
         }
-        Ok(Answer { body, repeated: false, position: Some((sale, wire::position(position))) })
+        Ok(Answer {
+            body,
+            repeated: false,
+            position: Some((sale, wire::position(position))),
+        })
     }
 
-    async fn refund_order(&self, call: Call, id: OrderId, body: RefundOrder) -> Result<Answer<Refund>, Problem> {
+    async fn refund_order(
+        &self,
+        call: Call,
+        id: OrderId,
+        body: RefundOrder,
+    ) -> Result<Answer<Refund>, Problem> {
         let (sale, order) = (id.sale(), number(id)?);
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
-        let action = Action::Refund { order, ask: wire::refund_ask(body) };
-        let command = Command { actor: actor(&call.caller), key: call.key, action };
+        let action = Action::Refund {
+            order,
+            ask: wire::refund_ask(body),
+        };
+        let command = Command {
+            actor: actor(&call.caller),
+            key: call.key,
+            action,
+        };
         let told = Self::tell(&desk, command, move |book, done| {
-            let Done::Refund { order, number } = done else { return None };
-            let refund = book.order(order)?.refunds().find(|refund| refund.number == number)?;
+            let Done::Refund { order, number } = done else {
+                return None;
+            };
+            let refund = book
+                .order(order)?
+                .refunds()
+                .find(|refund| refund.number == number)?;
             Some(wire::refund(sale.get(), order, refund))
         });
         Ok(told.await?.answer(sale))
     }
 
     /// Places many orders: those of one sale go to its desk together, and each is decided by itself.
-    async fn place_many(&self, call: Call, orders: Vec<BatchOrder>) -> Result<Answer<BatchResults>, Problem> {
+    async fn place_many(
+        &self,
+        call: Call,
+        orders: Vec<BatchOrder>,
+    ) -> Result<Answer<BatchResults>, Problem> {
         let mut results: Vec<Option<BatchResult>> = vec![None; orders.len()];
         let mut by_sale: Vec<(SaleId, Vec<usize>, Vec<Command>)> = Vec::new();
         for (at, order) in orders.into_iter().enumerate() {
             let (sale, key) = (order.sale_id, order.idempotency_key);
-            let BatchOrder { lines, buyer, tags, paid, .. } = order;
-            let body = PlaceOrder { sale_id: sale, lines, buyer, tags, paid, idempotency_key: None };
+            let BatchOrder {
+                lines,
+                buyer,
+                tags,
+                paid,
+                ..
+            } = order;
+            let body = PlaceOrder {
+                sale_id: sale,
+                lines,
+                buyer,
+                tags,
+                paid,
+                idempotency_key: None,
+            };
             match place(&call.caller, body) {
                 Ok(place) => {
-                    let command = Command { actor: actor(&call.caller), key: Some(key), action: Action::Place(place) };
+                    let command = Command {
+                        actor: actor(&call.caller),
+                        key: Some(key),
+                        action: Action::Place(place),
+                    };
                     let known = by_sale.iter().position(|(other, ..)| *other == sale);
                     let group = known.unwrap_or_else(|| {
                         by_sale.push((sale, Vec::new(), Vec::new()));
@@ -130,7 +207,10 @@ impl Handle {
             }
             positions.extend(position);
         }
-        let results = results.into_iter().map(|result| result.unwrap_or_else(unanswered)).collect();
+        let results = results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(unanswered))
+            .collect();
         Ok(Answer::plain(BatchResults { results, positions }))
     }
 
@@ -147,71 +227,73 @@ impl Handle {
             Err(problem) => return all(&problem),
         };
         let show = |book: &commerce::Book, done| match done {
-            Done::Order(number) => book.order(number).map(|order| (number, order.status(), order.total())),
+            Done::Order(number) => book
+                .order(number)
+                .map(|order| (number, order.status(), order.total())),
             Done::Sale | Done::Refund { .. } => None,
         };
         match desk.submit(commands, show).await {
             Ok(Durable { value, position }) => {
-                let results = value.into_iter().map(|done| batch_result(sale, done)).collect();
-                (results, Some(SalePosition { sale_id: sale, position: wire::position(position) }))
+                let results = value
+                    .into_iter()
+                    .map(|done| batch_result(sale, done))
+                    .collect();
+                (
+                    results,
+                    Some(SalePosition {
+                        sale_id: sale,
+                        position: wire::position(position),
+                    }),
+                )
             }
             Err(error) => all(&wire::desk_problem(&error)),
         }
     }
 
     async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
-        let (order, report) = match outside {
-            ProviderReport::Charge(id, reported) => (id.order, charge_report(number(id.order)?, id.attempt, reported)),
-            ProviderReport::Refund(id, reported) => (id.order, refund_report(number(id.order)?, id.number, reported)),
+        let said = format!("{outside:?}");
+        let Some((sale, report)) = book_report(outside) else {
+            return self.keep_unmatched(&said).await;
         };
-        let said = format!("{report:?}");
         if let ProviderReport::Charge(_, ReportedCharge::Captured(_, currency)) = outside
-            && !self.sells_in(order.sale(), currency).await?
+            && !self.sells_in(wire::sale_id(sale), currency).await?
         {
             // Money in another currency pays nothing here and cannot be sent back by its amount: a person decides.
-            return self.keep_unmatched(&format!("{order}: captured in {currency}: {said}")).await;
+            return self
+                .keep_unmatched(&format!("in another currency than the sale's: {said}"))
+                .await;
         }
-        match self.registry.report(order.sale().get(), report).await {
+        match self.registry.report(sale, report).await {
             Ok(()) => Ok(Answer::plain(())),
             Err(ReportError::Retry) => Err(Problem::new(Code::Busy)),
             // A report is never lost: what belongs to no order is kept in the house journal.
-            Err(ReportError::Gone) => self.keep_unmatched(&format!("{order}: {said}")).await,
+            Err(ReportError::Gone) => self.keep_unmatched(&said).await,
         }
     }
 
     /// Whether the sale exists and sells in this currency; a sale that does not exist says nothing against it.
     async fn sells_in(&self, sale: SaleId, currency: api::Currency) -> Result<bool, Problem> {
-        let Ok(desk) = self.registry.desk(sale.get()).await else { return Ok(true) };
+        let Ok(desk) = self.registry.desk(sale.get()).await else {
+            return Ok(true);
+        };
         let known = Self::ask(&desk, commerce::Book::currency).await?.value;
         Ok(known.is_none_or(|known| known.code() == currency.code()))
     }
 
     async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
         let kept = self.registry.house().unmatched("provider", report).await;
-        kept.map(|()| Answer::plain(())).map_err(|error| super::sales::house_problem(&error))
+        kept.map(|()| Answer::plain(()))
+            .map_err(|error| super::sales::house_problem(&error))
     }
-}
-
-fn charge_report(order: u32, attempt: u16, reported: ReportedCharge) -> Report {
-    let outcome = match reported {
-        ReportedCharge::Captured(amount, _) => ChargeOutcome::Captured(Minor(i64::try_from(amount).unwrap_or(i64::MAX))),
-        ReportedCharge::Failed => ChargeOutcome::Failed,
-        ReportedCharge::Unknown => ChargeOutcome::Unknown,
-    };
-    Report::Charge { order, attempt, outcome }
-}
-
-fn refund_report(order: u32, number: u16, reported: ReportedRefund) -> Report {
-    let outcome = match reported {
-        ReportedRefund::Refunded(_) => RefundOutcome::Refunded,
-        ReportedRefund::Failed => RefundOutcome::Failed,
-    };
-    Report::Refund { order, number, outcome }
 }
 
 /// A sale that is unknown makes its orders unknown.
 fn no_order(problem: Problem) -> Problem {
-    if problem.code() == Code::SaleNotFound { Problem::new(Code::OrderNotFound) } else { problem }
+    if problem.code() == Code::SaleNotFound {
+        Problem::new(Code::OrderNotFound)
+    } else {
+        problem
+    }
 }
 
 fn batch_result(sale: SaleId, done: crate::desk::Done<Slim>) -> BatchResult {
@@ -297,7 +379,11 @@ impl Orders for Handle {
         let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
         let reference = body.reference;
         Box::pin(self.change_of_order(call, order, move |order| {
-            Action::Report(Report::Chargeback { order, amount, reference })
+            Action::Report(Report::Chargeback {
+                order,
+                amount,
+                reference,
+            })
         }))
     }
 

@@ -22,33 +22,67 @@ impl Handle {
             return Err(Problem::new(Code::ScopeMissing));
         };
         let plan = Box::new(wire::plan(body)?);
-        let key = call.key.as_deref().ok_or_else(|| Problem::new(Code::KeyMissing))?;
+        let key = call
+            .key
+            .as_deref()
+            .ok_or_else(|| Problem::new(Code::KeyMissing))?;
         // The same key asks for the same number, so a request that was cut off half-way goes on where it was.
-        let number = self.registry.house().register(account, key).await.map_err(|error| house_problem(&error))?;
+        let number = self
+            .registry
+            .house()
+            .register(account, key)
+            .await
+            .map_err(|error| house_problem(&error))?;
         let mut secret = [0; 16];
         self.registry.fill(&mut secret);
         let desk = self.registry.desk(number).await?;
-        self.change(&desk, call, Action::Create { secret, plan }).await
+        self.change(&desk, call, Action::Create { secret, plan })
+            .await
     }
 
     /// Changes a sale and shows it.
-    async fn change(&self, desk: &DeskHandle, call: Call, action: Action) -> Result<Answer<Sale>, Problem> {
+    async fn change(
+        &self,
+        desk: &DeskHandle,
+        call: Call,
+        action: Action,
+    ) -> Result<Answer<Sale>, Problem> {
         let number = desk.sale();
-        let command = Command { actor: actor(&call.caller), key: call.key, action };
+        let command = Command {
+            actor: actor(&call.caller),
+            key: call.key,
+            action,
+        };
         let mut told = Self::tell(desk, command, move |book, _| wire::sale(number, book)).await?;
         told.value.position = wire::position(told.position);
         Ok(told.answer(wire::sale_id(number)))
     }
 
-    async fn change_of(&self, call: Call, sale: SaleId, action: Action) -> Result<Answer<Sale>, Problem> {
+    async fn change_of(
+        &self,
+        call: Call,
+        sale: SaleId,
+        action: Action,
+    ) -> Result<Answer<Sale>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
         self.change(&desk, call, action).await
     }
 
-    async fn turn_sale(&self, call: Call, sale: SaleId, turn: Turn) -> Result<Answer<Sale>, Problem> {
-        let answer = self.change_of(call, sale, Action::Turn(wire::turn(turn))).await?;
+    async fn turn_sale(
+        &self,
+        call: Call,
+        sale: SaleId,
+        turn: Turn,
+    ) -> Result<Answer<Sale>, Problem> {
+        let answer = self
+            .change_of(call, sale, Action::Turn(wire::turn(turn)))
+            .await?;
         if answer.body.state == SaleState::Retired {
-            self.registry.house().retire(sale.get()).await.map_err(|error| house_problem(&error))?;
+            self.registry
+                .house()
+                .retire(sale.get())
+                .await
+                .map_err(|error| house_problem(&error))?;
             self.registry.put_away(sale.get());
         }
         Ok(answer)
@@ -57,7 +91,11 @@ impl Handle {
     async fn show_sale(&self, call: Call, sale: SaleId) -> Result<Answer<Sale>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
         let shown = Self::ask(&desk, move |book| wire::sale(sale.get(), book)).await?;
-        let Durable { value: Some(mut body), position } = shown else {
+        let Durable {
+            value: Some(mut body),
+            position,
+        } = shown
+        else {
             return Err(Problem::new(Code::SaleNotFound));
         };
         // What is being prepared is nobody's business but the merchant's.
@@ -65,21 +103,39 @@ impl Handle {
             return Err(Problem::new(Code::SaleNotFound));
         }
         body.position = wire::position(position);
-        Ok(Answer { position: Some((sale, body.position)), body, repeated: false })
+        Ok(Answer {
+            position: Some((sale, body.position)),
+            body,
+            repeated: false,
+        })
     }
 
-    async fn count(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Result<Answer<Inventory>, Problem> {
+    async fn count(
+        &self,
+        call: Call,
+        sku: Box<str>,
+        sale: Option<SaleId>,
+    ) -> Result<Answer<Inventory>, Problem> {
         let desks = match sale {
             Some(sale) => vec![self.desk(&call.caller, sale).await?],
             None => self.desks_of(&call.caller),
         };
-        let mut inventory = Inventory { sku: sku.clone(), available_count: 0, sales: Vec::new() };
+        let mut inventory = Inventory {
+            sku: sku.clone(),
+            available_count: 0,
+            sales: Vec::new(),
+        };
         for desk in desks {
             let (number, sku) = (desk.sale(), sku.clone());
             let seen = Self::ask(&desk, move |book: &Book| wire::stock(number, book, &sku)).await?;
-            let Some(mut stock) = seen.value else { continue };
+            let Some(mut stock) = seen.value else {
+                continue;
+            };
             stock.position = wire::position(seen.position);
-            let shown = !matches!((&call.caller, stock.state), (Caller::Buyer { .. }, SaleState::Draft));
+            let shown = !matches!(
+                (&call.caller, stock.state),
+                (Caller::Buyer { .. }, SaleState::Draft)
+            );
             if stock.state == SaleState::Open {
                 inventory.available_count += stock.available_count;
             }
@@ -94,7 +150,9 @@ impl Handle {
     fn desks_of(&self, caller: &Caller) -> Vec<DeskHandle> {
         let house = self.registry.house().book();
         let mine = |desk: &DeskHandle| match caller {
-            Caller::Merchant { account, .. } => house.sale(desk.sale()).is_some_and(|sale| sale.account == *account),
+            Caller::Merchant { account, .. } => house
+                .sale(desk.sale())
+                .is_some_and(|sale| sale.account == *account),
             Caller::Buyer { .. } | Caller::Provider => true,
         };
         self.registry.desks().into_iter().filter(mine).collect()
@@ -125,12 +183,19 @@ impl Sales for Handle {
     }
 
     fn add_stock(&self, call: Call, sale: SaleId, body: AddStock) -> Reply<'_, Sale> {
-        let action = Action::AddStock { sku: body.sku.into(), units: Units(body.units) };
+        let action = Action::AddStock {
+            sku: body.sku.into(),
+            units: Units(body.units),
+        };
         Box::pin(self.change_of(call, sale, action))
     }
 
     fn write_off(&self, call: Call, sale: SaleId, body: WriteOff) -> Reply<'_, Sale> {
-        let action = Action::WriteOff { sku: body.sku.into(), units: Units(body.units), reason: body.reason };
+        let action = Action::WriteOff {
+            sku: body.sku.into(),
+            units: Units(body.units),
+            reason: body.reason,
+        };
         Box::pin(self.change_of(call, sale, action))
     }
 
@@ -147,11 +212,21 @@ impl Sales for Handle {
     }
 
     fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
-        let desk = self.registry.seated(sale.get()).ok_or_else(|| Problem::new(Code::SaleNotFound))?;
+        let desk = self
+            .registry
+            .seated(sale.get())
+            .ok_or_else(|| Problem::new(Code::SaleNotFound))?;
         if self.watchers.fetch_add(1, Ordering::Relaxed) >= self.watchers_max {
             self.watchers.fetch_sub(1, Ordering::Relaxed);
-            return Err(Problem::because(Code::TooManyRequests, "too many live streams are open").retry_after(5));
+            return Err(
+                Problem::because(Code::TooManyRequests, "too many live streams are open")
+                    .retry_after(5),
+            );
         }
-        Ok(Box::new(Feed::new(sale.get(), desk.live(), self.watchers.clone())))
+        Ok(Box::new(Feed::new(
+            sale.get(),
+            desk.live(),
+            self.watchers.clone(),
+        )))
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn currency(currency: ledger::Currency) -> Currency {
 }
 
 pub(super) fn price(price: ledger::UnitPrice) -> PriceText {
-    PriceText::new(price.0.max(0).min(PriceText::MAX)).unwrap_or_else(|_| unreachable!("clamped"))
+    PriceText::new(price.0.clamp(0, PriceText::MAX)).unwrap_or_else(|_| unreachable!("clamped"))
 }
 
 fn units(units: Option<Units>) -> Option<u32> {

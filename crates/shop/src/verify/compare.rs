@@ -1,0 +1,194 @@
+//! Read models against the book, row by row (INV-11).
+
+use commerce::{Book, OrderRef, OrderStatus};
+use storage::models::{LineRow, ModelsError, OrderKey, OrderRow, RefundRow, SaleRow, StockRow, View};
+
+use crate::projector::words::{CHARGES, ORDER_STATES, REFUND_STATES, SALE_STATES, number};
+use crate::wire;
+
+/// Differences that are told; when there are more, the read models are to be built anew anyhow.
+const TOLD_MAX: usize = 10;
+
+/// Holds what the read models say of a sale against its book, which has to stand at their position. Says what differs,
+/// at most the first ten.
+///
+/// # Errors
+/// When the read models cannot be read.
+pub fn compare(view: &View, sale: u32, book: &Book) -> Result<Vec<String>, ModelsError> {
+    let mut differences = Vec::new();
+    compare_sale(view.sale(sale)?, sale, book, &mut differences);
+    compare_stock(&view.stock(sale)?, sale, book, &mut differences);
+    let mut next = 0;
+    view.each_order(sale, &mut |row| {
+        compare_order(&row, &mut next, sale, book, &mut differences);
+        Ok::<_, ModelsError>(())
+    })?;
+    let placed = book.tally().placed;
+    if next < placed && differences.len() < TOLD_MAX {
+        differences.push(format!("orders from number {next} to {} are missing", placed - 1));
+    }
+    Ok(differences)
+}
+
+fn tell(differences: &mut Vec<String>, difference: impl FnOnce() -> String) {
+    if differences.len() < TOLD_MAX {
+        differences.push(difference());
+    }
+}
+
+fn compare_sale(found: Option<SaleRow>, sale: u32, book: &Book, differences: &mut Vec<String>) {
+    let expected = book.exists().then(|| sale_row(sale, book));
+    if found != expected {
+        tell(differences, || format!("the sale reads {found:?}, the book says {expected:?}"));
+    }
+}
+
+fn sale_row(sale: u32, book: &Book) -> SaleRow {
+    let (window, tally) = (book.window(), book.tally());
+    let mut row = SaleRow {
+        sale,
+        title: book.title().into(),
+        state: number(SALE_STATES, &wire::sale_state(book.state())),
+        currency: book.currency().map_or("", |currency| currency.code()).into(),
+        opens_ms: window.opens.map(|time| time.0),
+        closes_ms: window.closes.map(|time| time.0),
+        created_ms: book.created().0,
+        orders_placed: tally.placed.into(),
+        orders_held: tally.held.into(),
+        orders_paid: tally.paid.into(),
+        orders_cancelled: tally.cancelled.into(),
+        orders_expired: tally.expired.into(),
+        ..SaleRow::default()
+    };
+    for sku in book.skus() {
+        let units = sku.units();
+        row.skus += 1;
+        row.stocked += u64::from(units.stocked().0);
+        row.available += u64::from(units.available().0);
+        row.held += u64::from(units.held().0);
+        row.sold += u64::from(units.sold().0);
+        row.written_off += u64::from(units.written_off().0);
+    }
+    row
+}
+
+fn compare_stock(found: &[StockRow], sale: u32, book: &Book, differences: &mut Vec<String>) {
+    let mut rows = found.iter();
+    for (place, sku) in (0..).zip(book.skus()) {
+        let units = sku.units();
+        let expected = StockRow {
+            sale,
+            place,
+            sku: (&**sku.sku()).into(),
+            title: sku.title().into(),
+            price: sku.price().0,
+            stocked: units.stocked().0.into(),
+            available: units.available().0.into(),
+            held: units.held().0.into(),
+            sold: units.sold().0.into(),
+            written_off: units.written_off().0.into(),
+        };
+        let found = rows.next();
+        if found != Some(&expected) {
+            tell(differences, || format!("SKU {} reads {found:?}, the book says {expected:?}", expected.sku));
+        }
+    }
+    let more = rows.count();
+    if more > 0 {
+        tell(differences, || format!("{more} SKUs are in the read models only"));
+    }
+}
+
+fn compare_order(row: &OrderRow, next: &mut u32, sale: u32, book: &Book, differences: &mut Vec<String>) {
+    let number = row.key.number;
+    if number != *next {
+        tell(differences, || format!("orders from number {next} to {} are missing", number.saturating_sub(1)));
+    }
+    *next = number.saturating_add(1);
+    let Some(order) = book.order(number) else {
+        return tell(differences, || format!("order {number} is in the read models only"));
+    };
+    let expected = order_row(sale, order, row, book.time().0);
+    if *row != expected {
+        let id = wire::order_id(sale, number);
+        tell(differences, || format!("{id}: {}", first_difference(row, &expected)));
+    }
+}
+
+/// The row that the book asks for. What it does not know of (the order's history) is taken from the row.
+fn order_row(sale: u32, order: OrderRef<'_>, row: &OrderRow, now_ms: u64) -> OrderRow {
+    let (funds, (attempt, charge)) = (order.funds(), order.charge());
+    let lines = order.lines().zip(&row.lines).map(|(line, found)| LineRow {
+        // A SKU has one place, so equal names are equal places; the place itself is the row's.
+        sku: found.sku,
+        units: line.units(),
+        price: line.price().0,
+        returned: line.returned(),
+    });
+    let deadline = order.deadline().0;
+    OrderRow {
+        key: OrderKey { sale, number: order.number() },
+        buyer: order.buyer().map(Into::into),
+        state: state(order.status(), row, deadline <= now_ms),
+        phase: row.phase,
+        charge: number(CHARGES, &charge),
+        attempt,
+        total: order.total().0,
+        captured: funds.captured().0,
+        refunded: funds.refunded().0,
+        refund_pending: funds.held().0,
+        charged_back: funds.charged_back().0,
+        placed_ms: order.placed().0,
+        hold_ms: u32::try_from(deadline.saturating_sub(order.placed().0)).unwrap_or(u32::MAX),
+        units: order.units(),
+        sequence: row.sequence,
+        events: row.events,
+        paid: row.paid.clone(),
+        lines: lines.collect(),
+        refunds: order.refunds().map(refund_row).collect(),
+    }
+}
+
+/// A hold that is due and not swept yet is over in the book's eyes; the read models learn of it from the sweep.
+fn state(status: OrderStatus, row: &OrderRow, is_due: bool) -> u8 {
+    let waits = [OrderStatus::Held, OrderStatus::Paying]
+        .iter()
+        .any(|waits| number(ORDER_STATES, &wire::order_state(*waits)) == row.state);
+    match status {
+        OrderStatus::Expired if waits && is_due => row.state,
+        _ => number(ORDER_STATES, &wire::order_state(status)),
+    }
+}
+
+fn refund_row(refund: commerce::book::RefundRef) -> RefundRow {
+    RefundRow {
+        amount: refund.amount.0,
+        state: number(REFUND_STATES, &wire::refund_state(refund.state)),
+        automatic: refund.automatic,
+        restocked: refund.units_restocked,
+    }
+}
+
+/// The first field that differs, both ways.
+fn first_difference(found: &OrderRow, expected: &OrderRow) -> String {
+    let fields = [
+        ("buyer", format!("{:?}", found.buyer), format!("{:?}", expected.buyer)),
+        ("state", found.state.to_string(), expected.state.to_string()),
+        ("charge", format!("{}/{}", found.charge, found.attempt), format!("{}/{}", expected.charge, expected.attempt)),
+        ("total", found.total.to_string(), expected.total.to_string()),
+        ("captured", found.captured.to_string(), expected.captured.to_string()),
+        ("refunded", found.refunded.to_string(), expected.refunded.to_string()),
+        ("refund pending", found.refund_pending.to_string(), expected.refund_pending.to_string()),
+        ("charged back", found.charged_back.to_string(), expected.charged_back.to_string()),
+        ("placed", found.placed_ms.to_string(), expected.placed_ms.to_string()),
+        ("hold", found.hold_ms.to_string(), expected.hold_ms.to_string()),
+        ("units", found.units.to_string(), expected.units.to_string()),
+        ("lines", format!("{:?}", found.lines), format!("{:?}", expected.lines)),
+        ("refunds", format!("{:?}", found.refunds), format!("{:?}", expected.refunds)),
+    ];
+    let differing = fields.iter().find(|(_, found, expected)| found != expected);
+    differing.map_or_else(
+        || format!("reads {found:?}, the book says {expected:?}"),
+        |(field, found, expected)| format!("{field} reads {found}, the book says {expected}"),
+    )
+}
