@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod against_model;
 mod commands;
 mod exhaustive;
 mod golden;
+mod late;
+mod model;
