@@ -78,8 +78,12 @@
   });
 
   const rates = new Array(120).fill(0);
-  const spark = (rate) => {
-    rates.push(rate);
+  const newest = { rate: 0, at: 0 };
+  const spark = () => {
+    // Ticks come fast only while something changes; silence for a second means that nothing was ordered.
+    if (performance.now() - newest.at > 1200) newest.rate = 0;
+    show("rate", newest.rate);
+    rates.push(newest.rate);
     rates.shift();
     const most = Math.max(10, ...rates);
     const points = rates.map((value, place) => `${place},${(60 - 56 * value / most).toFixed(1)}`).join("L");
@@ -113,8 +117,8 @@
   const tick = (now) => {
     stock(now.skus);
     refusals(now.refused);
-    spark(now.orders_per_s);
-    show("rate", now.orders_per_s);
+    newest.rate = now.orders_per_s;
+    newest.at = performance.now();
     show("accepted", now.accepted);
     show("requests", now.requests_total);
     show("refused", Object.values(now.refused).reduce((sum, count) => sum + count, 0));
@@ -126,6 +130,7 @@
   };
 
   stock(given.skus);
+  setInterval(spark, 250);
   const stream = new EventSource("/v1/sales/" + sale + "/live?access_token=" + token);
   stream.addEventListener("tick", (event) => { byId("broken").hidden = true; tick(JSON.parse(event.data)); });
   stream.addEventListener("error", () => { byId("broken").hidden = false; });

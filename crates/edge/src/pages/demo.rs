@@ -9,6 +9,11 @@ use serde::Serialize;
 
 const SCRIPT: &str = include_str!("demo.js");
 
+/// The mark as an icon, so that browsers do not ask for a file.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32' fill='none' \
+    stroke='%230f6fae' stroke-width='3' stroke-linecap='round'%3E%3Cpath d='M3 11c4-5 9-5 13 0s9 5 13 0M3 20c4-5 \
+    9-5 13 0s9 5 13 0M16 3v26'/%3E%3C/svg%3E";
+
 /// SKUs that the page shows.
 const SHOWN_SKUS: usize = 6;
 
@@ -43,6 +48,7 @@ pub(crate) fn page(sale: &Sale, token: &str, language: Language, nonce: &str) ->
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (sale.name) " · Tidegate" }
+                link rel="icon" href=(ICON);
                 style nonce=(nonce) { (PreEscaped(STYLE)) }
             }
             body {
@@ -116,7 +122,7 @@ fn stock_card(sale: &Sale, words: &Words) -> Markup {
                     div class="below quiet" {
                         span class="key k-sold" { (words.sold) " " b data-part="sold" { (sku.sold_count) } }
                         span class="key k-held" { (words.held) " " b data-part="held" { (sku.held_count) } }
-                        span class="key" { (words.available) " " b data-part="available" { (sku.available_count) } }
+                        span class="key k-free" { (words.available) " " b data-part="available" { (sku.available_count) } }
                         button data-sku=(sku.sku) { (words.buy) }
                     }
                 }

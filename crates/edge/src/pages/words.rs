@@ -55,7 +55,6 @@ macro_rules! words {
 words! {
     tagline: "Limited stock, a stampede, and books that balance.", "有限的库存，汹涌的人潮，一本对得上的账。";
     units_left: "units left", "件可售";
-    of: "of", "共";
     available: "available", "可售";
     held: "held", "预扣中";
     sold: "sold", "已售";
