@@ -157,7 +157,7 @@ impl Book {
             }
             Entry::RefundBegun { refund, key, .. } => {
                 let (order, number) = (refund.order, refund.number);
-                self.begin_refund(now, refund, Tried::Once)?;
+                self.begin_refund(now, refund)?;
                 self.keys.bind(key, Done::Refund { order, number })?;
             }
             Entry::Refunded { order, number } => {
@@ -199,7 +199,7 @@ impl Book {
             }
             Phase::Paid => {
                 if let Some(refund) = refund {
-                    self.begin_refund(now, refund, Tried::UntilPaid)?;
+                    self.begin_refund(now, refund)?;
                 }
                 self.give_up_sold(number)?;
             }
@@ -212,12 +212,7 @@ impl Book {
         Ok(())
     }
 
-    fn begin_refund(
-        &mut self,
-        now: Time,
-        refund: &RefundBegun,
-        tried: Tried,
-    ) -> Result<(), Violation> {
+    fn begin_refund(&mut self, now: Time, refund: &RefundBegun) -> Result<(), Violation> {
         let mut units = 0_u32;
         for &(line, returned) in &refund.lines {
             self.return_line(refund.order, line, returned, refund.restocked)?;
@@ -227,7 +222,7 @@ impl Book {
             amount: refund.amount,
             charge: refund.charge,
             state: RefundState::Pending,
-            automatic: tried == Tried::UntilPaid,
+            automatic: false,
             restocked: refund.restocked,
             units,
         };
@@ -347,15 +342,6 @@ impl Book {
             .remove(&(order, EffectKind::Refund { number, charge }));
         Ok(())
     }
-}
-
-/// Whether a refund that its provider refuses is tried again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tried {
-    /// Whoever asked for it may ask again.
-    Once,
-    /// The order is given up and nobody will ask.
-    UntilPaid,
 }
 
 /// The refund that giving an order up takes, if it takes one.

@@ -143,7 +143,7 @@ impl Model {
             OrderStatus::Paid if !matches!(actor, Actor::Buyer(_)) => {
                 let (amount, lines) = (found.left(), found.remaining());
                 if amount > 0 || !lines.is_empty() {
-                    found.begin(amount, found.kept, true);
+                    found.begin(amount, found.kept, false);
                     found.take_back(&lines, UnitsBack::Restock);
                 }
             }
