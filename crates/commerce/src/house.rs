@@ -107,42 +107,52 @@ impl HouseBook {
     pub fn apply(&mut self, now: Time, entry: &HouseEntry) -> Result<(), Violation> {
         self.time = self.time.max(now);
         match entry {
-            HouseEntry::KeyMade(key) => {
-                self.keys.insert(key.id, key.clone());
-            }
+            HouseEntry::KeyMade(key) => self.make_key(key)?,
             HouseEntry::KeyRevoked { id, .. } => {
                 let key = self.keys.get_mut(id);
                 let key = key.ok_or_else(|| Violation::new("INV-8", format!("no API key {id}")))?;
                 key.revoked.get_or_insert(now);
             }
             HouseEntry::SaleRegistered { sale, account, key } => {
-                if *sale != self.next_sale() {
-                    return Err(Violation::new(
-                        "INV-8",
-                        format!("sale {sale} is not the next"),
-                    ));
-                }
-                self.sales.insert(
-                    *sale,
-                    Registered {
-                        account: account.clone(),
-                        created: now,
-                        retired: false,
-                    },
-                );
-                self.asked.insert(*key, *sale);
-            }
-            HouseEntry::SaleRetired { sale } => {
-                let known = self.sales.get_mut(sale);
-                known
-                    .ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))?
-                    .retired = true;
+                self.register(now, *sale, account, *key)?;
             }
             HouseEntry::Unmatched { .. } => self.unmatched += 1,
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
             }
         }
+        Ok(())
+    }
+
+    fn make_key(&mut self, key: &ApiKey) -> Result<(), Violation> {
+        if self.keys.contains_key(&key.id) || self.keys.len() >= API_KEYS_MOST {
+            let twice = format!("API key {} was made before, or one too many", key.id);
+            return Err(Violation::new("INV-8", twice));
+        }
+        self.keys.insert(key.id, key.clone());
+        Ok(())
+    }
+
+    fn register(
+        &mut self,
+        now: Time,
+        sale: u32,
+        account: &Arc<str>,
+        key: [u8; 16],
+    ) -> Result<(), Violation> {
+        if sale != self.next_sale() || sale > SALES_MOST {
+            let gap = format!("sale {sale} is not the next");
+            return Err(Violation::new("INV-8", gap));
+        }
+        if let Some(other) = self.asked.insert(key, sale) {
+            let twice = format!("sale {sale} was registered before, as {other}");
+            return Err(Violation::new("INV-4", twice));
+        }
+        let registered = Registered {
+            account: account.clone(),
+            created: now,
+        };
+        self.sales.insert(sale, registered);
         Ok(())
     }
 
@@ -207,6 +217,7 @@ mod tests {
         assert!(house.apply(Time(1), &entry(2)).is_err());
         house.apply(Time(1), &entry(1)).expect("the next");
         assert_eq!((house.next_sale(), house.asked(&[7; 16])), (2, Some(1)));
+        assert!(house.apply(Time(1), &entry(2)).is_err(), "the same key");
     }
 
     #[test]
