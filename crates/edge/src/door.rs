@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use telemetry::Telemetry;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use world::{Clock, Entropy};
 
 /// The rooms that the door leads to.
@@ -55,6 +55,8 @@ pub(crate) struct Door {
     pub(crate) ids: Arc<Ids>,
     pub(crate) tokens: Tokens,
     pub(crate) live_streams: Arc<Semaphore>,
+    /// True once the server stops: streams end, and no more traffic should come.
+    pub(crate) closing: watch::Sender<bool>,
     /// A crowd of the demo is running.
     pub(crate) crowd: AtomicBool,
 }
@@ -70,6 +72,7 @@ impl Door {
             ids,
             tokens,
             live_streams,
+            closing: watch::Sender::new(false),
             crowd: AtomicBool::new(false),
         }
     }

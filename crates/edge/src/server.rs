@@ -111,8 +111,10 @@ impl Edge {
             &self.door,
             admin_stopping,
         );
+        let door = self.door;
         let (public, admin) = (tokio::spawn(public.open()), tokio::spawn(admin.open()));
         shutdown.await;
+        door.closing.send_replace(true);
         let _ = stop_public.send(true);
         let _ = public.await;
         let _ = stop_admin.send(true);

@@ -23,7 +23,13 @@ pub(super) fn livez(_door: &Arc<Door>, _asked: Asked) -> Making<'_> {
 
 pub(super) fn readyz(door: &Arc<Door>, _asked: Asked) -> Making<'_> {
     Box::pin(async move {
-        let readiness = door.rooms.health.ready();
+        let mut readiness = door.rooms.health.ready();
+        if *door.closing.borrow() {
+            readiness.ready = false;
+            readiness
+                .reasons
+                .push("the server is shutting down".to_owned());
+        }
         let (status, word) = match readiness.ready {
             true => (StatusCode::OK, "ready"),
             false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),

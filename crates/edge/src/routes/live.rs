@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use telemetry::Telemetry;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 pub(super) fn stream(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     Box::pin(async move {
@@ -30,23 +30,20 @@ pub(super) fn stream(door: &Arc<Door>, asked: Asked) -> Making<'_> {
                 Problem::because(Code::TooManyRequests, "too many live streams are open")
             })?;
         let feed = door.rooms.sales.watch(sale)?;
-        Ok(events(feed, permit, door.rooms.telemetry.clone()))
+        Ok(events(door, feed, permit))
     })
 }
 
-/// The answer that goes on for as long as the feed does.
-pub(super) fn events(
-    feed: Box<dyn LiveFeed>,
-    permit: OwnedSemaphorePermit,
-    telemetry: Telemetry,
-) -> Said {
+/// The answer that goes on for as long as the feed does and the server runs.
+fn events(door: &Door, feed: Box<dyn LiveFeed>, permit: OwnedSemaphorePermit) -> Said {
+    let telemetry = door.rooms.telemetry.clone();
     telemetry.meters().door.live_streams.inc();
     let open = Open {
         _permit: permit,
         telemetry,
     };
     let body = Events {
-        next: next(feed),
+        next: next(feed, door.closing.subscribe()),
         _open: open,
     };
     let said = Said::page("text/event-stream", Bytes::new());
@@ -69,13 +66,20 @@ impl Drop for Open {
     }
 }
 
-type Next = Pin<Box<dyn Future<Output = (Option<LiveTick>, Box<dyn LiveFeed>)> + Send>>;
+/// A feed, and whether the server stops.
+type Source = (Box<dyn LiveFeed>, watch::Receiver<bool>);
 
-/// The next tick, and the feed back.
-fn next(mut feed: Box<dyn LiveFeed>) -> Next {
+type Next = Pin<Box<dyn Future<Output = (Option<LiveTick>, Source)> + Send>>;
+
+/// The next tick, and the source back. A server that stops would otherwise wait for its watchers to leave.
+fn next(mut feed: Box<dyn LiveFeed>, mut closing: watch::Receiver<bool>) -> Next {
     Box::pin(async move {
-        let tick = feed.next().await;
-        (tick, feed)
+        let tick = tokio::select! {
+            biased;
+            _ = closing.wait_for(|closing| *closing) => None,
+            tick = feed.next() => tick,
+        };
+        (tick, (feed, closing))
     })
 }
 
@@ -92,11 +96,11 @@ impl hyper::body::Body for Events {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let (tick, feed) = ready!(self.next.as_mut().poll(context));
+        let (tick, (feed, closing)) = ready!(self.next.as_mut().poll(context));
         let Some(tick) = tick else {
             return Poll::Ready(None);
         };
-        self.next = next(feed);
+        self.next = next(feed, closing);
         let mut text = b"event: tick\ndata: ".to_vec();
         if serde_json::to_writer(&mut text, &tick).is_err() {
             return Poll::Ready(None);

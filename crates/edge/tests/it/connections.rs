@@ -241,3 +241,23 @@ fn stopping_lets_the_idle_go_and_ends() {
         open.running.await.unwrap();
     });
 }
+
+#[test]
+fn stopping_ends_the_streams_of_those_who_watch() {
+    run(async {
+        let open = Open::start(settings());
+        let token = open.token("new", "ann");
+        let mut client = Client::connect(open.public).await;
+        let path = format!("/v1/sales/sale_00001/live?access_token={token}");
+        open.shop
+            .endless
+            .store(true, std::sync::atomic::Ordering::SeqCst);
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nhost: door\r\n\r\n"))
+            .await;
+        assert_eq!(client.answer().await.map(|head| head.status), Some(200));
+        open.stop.send(()).unwrap();
+        open.running.await.unwrap();
+        assert!(client.rest().await.contains("event: tick"));
+    });
+}

@@ -30,6 +30,8 @@ pub(crate) struct Shop {
     pub(crate) revoked: AtomicBool,
     pub(crate) reports: AtomicUsize,
     pub(crate) ready: AtomicBool,
+    /// Live feeds say three things and then nothing more, instead of ending.
+    pub(crate) endless: AtomicBool,
 }
 
 impl Shop {
@@ -66,6 +68,7 @@ impl Shop {
             revoked: AtomicBool::new(false),
             reports: AtomicUsize::new(0),
             ready: AtomicBool::new(true),
+            endless: AtomicBool::new(false),
         }
     }
 
@@ -229,6 +232,7 @@ impl Sales for Shop {
         Ok(Box::new(Feed {
             skus: skus.into_iter().map(sku).collect(),
             left: 3,
+            endless: self.endless.load(Ordering::SeqCst),
         }))
     }
 }
@@ -237,6 +241,7 @@ impl Sales for Shop {
 struct Feed {
     skus: Vec<LiveSku>,
     left: usize,
+    endless: bool,
 }
 
 impl LiveFeed for Feed {
@@ -256,6 +261,9 @@ impl LiveFeed for Feed {
             recent: Vec::new(),
         };
         let tick = (self.left > 0).then_some(tick);
+        if tick.is_none() && self.endless {
+            return Box::pin(std::future::pending());
+        }
         self.left = self.left.saturating_sub(1);
         Box::pin(std::future::ready(tick))
     }
