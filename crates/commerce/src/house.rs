@@ -116,6 +116,12 @@ impl HouseBook {
             HouseEntry::SaleRegistered { sale, account, key } => {
                 self.register(now, *sale, account, *key)?;
             }
+            HouseEntry::SaleRetired { sale } => {
+                let known = self.sales.get_mut(sale);
+                let known =
+                    known.ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))?;
+                known.retired = true;
+            }
             HouseEntry::Unmatched { .. } => self.unmatched += 1,
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
@@ -151,6 +157,7 @@ impl HouseBook {
         let registered = Registered {
             account: account.clone(),
             created: now,
+            retired: false,
         };
         self.sales.insert(sale, registered);
         Ok(())
