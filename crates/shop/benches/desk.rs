@@ -8,20 +8,16 @@
     missing_docs
 )]
 
+mod stand;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use commerce::{Action, Actor, Ask, Command, Limits, Place, Plan, SkuPlan, Turn, Window};
-use ledger::{Currency, UnitPrice, Units};
-use storage::DataDir;
-use telemetry::Telemetry;
-use tidegate_shop::desk::DeskHandle;
+use stand::{fresh, order};
 use tidegate_shop::projector::ProjectorHandle;
-use tidegate_shop::provider::sandbox::{self, Sandbox};
-use tidegate_shop::{Parts, Settings, Shop};
 use world::disk::Access;
-use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy};
+use world::{Clock, Disk, OsDisk, SystemClock};
 
 /// Callers that each wait for an answer to 1,000 orders before they send the next.
 const CALLERS: u64 = 16;
@@ -75,82 +71,6 @@ fn argument(name: &str) -> Option<u64> {
         .and_then(|word| word.parse().ok())
 }
 
-/// A shop on a fresh directory, with one open sale: desk, journal, projector, everything but the door.
-async fn open(dir: &Path, stock: u32) -> (Shop, DeskHandle) {
-    let _ = std::fs::remove_dir_all(dir);
-    let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
-        (Arc::new(OsDisk), Arc::new(SystemClock::new()));
-    let parts = Parts {
-        data: Arc::new(DataDir::open(&disk, dir, std::process::id()).unwrap()),
-        provider: Arc::new(Sandbox::new(
-            sandbox::Settings::default(),
-            Arc::clone(&clock),
-        )),
-        disk,
-        clock,
-        entropy: Arc::new(SystemEntropy),
-        telemetry: Telemetry::new(),
-    };
-    let shop = Shop::open(Settings::default(), parts).await.unwrap();
-    let registry = Arc::clone(shop.handle().registry());
-    let sale = registry.house().register("shop", "bench").await.unwrap();
-    let desk = registry.desk(sale).await.unwrap();
-    let cup = SkuPlan {
-        sku: "cup".into(),
-        title: "Cup".into(),
-        price: UnitPrice(125_000),
-        limits: Limits::default(),
-        stock: Units(stock),
-    };
-    let plan = Plan {
-        title: "bench".into(),
-        currency: Currency::new("EUR").unwrap(),
-        hold_ms: 900_000,
-        window: Window::default(),
-        limits: Limits {
-            per_order: Some(Units(10)),
-            per_buyer: Some(Units(10)),
-        },
-        rules: Vec::new(),
-        skus: vec![cup],
-    };
-    let merchant = |key: &str, action| Command {
-        actor: Actor::Merchant("shop".into()),
-        key: Some(key.into()),
-        action,
-    };
-    let create = Action::Create {
-        secret: [7; 16],
-        plan: Box::new(plan),
-    };
-    let commands = vec![
-        merchant("create", create),
-        merchant("open", Action::Turn(Turn::Open)),
-    ];
-    desk.submit(commands, |_, _| ()).await.unwrap();
-    (shop, desk)
-}
-
-fn order(n: u64) -> Command {
-    let buyer: Arc<str> = format!("buyer-{n}").into();
-    let lines = vec![Ask {
-        sku: "cup".into(),
-        units: 1,
-        price: None,
-    }];
-    let place = Place {
-        buyer: Some(buyer.clone()),
-        tags: Arc::from([]),
-        lines,
-        paid: None,
-    };
-    Command {
-        actor: Actor::Buyer(buyer),
-        key: Some("k".into()),
-        action: Action::Place(place),
-    }
-}
-
 /// One run: orders a second, and how the projector kept up.
 struct Run {
     orders_per_second: f64,
@@ -160,7 +80,7 @@ struct Run {
 }
 
 async fn throughput(dir: &Path, orders: u64) -> Run {
-    let (shop, desk) = open(dir, u32::MAX).await;
+    let (shop, desk) = fresh(dir).await;
     let next = Arc::new(AtomicU64::new(0));
     let clock = SystemClock::new();
     let callers: Vec<_> = (0..CALLERS)
@@ -218,7 +138,7 @@ fn rss_mb() -> f64 {
 }
 
 async fn latency(dir: &Path, callers: u64) -> serde_json::Value {
-    let (shop, desk) = open(dir, u32::MAX).await;
+    let (shop, desk) = fresh(dir).await;
     let each = (20_000 / callers).clamp(50, 2_000);
     let clock = Arc::new(SystemClock::new());
     let tasks: Vec<_> = (0..callers)
