@@ -64,12 +64,7 @@ pub(crate) const BENCHES: &[Bench] = &[
     bench(
         "desk",
         "tidegate-shop",
-        "orders a second in process, each batch on disk",
-    ),
-    bench(
-        "latency",
-        "tidegate-shop",
-        "latency at 1 to 1000 callers against the disk's own",
+        "orders a second in process, each batch on disk, and the latency of 1 to 1000 callers",
     ),
     bench(
         "recovery",

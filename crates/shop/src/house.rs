@@ -5,13 +5,12 @@
 
 mod secret;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use commerce::Time;
 use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, SALES_MOST};
 use commerce::record::{self, Records};
 use storage::journal::{FileJournal, JournalSettings, recover};
-use tokio::sync::Mutex;
 use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
 use crate::open::{Findings, OpenError, Place, flatten};
@@ -38,11 +37,23 @@ pub enum HouseError {
     NoKey,
 }
 
+impl HouseError {
+    /// What the disk said, if it was the disk.
+    fn of_the_disk(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Journal(error) => Some(error.to_string().into()),
+            Self::Record(_) | Self::Violation(_) | Self::Full(_) | Self::NoKey => None,
+        }
+    }
+}
+
 /// The house.
 pub struct House {
-    writer: Mutex<Box<dyn Journal>>,
+    writer: tokio::sync::Mutex<Box<dyn Journal>>,
     book: RwLock<Arc<HouseBook>>,
     place: Place,
+    /// What the last change failed with, if it failed.
+    trouble: Mutex<Option<Arc<str>>>,
 }
 
 impl House {
@@ -66,9 +77,10 @@ impl House {
         };
         let journal = FileJournal::open(recovery, place.doors.clone(), settings)?;
         let house = Self {
-            writer: Mutex::new(Box::new(journal)),
+            writer: tokio::sync::Mutex::new(Box::new(journal)),
             book: RwLock::new(Arc::new(book)),
             place,
+            trouble: Mutex::default(),
         };
         Ok((house, findings))
     }
@@ -213,6 +225,25 @@ impl House {
         decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
     ) -> Result<(), HouseError> {
         let mut journal = self.writer.lock().await;
+        let written = self.write(&mut **journal, decide).await;
+        let trouble = written.as_ref().err().and_then(HouseError::of_the_disk);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        written
+    }
+
+    /// Why the house cannot be changed now, if its disk refuses.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    async fn write(
+        &self,
+        journal: &mut dyn Journal,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+    ) -> Result<(), HouseError> {
         // An earlier failure is mended here, in a new segment; while the disk refuses this fails again.
         let position = journal.resume().await?;
         let mut book = HouseBook::clone(&self.book());

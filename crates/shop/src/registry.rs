@@ -4,7 +4,7 @@
 //! sale sells.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{Code, Problem};
@@ -34,7 +34,7 @@ pub struct Registry {
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
-    running: Mutex<Vec<JoinHandle<()>>>,
+    running: Mutex<BTreeMap<u32, JoinHandle<()>>>,
     /// One sale is opened at a time after the start.
     opening: tokio::sync::Mutex<()>,
 }
@@ -150,10 +150,7 @@ impl Registry {
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);
         let running = tokio::spawn(desk.run());
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(running);
+        self.running().insert(sale, running);
         self.desks
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -209,18 +206,29 @@ impl Registry {
         }
     }
 
-    /// Ends the desk of a retired sale; its memory is free once the desk has written its snapshot.
-    pub(crate) fn put_away(&self, sale: u32) {
+    /// Ends the desk of a retired sale and waits for it, so that nobody opens its journal a second time meanwhile; its
+    /// memory is free then.
+    pub(crate) async fn put_away(&self, sale: u32) {
+        let _one = self.opening.lock().await;
         let desk = self
             .desks
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&sale);
+        let running = self.running().remove(&sale);
         if let Some(desk) = desk {
             desk.close();
             self.projector.detach(sale);
             self.telemetry.meters().forget_sale(wire::sale_id(sale));
         }
+        if let Some(running) = running {
+            // A desk that panicked has lost nothing that was durable; the log has its message.
+            let _ = running.await;
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u32, JoinHandle<()>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All open desks.
@@ -245,7 +253,9 @@ impl Registry {
                 Some(format!("{} is stopped: {why}", wire::sale_id(desk.sale())))
             }
         };
-        self.desks().iter().filter_map(said).collect()
+        let house = self.house.trouble();
+        let house = house.map(|why| format!("the house is read-only: {why}"));
+        self.desks().iter().filter_map(said).chain(house).collect()
     }
 
     /// Closes all desks and waits until they have finished what waits, at most for `patience`.
@@ -256,7 +266,7 @@ impl Registry {
         let running =
             std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         let all = async {
-            for desk in running {
+            for desk in running.into_values() {
                 // A desk that panicked has lost nothing that was durable; the log has its message.
                 let _ = desk.await;
             }

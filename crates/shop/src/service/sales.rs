@@ -83,7 +83,7 @@ impl Handle {
                 .retire(sale.get())
                 .await
                 .map_err(|error| house_problem(&error))?;
-            self.registry.put_away(sale.get());
+            self.registry.put_away(sale.get()).await;
         }
         Ok(answer)
     }

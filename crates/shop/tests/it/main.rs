@@ -2,4 +2,8 @@
 
 mod cashier;
 mod desk;
+mod market;
+mod projector;
 mod stage;
+mod verify;
+mod whole;
