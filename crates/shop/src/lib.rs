@@ -25,6 +25,7 @@ pub mod registry;
 pub mod service;
 mod settings;
 mod shop;
+pub mod verify;
 mod wire;
 
 pub use service::Handle;

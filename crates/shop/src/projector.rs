@@ -20,10 +20,10 @@ mod changes;
 mod lane;
 mod orders;
 mod progress;
-mod rebuild;
+pub(crate) mod rebuild;
 mod run;
 mod shelf;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -94,7 +94,8 @@ pub(super) fn first_event(row: &OrderRow) -> EventRow {
 
 /// Where an order stands, from its row.
 fn state(row: &OrderRow) -> OrderState {
-    let given_back = row.refunded > 0 && row.refunded == row.captured;
+    let has_units = row.lines.iter().any(|line| line.returned < line.units);
+    let given_back = row.refunded == row.captured && (row.refunded > 0 || !has_units);
     match value(PHASES, row.phase) {
         Some(Phase::Held) => match value(CHARGES, row.charge) {
             Some(ChargeView::Charging | ChargeView::Unknown) => OrderState::Paying,
@@ -146,13 +147,7 @@ impl Folding<'_> {
             self.set_charge(ChargeView::Failed);
         }
         self.payment_event(OrderEventKind::PaymentReturned, attempt, Some(amount));
-        let row = RefundRow {
-            amount: back.0,
-            state: 0,
-            automatic: true,
-            restocked: 0,
-        };
-        self.push_refund(refund, row)
+        self.send_back(refund, back.0)
     }
 
     pub(super) fn charge_failed(&mut self, attempt: u16) {
@@ -163,7 +158,9 @@ impl Folding<'_> {
     }
 
     pub(super) fn charge_unknown(&mut self, attempt: u16) {
-        self.set_charge(ChargeView::Unknown);
+        if self.row.attempt == attempt && self.is_charging() {
+            self.set_charge(ChargeView::Unknown);
+        }
         self.payment_event(OrderEventKind::PaymentUnknown, attempt, None);
     }
 
@@ -205,7 +202,7 @@ impl Folding<'_> {
             restocked: if refund.restocked { units } else { 0 },
         };
         self.push_refund(refund.number, row)?;
-        if refund.elsewhere || refund.amount.0 == 0 {
+        if refund.elsewhere && refund.amount.0 > 0 {
             self.refunded(refund.number)?;
         }
         Ok(())
@@ -221,7 +218,7 @@ impl Folding<'_> {
         Ok(())
     }
 
-    /// A refused refund; an automatic one is begun once more as `again`.
+    /// A refused refund; what must go back is begun once more as `again`.
     pub(super) fn refund_failed(
         &mut self,
         number: u16,
@@ -230,21 +227,7 @@ impl Folding<'_> {
         let (_, amount) = self.end_refund(number, RefundState::Failed)?;
         self.row.refund_pending -= amount;
         self.refund_event(OrderEventKind::RefundFailed, number, amount);
-        let refused = self
-            .row
-            .refunds
-            .get(usize::from(number).wrapping_sub(1))
-            .copied();
-        match (again, refused) {
-            (Some(next), Some(refused)) => self.push_refund(
-                next.number,
-                RefundRow {
-                    amount: next.amount.0,
-                    ..refused
-                },
-            ),
-            _ => Ok(()),
-        }
+        again.map_or(Ok(()), |next| self.send_back(next.number, next.amount.0))
     }
 
     pub(super) fn charged_back(&mut self, amount: i64, reference: &str) {
@@ -297,7 +280,22 @@ impl Folding<'_> {
         });
         self.row.refund_pending += row.amount;
         self.refund_event(OrderEventKind::RefundStarted, number, row.amount);
+        if row.amount == 0 {
+            // There is nothing to wait for.
+            return self.refunded(number);
+        }
         Ok(())
+    }
+
+    /// A refund that nobody asked for.
+    fn send_back(&mut self, number: u16, amount: i64) -> Result<(), String> {
+        let row = RefundRow {
+            amount,
+            state: 0,
+            automatic: true,
+            restocked: 0,
+        };
+        self.push_refund(number, row)
     }
 
     /// Ends a refund; says how it stood and how much it is.

@@ -1,7 +1,10 @@
 //! Read models against the book, row by row (INV-11).
 
+use commerce::book::LineRef;
 use commerce::{Book, OrderRef, OrderStatus};
-use storage::models::{LineRow, ModelsError, OrderKey, OrderRow, RefundRow, SaleRow, StockRow, View};
+use storage::models::{
+    LineRow, ModelsError, OrderKey, OrderRow, RefundRow, SaleRow, StockRow, View,
+};
 
 use crate::projector::words::{CHARGES, ORDER_STATES, REFUND_STATES, SALE_STATES, number};
 use crate::wire;
@@ -25,7 +28,10 @@ pub fn compare(view: &View, sale: u32, book: &Book) -> Result<Vec<String>, Model
     })?;
     let placed = book.tally().placed;
     if next < placed && differences.len() < TOLD_MAX {
-        differences.push(format!("orders from number {next} to {} are missing", placed - 1));
+        differences.push(format!(
+            "orders from number {next} to {} are missing",
+            placed - 1
+        ));
     }
     Ok(differences)
 }
@@ -39,7 +45,9 @@ fn tell(differences: &mut Vec<String>, difference: impl FnOnce() -> String) {
 fn compare_sale(found: Option<SaleRow>, sale: u32, book: &Book, differences: &mut Vec<String>) {
     let expected = book.exists().then(|| sale_row(sale, book));
     if found != expected {
-        tell(differences, || format!("the sale reads {found:?}, the book says {expected:?}"));
+        tell(differences, || {
+            format!("the sale reads {found:?}, the book says {expected:?}")
+        });
     }
 }
 
@@ -49,7 +57,9 @@ fn sale_row(sale: u32, book: &Book) -> SaleRow {
         sale,
         title: book.title().into(),
         state: number(SALE_STATES, &wire::sale_state(book.state())),
-        currency: book.currency().map_or("", |currency| currency.code()).into(),
+        currency: book
+            .currency()
+            .map_or_else(Box::default, |currency| currency.code().into()),
         opens_ms: window.opens.map(|time| time.0),
         closes_ms: window.closes.map(|time| time.0),
         created_ms: book.created().0,
@@ -90,46 +100,78 @@ fn compare_stock(found: &[StockRow], sale: u32, book: &Book, differences: &mut V
         };
         let found = rows.next();
         if found != Some(&expected) {
-            tell(differences, || format!("SKU {} reads {found:?}, the book says {expected:?}", expected.sku));
+            tell(differences, || {
+                format!(
+                    "SKU {} reads {found:?}, the book says {expected:?}",
+                    expected.sku
+                )
+            });
         }
     }
     let more = rows.count();
     if more > 0 {
-        tell(differences, || format!("{more} SKUs are in the read models only"));
+        tell(differences, || {
+            format!("{more} SKUs are in the read models only")
+        });
     }
 }
 
-fn compare_order(row: &OrderRow, next: &mut u32, sale: u32, book: &Book, differences: &mut Vec<String>) {
+fn compare_order(
+    row: &OrderRow,
+    next: &mut u32,
+    sale: u32,
+    book: &Book,
+    differences: &mut Vec<String>,
+) {
     let number = row.key.number;
     if number != *next {
-        tell(differences, || format!("orders from number {next} to {} are missing", number.saturating_sub(1)));
+        tell(differences, || {
+            format!(
+                "orders from number {next} to {} are missing",
+                number.saturating_sub(1)
+            )
+        });
     }
     *next = number.saturating_add(1);
     let Some(order) = book.order(number) else {
-        return tell(differences, || format!("order {number} is in the read models only"));
+        return tell(differences, || {
+            format!("order {number} is in the read models only")
+        });
     };
-    let expected = order_row(sale, order, row, book.time().0);
+    let expected = order_row(sale, order, row, book);
     if *row != expected {
         let id = wire::order_id(sale, number);
-        tell(differences, || format!("{id}: {}", first_difference(row, &expected)));
+        tell(differences, || {
+            format!("{id}: {}", first_difference(row, &expected))
+        });
     }
 }
 
 /// The row that the book asks for. What it does not know of (the order's history) is taken from the row.
-fn order_row(sale: u32, order: OrderRef<'_>, row: &OrderRow, now_ms: u64) -> OrderRow {
+fn order_row(sale: u32, order: OrderRef<'_>, row: &OrderRow, book: &Book) -> OrderRow {
     let (funds, (attempt, charge)) = (order.funds(), order.charge());
-    let lines = order.lines().zip(&row.lines).map(|(line, found)| LineRow {
-        // A SKU has one place, so equal names are equal places; the place itself is the row's.
-        sku: found.sku,
+    // A SKU has one place, so where the row's place has the line's name, it is the line's place.
+    let place = |line: LineRef<'_>, at: usize| {
+        let found = row.lines.get(at).map_or(u32::MAX, |found| found.sku);
+        let named = book
+            .sku_at(found)
+            .is_some_and(|sku| sku.sku() == line.sku());
+        if named { found } else { u32::MAX }
+    };
+    let lines = order.lines().zip(0..).map(|(line, at)| LineRow {
+        sku: place(line, at),
         units: line.units(),
         price: line.price().0,
         returned: line.returned(),
     });
     let deadline = order.deadline().0;
     OrderRow {
-        key: OrderKey { sale, number: order.number() },
+        key: OrderKey {
+            sale,
+            number: order.number(),
+        },
         buyer: order.buyer().map(Into::into),
-        state: state(order.status(), row, deadline <= now_ms),
+        state: state(order.status(), row, deadline <= book.time().0),
         phase: row.phase,
         charge: number(CHARGES, &charge),
         attempt,
@@ -163,7 +205,7 @@ fn state(status: OrderStatus, row: &OrderRow, is_due: bool) -> u8 {
 fn refund_row(refund: commerce::book::RefundRef) -> RefundRow {
     RefundRow {
         amount: refund.amount.0,
-        state: number(REFUND_STATES, &wire::refund_state(refund.state)),
+        state: number(REFUND_STATES, &wire::refund(0, 0, refund).state),
         automatic: refund.automatic,
         restocked: refund.units_restocked,
     }
@@ -172,19 +214,59 @@ fn refund_row(refund: commerce::book::RefundRef) -> RefundRow {
 /// The first field that differs, both ways.
 fn first_difference(found: &OrderRow, expected: &OrderRow) -> String {
     let fields = [
-        ("buyer", format!("{:?}", found.buyer), format!("{:?}", expected.buyer)),
+        (
+            "buyer",
+            format!("{:?}", found.buyer),
+            format!("{:?}", expected.buyer),
+        ),
         ("state", found.state.to_string(), expected.state.to_string()),
-        ("charge", format!("{}/{}", found.charge, found.attempt), format!("{}/{}", expected.charge, expected.attempt)),
+        (
+            "charge",
+            format!("{}/{}", found.charge, found.attempt),
+            format!("{}/{}", expected.charge, expected.attempt),
+        ),
         ("total", found.total.to_string(), expected.total.to_string()),
-        ("captured", found.captured.to_string(), expected.captured.to_string()),
-        ("refunded", found.refunded.to_string(), expected.refunded.to_string()),
-        ("refund pending", found.refund_pending.to_string(), expected.refund_pending.to_string()),
-        ("charged back", found.charged_back.to_string(), expected.charged_back.to_string()),
-        ("placed", found.placed_ms.to_string(), expected.placed_ms.to_string()),
-        ("hold", found.hold_ms.to_string(), expected.hold_ms.to_string()),
+        (
+            "captured",
+            found.captured.to_string(),
+            expected.captured.to_string(),
+        ),
+        (
+            "refunded",
+            found.refunded.to_string(),
+            expected.refunded.to_string(),
+        ),
+        (
+            "refund pending",
+            found.refund_pending.to_string(),
+            expected.refund_pending.to_string(),
+        ),
+        (
+            "charged back",
+            found.charged_back.to_string(),
+            expected.charged_back.to_string(),
+        ),
+        (
+            "placed",
+            found.placed_ms.to_string(),
+            expected.placed_ms.to_string(),
+        ),
+        (
+            "hold",
+            found.hold_ms.to_string(),
+            expected.hold_ms.to_string(),
+        ),
         ("units", found.units.to_string(), expected.units.to_string()),
-        ("lines", format!("{:?}", found.lines), format!("{:?}", expected.lines)),
-        ("refunds", format!("{:?}", found.refunds), format!("{:?}", expected.refunds)),
+        (
+            "lines",
+            format!("{:?}", found.lines),
+            format!("{:?}", expected.lines),
+        ),
+        (
+            "refunds",
+            format!("{:?}", found.refunds),
+            format!("{:?}", expected.refunds),
+        ),
     ];
     let differing = fields.iter().find(|(_, found, expected)| found != expected);
     differing.map_or_else(

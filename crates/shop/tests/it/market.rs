@@ -94,8 +94,7 @@ impl Market {
 
     /// One command at random.
     fn command(&mut self) {
-        let order = u32::try_from(self.roll(u64::from(self.book.tally().placed.max(1))))
-            .expect("numbers are small");
+        let order = self.some_order();
         match self.roll(20) {
             0..6 => self.place(),
             6..9 => self.buyer(order, Action::Pay { order }),
@@ -109,6 +108,13 @@ impl Market {
             18 => self.chargeback(order),
             _ => self.stock(),
         }
+    }
+
+    /// Any order, and half the time one of the newest, which are under way.
+    fn some_order(&self) -> u32 {
+        let placed = u64::from(self.book.tally().placed.max(1));
+        let back = self.roll(placed.min([12, placed][usize::from(self.roll(2) == 0)]));
+        u32::try_from(placed - 1 - back).expect("numbers are small")
     }
 
     fn place(&mut self) {
@@ -128,7 +134,8 @@ impl Market {
 
     fn ask(&mut self) -> Ask {
         let sku = usize::try_from(self.roll(3)).expect("small");
-        let price = (self.roll(6) == 0).then(|| UnitPrice(i64::try_from(self.roll(5)).expect("small")));
+        let price =
+            (self.roll(6) == 0).then(|| UnitPrice(i64::try_from(self.roll(5)).expect("small")));
         Ask {
             sku: SKUS[sku].into(),
             units: 1 + u32::try_from(self.roll(3)).expect("small"),
@@ -163,7 +170,11 @@ impl Market {
 
     fn refund(&mut self, order: u32) {
         let amount = (self.roll(3) == 0).then_some(Minor(3));
-        let lines = if self.roll(2) == 0 { vec![(0, 1)] } else { Vec::new() };
+        let lines = if self.roll(2) == 0 {
+            vec![(0, 1)]
+        } else {
+            Vec::new()
+        };
         let units = if self.roll(2) == 0 {
             UnitsBack::Restock
         } else {
@@ -179,7 +190,10 @@ impl Market {
     }
 
     fn refund_report(&mut self, order: u32) {
-        let refunds = self.book.order(order).map_or(0, |order| order.refunds().count());
+        let refunds = self
+            .book
+            .order(order)
+            .map_or(0, |order| order.refunds().count());
         for number in 1..=u16::try_from(refunds).expect("few") {
             let outcome = if self.roll(3) == 0 {
                 RefundOutcome::Failed
@@ -224,7 +238,10 @@ impl Market {
                 }],
                 ..Patch::default()
             }))),
-            _ => self.merchant(Action::AddStock { sku, units: Units(5) }),
+            _ => self.merchant(Action::AddStock {
+                sku,
+                units: Units(5),
+            }),
         }
     }
 
@@ -313,12 +330,19 @@ pub(crate) fn journal(disk: &Arc<dyn Disk>, dir: &std::path::Path) -> InlineJour
         segment_bytes_first: 16 * 1024,
         segment_bytes_max: 64 * 1024,
     };
-    let recovery = recover(disk, dir, None, &mut |_| Ok::<_, std::convert::Infallible>(())).expect("it is sound");
+    let recovery = recover(disk, dir, None, &mut |_| {
+        Ok::<_, std::convert::Infallible>(())
+    })
+    .expect("it is sound");
     InlineJournal::new(Log::open(recovery, doors, settings).expect("it opens"))
 }
 
 /// Appends entries as one batch.
-pub(crate) fn append<T: serde::Serialize>(journal: &mut InlineJournal, time_ms: u64, entries: &[T]) {
+pub(crate) fn append<T: serde::Serialize>(
+    journal: &mut InlineJournal,
+    time_ms: u64,
+    entries: &[T],
+) {
     let mut payload = Vec::new();
     for entry in entries {
         record::put(entry, &mut payload).expect("it encodes");

@@ -65,17 +65,36 @@ fn all_rows(market: &Market) -> Said {
         .iter()
         .map(|row| format!("{:?}", view.events(row.key).expect("read")));
     let events = events.collect();
-    (view.sale(1).expect("read"), view.stock(1).expect("read"), orders, events)
+    (
+        view.sale(1).expect("read"),
+        view.stock(1).expect("read"),
+        orders,
+        events,
+    )
 }
 
 #[tokio::test]
 async fn read_models_say_what_the_book_says() {
+    let mut states = Vec::new();
     for seed in 0..6 {
         let mut market = Market::open(seed);
         market.trade(1_500);
         follow(&market).await;
         assert_equal(&market);
+        states.extend(
+            market
+                .book
+                .orders()
+                .map(|order| format!("{:?}", order.status())),
+        );
     }
+    states.sort_unstable();
+    states.dedup();
+    assert_eq!(
+        states.len(),
+        8,
+        "the market knows every state of an order: {states:?}"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +110,11 @@ async fn a_projector_that_starts_again_counts_every_batch_once() {
     std::fs::remove_file(market.data.models()).expect("it is there");
     follow(&market).await;
     assert_equal(&market);
-    assert_eq!(all_rows(&market), in_steps, "thrown away and built anew they are the same");
+    assert_eq!(
+        all_rows(&market),
+        in_steps,
+        "thrown away and built anew they are the same"
+    );
 }
 
 #[tokio::test]
@@ -140,11 +163,17 @@ async fn a_rebuild_gives_what_following_gave() {
     follow(&market).await;
     let followed = all_rows(&market);
     let mut last = None;
-    let rebuilt = rebuild(&market.disk, &market.data, &settings(), &mut |at| last = Some(at)).expect("rebuilt");
+    let rebuilt = rebuild(&market.disk, &market.data, &settings(), &mut |at| {
+        last = Some(at)
+    })
+    .expect("rebuilt");
     assert_equal(&market);
     assert_eq!(all_rows(&market), followed);
     let last = last.expect("it was told");
-    assert_eq!((rebuilt.sales, rebuilt.batches), (1, market.journal.position().sequence));
+    assert_eq!(
+        (rebuilt.sales, rebuilt.batches),
+        (1, market.journal.position().sequence)
+    );
     assert_eq!(last.bytes, last.bytes_total);
 }
 
@@ -170,14 +199,21 @@ async fn an_entry_that_does_not_fit_stops_its_sale_only() {
     market.trade(100);
     let sound = market.journal.position();
     let mut other = journal(&market.disk, &market.data.sale(2));
-    append(&mut other, market.now, &[commerce::Entry::Expired { orders: vec![9] }]);
+    append(
+        &mut other,
+        market.now,
+        &[commerce::Entry::Expired { orders: vec![9] }],
+    );
     let projector = start(&market);
     let _one = projector.attach(1, &market.journal);
     let _two = projector.attach(2, &other);
     projector.stop().await;
     let troubles = projector.troubles();
     assert!(troubles[0].contains("there is no order 9"), "{troubles:?}");
-    assert_eq!((projector.witness(1), projector.witness(2)), (Some(sound), None));
+    assert_eq!(
+        (projector.witness(1), projector.witness(2)),
+        (Some(sound), None)
+    );
     assert_equal(&market);
 }
 
@@ -209,29 +245,66 @@ async fn lists_speak_of_one_moment_and_only_of_what_the_caller_may_see() {
     follow(&market).await;
     let projector = start(&market);
     let placed = market.book.tally().placed;
-    let query = |limit, cursor| OrderQuery { limit: Some(limit), cursor, ..OrderQuery::default() };
+    let query = |limit, cursor| OrderQuery {
+        limit: Some(limit),
+        cursor,
+        ..OrderQuery::default()
+    };
     let first = answers::orders(&projector, &query(7, None), Sight::All).expect("a page");
-    let second = answers::orders(&projector, &query(7, first.next_cursor.clone()), Sight::Only(&[1])).expect("a page");
-    let numbers: Vec<u64> = first.orders.iter().chain(&second.orders).map(|order| order.id.number()).collect();
+    let second = answers::orders(
+        &projector,
+        &query(7, first.next_cursor.clone()),
+        Sight::Only(&[1]),
+    )
+    .expect("a page");
+    let numbers: Vec<u64> = first
+        .orders
+        .iter()
+        .chain(&second.orders)
+        .map(|order| order.id.number())
+        .collect();
     let newest: Vec<u64> = (0..u64::from(placed)).rev().take(14).collect();
     assert_eq!(numbers, newest);
     let position = market.journal.position();
-    assert_eq!(first.read_model.positions[0].position, api::Position::new(position.sequence, &position.chain));
+    assert_eq!(
+        first.read_model.positions[0].position,
+        api::Position::new(position.sequence, &position.chain)
+    );
     let hidden = answers::orders(&projector, &query(7, None), Sight::Only(&[2])).expect("a page");
     assert_eq!((hidden.orders, hidden.next_cursor), (Vec::new(), None));
-    let asked = OrderQuery { sale_id: SaleId::new(1), ..query(7, None) };
-    assert!(answers::orders(&projector, &asked, Sight::Only(&[2])).expect("a page").orders.is_empty());
+    let asked = OrderQuery {
+        sale_id: SaleId::new(1),
+        ..query(7, None)
+    };
+    assert!(
+        answers::orders(&projector, &asked, Sight::Only(&[2]))
+            .expect("a page")
+            .orders
+            .is_empty()
+    );
     assert!(answers::orders(&projector, &query(7, Some("later".into())), Sight::All).is_err());
 
-    let paid = OrderQuery { state: Some(OrderState::Paid), buyer: Some("buyer-3".into()), ..query(200, None) };
+    let paid = OrderQuery {
+        state: Some(OrderState::Paid),
+        buyer: Some("buyer-3".into()),
+        ..query(200, None)
+    };
     let page = answers::orders(&projector, &paid, Sight::All).expect("a page");
     let in_book = market.book.orders().filter(|order| {
         order.buyer() == Some("buyer-3") && order.status() == commerce::OrderStatus::Paid
     });
     assert_eq!(page.orders.len(), in_book.count());
     let sales = answers::sales(&projector, &SaleQuery::default(), Sight::All).expect("a page");
-    assert_eq!((sales.sales.len(), sales.sales[0].orders.placed), (1, u64::from(placed)));
-    assert!(answers::sales(&projector, &SaleQuery::default(), Sight::Only(&[])).expect("a page").sales.is_empty());
+    assert_eq!(
+        (sales.sales.len(), sales.sales[0].orders.placed),
+        (1, u64::from(placed))
+    );
+    assert!(
+        answers::sales(&projector, &SaleQuery::default(), Sight::Only(&[]))
+            .expect("a page")
+            .sales
+            .is_empty()
+    );
     projector.stop().await;
 }
 
@@ -241,7 +314,11 @@ async fn an_order_has_a_history() {
     market.merchant(Action::Place(Place {
         buyer: Some("ann".into()),
         tags: std::sync::Arc::from([]),
-        lines: vec![commerce::Ask { sku: "CUP".into(), units: 2, price: None }],
+        lines: vec![commerce::Ask {
+            sku: "CUP".into(),
+            units: 2,
+            price: None,
+        }],
         paid: None,
     }));
     market.merchant(Action::Pay { order: 0 });
@@ -250,11 +327,25 @@ async fn an_order_has_a_history() {
     follow(&market).await;
     let projector = start(&market);
     let id = OrderId::new(SaleId::new(1).expect("small"), 0).expect("small");
-    let history = answers::events(&projector, id).expect("read").expect("known");
+    let history = answers::events(&projector, id)
+        .expect("read")
+        .expect("known");
     let kinds: Vec<OrderEventKind> = history.events.iter().map(|event| event.event).collect();
-    assert_eq!(kinds, [OrderEventKind::Placed, OrderEventKind::PaymentStarted, OrderEventKind::Cancelled]);
+    assert_eq!(
+        kinds,
+        [
+            OrderEventKind::Placed,
+            OrderEventKind::PaymentStarted,
+            OrderEventKind::Cancelled
+        ]
+    );
     assert_eq!(history.events[0].amount_minor, Some(2_500));
-    assert!(history.events[1].reference.as_deref().is_some_and(|id| id.starts_with("pay_")));
+    assert!(
+        history.events[1]
+            .reference
+            .as_deref()
+            .is_some_and(|id| id.starts_with("pay_"))
+    );
     let later = OrderId::new(SaleId::new(1).expect("small"), 1).expect("small");
     assert_eq!(answers::events(&projector, later).expect("read"), None);
     projector.stop().await;
@@ -264,7 +355,11 @@ async fn an_order_has_a_history() {
 async fn read_models_that_are_no_database_are_set_aside_and_built_anew() {
     let mut market = Market::open(22);
     market.trade(200);
-    std::fs::write(market.data.models(), b"this is no database, however long it may be ....................................").expect("written");
+    std::fs::write(
+        market.data.models(),
+        b"this is no database, however long it may be ....................................",
+    )
+    .expect("written");
     let projector = start(&market);
     assert!(projector.set_aside().is_some());
     let _progress = projector.attach(market.sale, &market.journal);
@@ -276,6 +371,8 @@ async fn read_models_that_are_no_database_are_set_aside_and_built_anew() {
 async fn an_unused_projector_ends_at_once() {
     let market = Market::open(23);
     let projector = start(&market);
-    tokio::time::timeout(Duration::from_secs(30), projector.stop()).await.expect("it ends");
+    tokio::time::timeout(Duration::from_secs(30), projector.stop())
+        .await
+        .expect("it ends");
     assert_eq!(projector.witness(1), None);
 }
