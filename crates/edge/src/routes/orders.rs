@@ -17,11 +17,17 @@ pub(super) fn place(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     Box::pin(async move {
         let (call, body) = asked.change::<PlaceOrder>()?;
         may_place(&call.caller, &body)?;
-        Said::answer(
-            StatusCode::CREATED,
-            &door.rooms.orders.place(call, body).await?,
-        )
+        let placed = door.rooms.orders.place(call, body).await;
+        Said::answer(StatusCode::CREATED, &placed.map_err(in_an_order)?)
     })
+}
+
+/// A SKU that is missing from the sale is a fault of the order's lines: the path itself was found.
+fn in_an_order(problem: Problem) -> Problem {
+    match problem.code() {
+        Code::SkuNotFound => problem.at_status(422),
+        _ => problem,
+    }
 }
 
 /// What only merchants may say about an order, and only with the right scope.

@@ -249,3 +249,13 @@ fn the_key_may_stand_in_three_places_and_must_agree() {
         assert_eq!(contradiction.problem(), (400, "TG-1004".to_owned()));
     });
 }
+
+#[test]
+fn a_sku_that_the_sale_does_not_have_is_a_fault_of_the_order() {
+    run(async {
+        let open = Open::start(settings());
+        let body = GOOD.replace("CUP", "CUPP");
+        let answer = merchant(open.public, "POST", "/v1/orders", &body).await;
+        assert_eq!(answer.problem(), (422, "TG-2003".to_owned()));
+    });
+}

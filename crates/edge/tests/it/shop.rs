@@ -87,7 +87,7 @@ impl Shop {
         let mut sale = self.sale.lock().unwrap();
         let line = &body.lines[0];
         let sku = sale.skus.iter_mut().find(|sku| sku.sku == line.sku);
-        let sku = sku.ok_or_else(|| Problem::new(Code::SkuNotFound).at_status(422))?;
+        let sku = sku.ok_or_else(|| Problem::new(Code::SkuNotFound))?;
         let quantity = u64::from(line.quantity);
         if sku.available_count < quantity {
             return Err(Problem::new(Code::SoldOut).with("units_left", sku.available_count));
