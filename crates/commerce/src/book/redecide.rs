@@ -11,7 +11,7 @@ use crate::Time;
 use crate::command::{
     Action, Actor, Ask, ChargeOutcome, Place, RefundAsk, RefundOutcome, Report, UnitsBack,
 };
-use crate::entry::{Asked, Bound, By, Entry, Fate, Placed, PlacedLine, RefundBegun};
+use crate::entry::{Asked, Bound, By, Entry, Placed, PlacedLine, RefundBegun};
 use crate::plan::{SaleState, Turn};
 
 /// Today's rules decide otherwise than the journal says.
@@ -250,11 +250,4 @@ fn ask_of(refund: &RefundBegun, reason: Option<&str>, asked: Asked) -> RefundAsk
 
 fn diverges(today: String) -> Result<(), Divergence> {
     Err(Divergence { today })
-}
-
-impl Fate {
-    /// Whether the money stays with the order.
-    pub fn is_kept(self) -> bool {
-        matches!(self, Self::Kept | Self::KeptAgain)
-    }
 }
