@@ -41,17 +41,15 @@ impl DoorTarget {
         }
     }
 
-    async fn change<B: Serialize + Sync, T: DeserializeOwned>(
+    async fn change<B: Serialize + Sync>(
         &mut self,
-        what: &'static str,
         path: &str,
         key: &str,
         body: &B,
-    ) -> Result<Told<T>, ReplayError> {
+    ) -> Result<Heard, ReplayError> {
         let body = serde_json::to_vec(body).map_err(ReplayError::Answer)?;
         let bearer = self.bearer.clone();
-        let answer = self.ask(&Request::post(path, &bearer, key, &body)).await?;
-        answer.told(what)
+        self.ask(&Request::post(path, &bearer, key, &body)).await
     }
 
     /// Asks until there is an answer that says what became of the request.
@@ -129,7 +127,12 @@ struct Heard {
 }
 
 impl Heard {
-    fn told<T: DeserializeOwned>(self, what: &'static str) -> Result<Told<T>, ReplayError> {
+    /// Yes, yes as before, or no; `read` takes a yes apart.
+    fn told<T>(
+        self,
+        what: &'static str,
+        read: impl FnOnce(Self, &'static str) -> Result<T, ReplayError>,
+    ) -> Result<Told<T>, ReplayError> {
         // What the book decides comes with these; everything else means that the replay itself is wrong.
         if matches!(self.status, 403 | 404 | 409 | 422) {
             let problem = ProblemText::read(&self.body);
@@ -139,7 +142,7 @@ impl Heard {
             });
         }
         let repeated = self.repeated;
-        let body = self.body(what)?;
+        let body = read(self, what)?;
         Ok(if repeated {
             Told::Repeated(body)
         } else {
@@ -147,7 +150,18 @@ impl Heard {
         })
     }
 
+    /// The body of a yes.
     fn body<T: DeserializeOwned>(self, what: &'static str) -> Result<T, ReplayError> {
+        let body = self.success(what)?;
+        serde_json::from_slice(&body).map_err(ReplayError::Answer)
+    }
+
+    /// A yes whose body says nothing new: the whole sale, again and again, is not worth reading.
+    fn done(self, what: &'static str) -> Result<(), ReplayError> {
+        self.success(what).map(drop)
+    }
+
+    fn success(self, what: &'static str) -> Result<Vec<u8>, ReplayError> {
         if !(200..300).contains(&self.status) {
             return Err(ReplayError::Refused {
                 what,
@@ -158,7 +172,7 @@ impl Heard {
                     .collect(),
             });
         }
-        serde_json::from_slice(&self.body).map_err(ReplayError::Answer)
+        Ok(self.body)
     }
 }
 
@@ -168,13 +182,14 @@ impl ReplayTarget for DoorTarget {
         key: &str,
         body: &CreateSale,
     ) -> Result<Told<Sale>, ReplayError> {
-        self.change("begin the sale", "/v1/sales", key, body).await
+        let heard = self.change("/v1/sales", key, body).await?;
+        heard.told("begin the sale", Heard::body)
     }
 
-    async fn open_sale(&mut self, key: &str, sale: SaleId) -> Result<Told<Sale>, ReplayError> {
+    async fn open_sale(&mut self, key: &str, sale: SaleId) -> Result<Told<()>, ReplayError> {
         let path = format!("/v1/sales/{sale}/open");
-        self.change("open the sale", &path, key, &serde_json::Map::new())
-            .await
+        let heard = self.change(&path, key, &serde_json::Map::new()).await?;
+        heard.told("open the sale", Heard::done)
     }
 
     async fn place(&mut self, body: &PlaceBatch) -> Result<BatchResults, ReplayError> {
@@ -194,7 +209,8 @@ impl ReplayTarget for DoorTarget {
         body: &RefundOrder,
     ) -> Result<Told<Refund>, ReplayError> {
         let path = format!("/v1/orders/{order}/refunds");
-        self.change("refund an order", &path, key, body).await
+        let heard = self.change(&path, key, body).await?;
+        heard.told("refund an order", Heard::body)
     }
 
     async fn write_off(
@@ -202,9 +218,10 @@ impl ReplayTarget for DoorTarget {
         key: &str,
         sale: SaleId,
         body: &WriteOff,
-    ) -> Result<Told<Sale>, ReplayError> {
+    ) -> Result<Told<()>, ReplayError> {
         let path = format!("/v1/sales/{sale}/write-offs");
-        self.change("write units off", &path, key, body).await
+        let heard = self.change(&path, key, body).await?;
+        heard.told("write units off", Heard::done)
     }
 
     async fn sale(&mut self, sale: SaleId) -> Result<Sale, ReplayError> {

@@ -40,7 +40,7 @@ pub trait ReplayTarget {
         &mut self,
         key: &str,
         sale: SaleId,
-    ) -> impl Future<Output = Result<Told<Sale>, ReplayError>> + Send;
+    ) -> impl Future<Output = Result<Told<()>, ReplayError>> + Send;
 
     /// Places orders, each decided by itself, in this order.
     fn place(
@@ -62,7 +62,7 @@ pub trait ReplayTarget {
         key: &str,
         sale: SaleId,
         body: &WriteOff,
-    ) -> impl Future<Output = Result<Told<Sale>, ReplayError>> + Send;
+    ) -> impl Future<Output = Result<Told<()>, ReplayError>> + Send;
 
     /// The sale, from its book.
     fn sale(&mut self, sale: SaleId) -> impl Future<Output = Result<Sale, ReplayError>> + Send;
