@@ -2,9 +2,11 @@
 
 mod completions;
 mod config;
+mod drill;
 mod keys;
 mod replay;
 mod serve;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -34,7 +36,9 @@ Every error has a code with a help page; a running server serves them under /err
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Options),
+    Drill(drill::Options),
     Replay(replay::Options),
+    Verify(verify::Options),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -50,7 +54,9 @@ impl Line {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(options) => options.run(),
+            Command::Drill(options) => options.run(),
             Command::Replay(options) => options.run(),
+            Command::Verify(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),

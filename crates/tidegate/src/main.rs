@@ -14,6 +14,7 @@
 //!
 //! Not here: any rule about a sale, any route, any byte on disk.
 
+mod audit;
 mod command;
 mod demo;
 mod failure;

@@ -4,6 +4,7 @@
 mod configuration;
 mod keys;
 mod process;
+mod proof;
 mod reference;
 mod server;
 mod usage;

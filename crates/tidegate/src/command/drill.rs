@@ -1,0 +1,99 @@
+//! `tidegate drill`: a real server, a stampede of buyers, SIGKILL in the middle, and the proof afterwards.
+
+mod stage;
+
+use crate::failure::FINDING;
+use crate::interrupt::Interrupts;
+use crate::outside::{Outside, runtime};
+use crate::terminal::{self, Progress};
+use anyhow::Context;
+use drill::machine::Machine;
+use drill::stampede::{Outcome, Settings};
+use stage::Stage;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Rehearse a stampede against a real server, and prove the books afterwards
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate drill
+  tidegate drill --buyers 20000 --stock 1000 --kill 5 --report drill.html
+
+Exit code 1: something was oversold, lost or doubled, or an oracle disagrees; the data is kept then.")]
+pub(crate) struct Options {
+    /// Buyers that come, 1 to 1000000
+    #[arg(long, value_name = "N", default_value_t = Settings::default().buyers)]
+    buyers: u32,
+    /// Units to sell, 1 to 10000000
+    #[arg(long, value_name = "N", default_value_t = Settings::default().stock)]
+    stock: u32,
+    /// Connections that the buyers share, 1 to 10000
+    #[arg(long, value_name = "N", default_value_t = Settings::default().connections)]
+    connections: u32,
+    /// How often the server is killed under load, 0 to 100
+    #[arg(long, value_name = "N", default_value_t = Settings::default().kills)]
+    kill: u32,
+    /// What the buyers do and when the server dies follows from this number
+    #[arg(long, value_name = "S", default_value_t = Settings::default().seed)]
+    seed: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Write the report as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Options {
+    /// Rehearses.
+    ///
+    /// # Errors
+    /// No server can be started, or somebody stopped the drill.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let outcome = runtime()?.block_on(self.rehearse())?;
+        if let Some(file) = &self.report {
+            let page = outcome.html(&Machine::here(concat!(
+                "version ",
+                env!("CARGO_PKG_VERSION")
+            )));
+            std::fs::write(file, page)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        if self.json {
+            terminal::print_json(&outcome.summary)?;
+        } else {
+            terminal::print(&outcome.to_string())?;
+        }
+        Ok(if outcome.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FINDING)
+        })
+    }
+
+    async fn rehearse(&self) -> anyhow::Result<Outcome> {
+        let settings = Settings {
+            buyers: self.buyers,
+            stock: self.stock,
+            connections: self.connections,
+            kills: self.kill,
+            seed: self.seed,
+        };
+        let mut interrupts = Interrupts::listen()?;
+        let stage = Stage::set(settings.seed, &Outside::real()).await?;
+        let progress = Progress::begin();
+        let stop = async {
+            interrupts.stop().await;
+        };
+        let outcome = drill::stampede::run(settings, &stage.tools, &progress, stop).await;
+        drop(progress);
+        let outcome = outcome.inspect_err(|_| stage.keep())?;
+        if outcome.is_ok() {
+            stage.clear().await;
+        } else {
+            stage.keep();
+        }
+        Ok(outcome)
+    }
+}

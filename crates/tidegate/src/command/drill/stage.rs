@@ -1,0 +1,206 @@
+//! What a drill plays on: a directory with a configuration and a key for the server, and, in this process, the payment
+//! provider whose ledger outlives every kill.
+
+use crate::audit::audit;
+use crate::outside::Outside;
+use crate::server::{Backroom, house_call};
+use crate::settings::{Layers, load};
+use crate::terminal;
+use anyhow::Context;
+use api::Scopes;
+use api::key::CreateKey;
+use api::service::Keys;
+use drill::stampede::{TokenMaker, Tools};
+use edge::{Claims, Secret, TokenSecret};
+use serde_json::{Value as Json, json};
+use shop::provider::callback::HttpCallbacks;
+use shop::provider::sandbox::{self, PerMille, Sandbox, UnknownCharge};
+use shop::provider::{Provider, signature};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The merchant of the drill.
+const ACCOUNT: &str = "drill";
+/// How long a buyer's token is good, s: longer than any drill.
+const TOKEN_S: u64 = 24 * 60 * 60;
+/// How long the provider waits for the server to take a callback; it comes again later.
+const CALLBACK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Everything that a drill needs, and that goes when it is over.
+pub(super) struct Stage {
+    pub(super) tools: Tools,
+    dir: PathBuf,
+    close_provider: watch::Sender<bool>,
+    provider: JoinHandle<std::io::Result<()>>,
+}
+
+/// Who may do what, in this drill only.
+struct Secrets {
+    token: TokenSecret,
+    callback: String,
+}
+
+impl Stage {
+    /// Makes the directory, the key and the provider.
+    ///
+    /// # Errors
+    /// No directory, no free port, no journal.
+    pub(super) async fn set(seed: u64, outside: &Outside) -> anyhow::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("tidegate-drill-{}", outside.name()));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.with_context(|| format!("cannot make {}", dir.display()))?;
+        let secrets = Secrets::draw(outside);
+        let public = free_port().await?;
+        let bank = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let config = dir.join("tidegate.toml");
+        write_config(
+            &config,
+            &configuration(&dir, public, bank.local_addr()?, &secrets),
+        )?;
+        let merchant_key = merchant_key(&config, outside).await?;
+        let sandbox = sandbox(seed, public, &secrets, outside)?;
+        let (close_provider, closed) = watch::channel(false);
+        let provider = tokio::spawn(sandbox::serve(bank, sandbox.clone(), closed));
+        let tools = Tools {
+            exe: std::env::current_exe().context("cannot find this program itself")?,
+            arguments: vec!["serve".into(), "--config".into(), config.into()],
+            data: dir.join("data"),
+            log: dir.join("server.log"),
+            public,
+            merchant_key,
+            buyer_token: token_maker(secrets.token, outside),
+            provider: Arc::new(sandbox),
+            audit: Box::new(audit),
+        };
+        Ok(Self {
+            tools,
+            dir,
+            close_provider,
+            provider,
+        })
+    }
+
+    /// Removes everything.
+    pub(super) async fn clear(self) {
+        let _ = self.close_provider.send(true);
+        let _ = self.provider.await;
+        // What stays is what the system clears from its temporary files later.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+
+    /// Says where everything is, for whoever looks into what happened.
+    pub(super) fn keep(&self) {
+        let dir = self.dir.display();
+        terminal::to_stderr(&format!("kept in {dir}: the data, and the server's log\n"));
+    }
+}
+
+impl Secrets {
+    fn draw(outside: &Outside) -> Self {
+        let word = || (0..4).map(|_| outside.name()).collect::<String>();
+        let token = TokenSecret {
+            id: "drill".to_owned(),
+            secret: Secret::new(word()),
+        };
+        Self {
+            token,
+            callback: word(),
+        }
+    }
+}
+
+/// The server comes back on the same port after each kill, so it has to be known beforehand.
+async fn free_port() -> anyhow::Result<SocketAddr> {
+    let free = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    Ok(free.local_addr()?)
+}
+
+fn configuration(dir: &Path, public: SocketAddr, bank: SocketAddr, secrets: &Secrets) -> Json {
+    let token = String::from_utf8_lossy(secrets.token.secret.bytes());
+    json!({
+        "data": dir.join("data"),
+        "edge": {
+            "listen": public,
+            "admin_listen": "127.0.0.1:0",
+            "token_secrets": [{ "id": secrets.token.id, "secret": token }],
+            "callback_secret": secrets.callback,
+        },
+        "provider": { "url": format!("http://{bank}") },
+    })
+}
+
+/// Only its owner may read it: it holds secrets.
+fn write_config(path: &Path, configuration: &Json) -> anyhow::Result<()> {
+    let text = toml::to_string(configuration)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Makes the data directory and, in it, the key of the drill's merchant.
+async fn merchant_key(config: &Path, outside: &Outside) -> anyhow::Result<Arc<str>> {
+    let layers = Layers {
+        file: Some(config.to_owned()),
+        ..Layers::default()
+    };
+    let shop = Backroom::open(&load(&layers)?.settings, outside).await?;
+    let body = CreateKey {
+        name: "drill".into(),
+        account: ACCOUNT.into(),
+        scopes: Scopes::ALL,
+        idempotency_key: None,
+    };
+    let made = Keys::create(&*shop.handle(), house_call(ACCOUNT, "drill"), body).await;
+    shop.stop().await;
+    let secret = made?.body.secret.context("a new key has a secret")?;
+    Ok(secret.into())
+}
+
+fn sandbox(
+    seed: u64,
+    public: SocketAddr,
+    secrets: &Secrets,
+    outside: &Outside,
+) -> anyhow::Result<Sandbox> {
+    let habits = sandbox::Settings {
+        // It outlives the server, so it is a witness against it.
+        unknown_charge: UnknownCharge::Decline,
+        // The oracles hold money that was promised back against money that came back.
+        refund_decline_per_mille: PerMille::default(),
+        ..sandbox::Settings::lively(seed)
+    };
+    let sandbox = Sandbox::new(habits, Arc::clone(&outside.clock));
+    let url = format!("http://{public}/v1/providers/sandbox/callbacks");
+    let secret =
+        signature::Secret::new(secrets.callback.as_bytes()).context("the secret is too short")?;
+    let callbacks =
+        HttpCallbacks::new(&url, secret, Arc::clone(&outside.clock), CALLBACK_PATIENCE)?;
+    sandbox.callbacks_to(Arc::new(callbacks));
+    Ok(sandbox)
+}
+
+fn token_maker(secret: TokenSecret, outside: &Outside) -> TokenMaker {
+    let exp = outside.clock.wall_ms() / 1000 + TOKEN_S;
+    Box::new(move |buyer| {
+        let claims = Claims {
+            sub: buyer.into(),
+            exp,
+            nbf: None,
+            tags: Arc::new([]),
+        };
+        // Claims are plain text; were they not, the server would refuse the empty token.
+        edge::mint(&secret, &claims).unwrap_or_default()
+    })
+}
