@@ -45,7 +45,15 @@ pub(crate) fn demo(root: &Path) -> Result<()> {
     }
     let child = start(
         Command::new(binary(root))
-            .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"])
+            .args([
+                "serve",
+                "--demo",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+                "--data",
+            ])
             .arg(&data),
     )?;
     let mut run = Run::new(child, DEMO_LIMIT)?;
