@@ -217,6 +217,7 @@ impl Desk {
             .filter(|batch| batch.is_empty())
         {
             batch.time = now;
+            self.book.advance(now);
         }
         let stale = self
             .state
