@@ -50,14 +50,26 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The release binary lies one folder above this measurement.
+/// The release binary lies one folder above this measurement. Cargo has just put the one of the bench profile there,
+/// which carries symbols; asking for the release one again puts that back.
 fn binary() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--package",
+            "tidegate",
+        ])
+        .status()?;
     let this = std::env::current_exe()?;
     let folder = this.parent().and_then(Path::parent);
     let binary = folder.map(|folder| folder.join("tidegate"));
     binary
-        .filter(|binary| binary.is_file())
-        .ok_or_else(|| Error::other("build it first: cargo build --release --package tidegate"))
+        .filter(|binary| built.success() && binary.is_file())
+        .ok_or_else(|| Error::other("the release binary could not be built"))
 }
 
 /// One start on a fresh directory: milliseconds until it listens and, when asked for, its idle memory.

@@ -89,44 +89,40 @@ pub(crate) async fn prepare(
 
 /// What a visitor reads: where to look, who to be, what to try.
 pub(crate) fn welcome(credentials: &Credentials, place: edge::Handle) -> String {
-    let url = format!("http://{}", place.local_addr);
     let Credentials { sale, key, token } = credentials;
+    let (url, admin) = (format!("http://{}", place.local_addr), place.admin_addr);
     let title = bold("Tidegate demo");
-    let heading = |text: &str| faint(&format!("# {text}"));
-    let [watch, buy, repeat, see] = [
-        "watch the stock drain, buy, let a crowd of a thousand loose",
-        "a buyer places an order",
-        "the same request again: the same order, marked as repeated",
-        "the merchant looks at the sale",
+    let [watch, names, buy, look] = [
+        "Watch the stock drain, buy something, let a crowd of a thousand loose:",
+        "Or use the API, as a buyer (the token) and as the merchant (the key):",
+        "# place an order; sent again it is the same order, marked as repeated",
+        "# look at the sale, its stock and its figures",
     ]
-    .map(heading);
+    .map(faint);
     format!(
         "
 {title}
 
-  page          {url}/
-  sale          {sale}
-  merchant key  {key}
-  buyer token   {token}
-  operators     http://{admin}/metrics  /livez  /readyz
-
 {watch}
-open {url}/
+
+  {url}/
+
+{names}
+
+URL={url}
+TOKEN={token}
+KEY={key}
 
 {buy}
-KEY={key}
-TOKEN={token}
-curl -si {url}/v1/orders -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\
-  -H 'Idempotency-Key: cart-1' -d '{{\"sale_id\": \"{sale}\", \"lines\": [{{\"sku\": \"CUP-BLUE\", \"quantity\": 1}}]}}'
+curl -si $URL/v1/orders -H \"Authorization: Bearer $TOKEN\" \\
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: cart-1' \\
+  -d '{{\"sale_id\": \"{sale}\", \"lines\": [{{\"sku\": \"CUP-BLUE\", \"quantity\": 1}}]}}'
 
-{repeat}
+{look}
+curl -s $URL/v1/sales/{sale} -H \"Authorization: Bearer $KEY\"
 
-{see}
-curl -s {url}/v1/sales/{sale} -H \"Authorization: Bearer $KEY\"
+Operators look at http://{admin}/metrics, /livez and /readyz. Ctrl-C stops it.
 
-Ctrl-C stops it.
-
-",
-        admin = place.admin_addr,
+"
     )
 }

@@ -2,13 +2,14 @@
 
 mod stage;
 
-use crate::failure::FINDING;
+use crate::failure::{FINDING, Failure, USAGE};
 use crate::interrupt::Interrupts;
 use crate::outside::{Outside, runtime};
 use crate::terminal::{self, Progress};
 use anyhow::Context;
+use api::Code;
 use drill::machine::Machine;
-use drill::stampede::{Outcome, Settings};
+use drill::stampede::{Outcome, Settings, StampedeError};
 use stage::Stage;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,14 +52,21 @@ impl Options {
     /// # Errors
     /// No server can be started, or somebody stopped the drill.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let outcome = runtime()?.block_on(self.rehearse())?;
+        let settings = self.settings().checked().map_err(|error| {
+            let mend = "`tidegate drill --help` names the limits";
+            Failure::new(Code::BadConfiguration, error, mend)
+        })?;
+        let outcome = match runtime()?.block_on(rehearse(settings)) {
+            Err(error) if is_stopped(&error) => {
+                terminal::to_stderr("stopped before its end, without a verdict\n");
+                return Ok(ExitCode::from(USAGE));
+            }
+            outcome => outcome?,
+        };
         if let Some(file) = &self.report {
-            let page = outcome.html(&Machine::here(concat!(
-                "version ",
-                env!("CARGO_PKG_VERSION")
-            )));
-            std::fs::write(file, page)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            let machine = Machine::here(concat!("version ", env!("CARGO_PKG_VERSION")));
+            let written = std::fs::write(file, outcome.html(&machine));
+            written.with_context(|| format!("cannot write {}", file.display()))?;
         }
         if self.json {
             terminal::print_json(&outcome.summary)?;
@@ -72,28 +80,35 @@ impl Options {
         })
     }
 
-    async fn rehearse(&self) -> anyhow::Result<Outcome> {
-        let settings = Settings {
+    fn settings(&self) -> Settings {
+        Settings {
             buyers: self.buyers,
             stock: self.stock,
             connections: self.connections,
             kills: self.kill,
             seed: self.seed,
-        };
-        let mut interrupts = Interrupts::listen()?;
-        let stage = Stage::set(settings.seed, &Outside::real()).await?;
-        let progress = Progress::begin();
-        let stop = async {
-            interrupts.stop().await;
-        };
-        let outcome = drill::stampede::run(settings, &stage.tools, &progress, stop).await;
-        drop(progress);
-        let outcome = outcome.inspect_err(|_| stage.keep())?;
-        if outcome.is_ok() {
-            stage.clear().await;
-        } else {
-            stage.keep();
         }
-        Ok(outcome)
     }
+}
+
+/// Whether somebody asked for the end.
+fn is_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StampedeError::Stopped(_)))
+}
+
+async fn rehearse(settings: Settings) -> anyhow::Result<Outcome> {
+    let mut interrupts = Interrupts::listen()?;
+    let stage = Stage::set(settings.seed, &Outside::real()).await?;
+    let progress = Progress::begin();
+    let stop = async {
+        interrupts.stop().await;
+    };
+    let outcome = drill::stampede::run(settings, &stage.tools, &progress, stop).await;
+    drop(progress);
+    if outcome.as_ref().is_ok_and(Outcome::is_ok) {
+        stage.clear().await;
+    } else {
+        stage.keep();
+    }
+    Ok(outcome?)
 }

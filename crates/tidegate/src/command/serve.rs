@@ -10,9 +10,11 @@ use crate::server::{Backroom, Server};
 use crate::settings::{Layers, Settings, load};
 use crate::terminal;
 use api::Code;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use telemetry::fact::Stopping;
+use telemetry::log::Format;
 
 /// Run a server
 #[derive(Debug, clap::Args)]
@@ -48,6 +50,10 @@ impl Options {
             return runtime()?.block_on(serve(loaded.settings, outside));
         }
         let _scratch = Scratch::unless_given(&mut loaded, &outside);
+        if !loaded.origins.contains_key("log.format") && std::io::stdout().is_terminal() {
+            // A person is looking, and nobody asked for anything else.
+            loaded.settings.log.format = Format::Text;
+        }
         runtime()?.block_on(serve_demo(loaded.settings, outside))
     }
 

@@ -107,6 +107,13 @@ impl Server {
             .unwrap()
     }
 
+    /// What follows the next line on standard error that begins so.
+    pub(crate) fn said(&mut self, start: &str) -> String {
+        let mut err = BufReader::new(self.child.stderr.as_mut().unwrap()).lines();
+        err.find_map(|line| Some(line.unwrap().strip_prefix(start)?.to_owned()))
+            .unwrap()
+    }
+
     /// Waits for the end: the exit code, if it was not a signal.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.lines.by_ref().for_each(drop);

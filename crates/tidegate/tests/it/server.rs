@@ -200,8 +200,21 @@ fn the_start_says_what_it_runs_on() {
 #[test]
 fn the_demo_is_open_at_once_and_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), &["--demo", "--data", "data"]);
+    let mut server = Server::start(dir.path(), &["--demo", "--data", "data"]);
     assert_eq!(ask(&server.public, "GET /", &[], "").0, 200);
+    let token = format!("Authorization: Bearer {}", server.said("TOKEN="));
+    let body = r#"{"sale_id": "sale_00001", "lines": [{"sku": "CUP-BLUE", "quantity": 1}]}"#;
+    let (status, order) = ask(
+        &server.public,
+        "POST /v1/orders",
+        &[&token, "Idempotency-Key: cart"],
+        body,
+    );
+    assert_eq!(
+        (status, order["buyer"].as_str()),
+        (201, Some("demo-buyer")),
+        "{order}"
+    );
     let ended = run(
         dir.path(),
         &[
