@@ -9,7 +9,7 @@ use super::plan::UNITS_PER_BUYER;
 use crate::audit::{AuditReport, AuditedOrder, AuditedStock};
 use api::order::OrderState;
 use api::provider::{ChargeOutcome, ProviderCharge, ProviderRefund, RefundOutcome};
-use api::{OrderId, Position, SaleId};
+use api::{OrderId, Position, RefundId, SaleId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings that are told; the rest is counted.
@@ -75,8 +75,15 @@ pub(super) fn verify(evidence: &Evidence<'_>) -> Findings {
     for problem in &evidence.audit.problems {
         findings.say(format!("the audit says: {problem}"));
     }
+    // A refund that the provider refused was tried and failed; its merchant is told so, and nothing is lost.
+    let refused = evidence
+        .refunds
+        .iter()
+        .filter(|refund| refund.outcome == RefundOutcome::Declined)
+        .map(|refund| refund.request.key)
+        .collect();
     for memory in evidence.memories {
-        remember(memory, &orders, &mut findings);
+        remember(memory, &orders, &refused, &mut findings);
     }
     uninvited(evidence, &mut findings);
     receipts(evidence, &mut findings);
@@ -87,7 +94,12 @@ pub(super) fn verify(evidence: &Evidence<'_>) -> Findings {
 }
 
 /// Everything that one buyer was told is in the journal.
-fn remember(memory: &Memory, orders: &BTreeMap<OrderId, &AuditedOrder>, findings: &mut Findings) {
+fn remember(
+    memory: &Memory,
+    orders: &BTreeMap<OrderId, &AuditedOrder>,
+    refused: &BTreeSet<RefundId>,
+    findings: &mut Findings,
+) {
     for contradiction in &memory.contradictions {
         match contradiction {
             Contradiction::TwoOrders(what) => findings.doubled(what.clone()),
@@ -102,16 +114,25 @@ fn remember(memory: &Memory, orders: &BTreeMap<OrderId, &AuditedOrder>, findings
             ));
             continue;
         };
-        if let Some(what) = differs(memory, told, order) {
+        if let Some(what) = differs(memory, told, order, refused) {
             findings.lost(format!("{}: {what}", told.id));
         }
     }
 }
 
-fn differs(memory: &Memory, told: &Told, order: &AuditedOrder) -> Option<String> {
+fn differs(
+    memory: &Memory,
+    told: &Told,
+    order: &AuditedOrder,
+    refused: &BTreeSet<RefundId>,
+) -> Option<String> {
     let same_line =
         matches!(&order.lines[..], [line] if line.sku == told.sku && line.units == told.units);
-    let promised: i64 = told.refunds.iter().map(|(_, amount)| amount).sum();
+    let refunds = told.refunds.iter();
+    let promised: i64 = refunds
+        .filter(|(refund, _)| !refused.contains(refund))
+        .map(|(_, amount)| amount)
+        .sum();
     if order.buyer.as_deref() != Some(&*memory.buyer) {
         Some("belongs to another buyer".into())
     } else if !same_line || order.total_minor != told.total_minor {

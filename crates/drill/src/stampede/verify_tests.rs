@@ -208,6 +208,17 @@ fn a_promised_refund_must_be_in_the_book() {
 }
 
 #[test]
+fn a_refund_that_the_provider_refused_is_not_lost() {
+    let mut case = sound();
+    let mut refused = refund(1, 200);
+    refused.outcome = RefundOutcome::Declined;
+    let promise = (refused.request.key, 200);
+    case.memories[0].orders[0].refunds.push(promise);
+    case.refunds.push(refused);
+    assert_eq!(case.findings(), Findings::default());
+}
+
+#[test]
 fn an_order_that_nobody_asked_for_is_doubled() {
     let mut case = sound();
     case.memories[1].orders.clear();
