@@ -23,6 +23,7 @@ mod progress;
 pub(crate) mod rebuild;
 mod run;
 mod shelf;
+mod troubles;
 pub(crate) mod words;
 
 use std::sync::Arc;
@@ -164,7 +165,7 @@ impl ProjectorHandle {
         let progress = Progress::new(self.0.shared.clone(), track.clone());
         match self.reader_behind(sale, journal) {
             Ok(reader) => {
-                self.0.shared.heal(sale);
+                self.0.shared.troubles.end(Some(sale));
                 let end = journal.position().sequence;
                 if let Some(seen) = self.0.shared.seen(sale) {
                     track.apply(seen.sequence, seen.time_ms);
@@ -176,7 +177,7 @@ impl ProjectorHandle {
                     track,
                 }));
             }
-            Err(error) => self.0.shared.tell_trouble(sale, &error),
+            Err(error) => self.0.shared.troubles.of_sale(sale, &error),
         }
         progress
     }
@@ -212,7 +213,7 @@ impl ProjectorHandle {
     /// What keeps read models from following, in words for operators.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
-        self.0.shared.troubles()
+        self.0.shared.troubles.lasting()
     }
 
     /// The read models that could not be used at the start, if so: they are being built anew.

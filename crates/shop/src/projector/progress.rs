@@ -7,6 +7,9 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use storage::models::PositionRow;
+use telemetry::Telemetry;
+
+use super::troubles::Troubles;
 
 /// How far the read models are behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,9 +133,10 @@ impl Bell {
 }
 
 /// What handles, desks and the thread share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) bell: Bell,
+    pub(super) troubles: Troubles,
     /// Catch up, then end.
     pub(super) stopping: AtomicBool,
     /// End after the transaction under way.
@@ -141,10 +145,21 @@ pub(super) struct Shared {
     pub(super) mail: AtomicBool,
     tracks: Mutex<BTreeMap<u32, Arc<Track>>>,
     seen: Mutex<BTreeMap<u32, PositionRow>>,
-    troubles: Mutex<BTreeMap<Option<u32>, String>>,
 }
 
 impl Shared {
+    pub(super) fn new(telemetry: &Telemetry) -> Self {
+        Self {
+            bell: Bell::default(),
+            troubles: Troubles::new(telemetry),
+            stopping: AtomicBool::new(false),
+            abandon: AtomicBool::new(false),
+            mail: AtomicBool::new(false),
+            tracks: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
     pub(super) fn track(&self, sale: u32) -> Arc<Track> {
         lock(&self.tracks).entry(sale).or_default().clone()
     }
@@ -169,30 +184,6 @@ impl Shared {
                 behind_batches: sum.behind_batches + lag.behind_batches,
                 lag_ms: sum.lag_ms.max(lag.lag_ms),
             })
-    }
-
-    pub(super) fn tell_trouble(&self, sale: u32, error: &super::ProjectorError) {
-        let sale_id = crate::wire::sale_id(sale);
-        lock(&self.troubles).insert(
-            Some(sale),
-            format!("read models of {sale_id} do not follow: {error}"),
-        );
-    }
-
-    pub(super) fn tell_trouble_of_all(&self, trouble: String) {
-        lock(&self.troubles).insert(None, trouble);
-    }
-
-    pub(super) fn heal(&self, sale: u32) {
-        lock(&self.troubles).remove(&Some(sale));
-    }
-
-    pub(super) fn heal_all(&self) {
-        lock(&self.troubles).remove(&None);
-    }
-
-    pub(super) fn troubles(&self) -> Vec<String> {
-        lock(&self.troubles).values().cloned().collect()
     }
 }
 

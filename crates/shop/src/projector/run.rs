@@ -7,10 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
-use api::SaleId;
 use storage::models::{Models, ModelsError, Writer, set_aside};
-use telemetry::fact::{InvariantViolated, ProjectorMoved};
-use telemetry::{Invariant, Telemetry};
+use telemetry::Telemetry;
+use telemetry::fact::{ProjectorMoved, ReconcileGap};
 use tokio::sync::watch;
 use world::ErrorKind;
 use world::journal::BatchReader;
@@ -83,7 +82,15 @@ pub(super) fn prepare(
     telemetry: &Telemetry,
 ) -> Result<(Thread, ProjectorHandle), ProjectorError> {
     let (writer, aside) = Writer::open(path, settings.cache_kib)?;
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared::new(telemetry));
+    if let Some(aside) = &aside {
+        let path = aside.path.display();
+        let detail = format!(
+            "read models were moved to {path} and are built anew: {}",
+            aside.reason
+        );
+        telemetry.tell(&ReconcileGap { detail: &detail });
+    }
     writer
         .positions()?
         .into_iter()
@@ -215,15 +222,7 @@ impl Thread {
     /// Leaves a sale's rows as they were last committed, and says why.
     fn give_up(&mut self, sale: u32, error: &ProjectorError) {
         self.following.remove(&sale);
-        self.shared.tell_trouble(sale, error);
-        if let ProjectorError::Misfit { .. } = error {
-            let name = SaleId::new(sale).map_or_else(|| sale.to_string(), |id| id.to_string());
-            let detail = format!("{name}: {error}");
-            self.telemetry.tell(&InvariantViolated {
-                invariant: Invariant::ReadModels,
-                detail: &detail,
-            });
-        }
+        self.shared.troubles.of_sale(sale, error);
     }
 
     fn round(&mut self) -> Round {
@@ -240,7 +239,8 @@ impl Thread {
             Err(error) => {
                 self.writer.rollback();
                 self.shared
-                    .tell_trouble_of_all(format!("read models cannot be written: {error}"));
+                    .troubles
+                    .of_all(format!("read models cannot be written: {error}"));
                 Round::Failed
             }
         }
@@ -298,7 +298,7 @@ impl Thread {
             sale.track.apply(position.sequence, position.time_ms);
             self.shared.see(position);
         }
-        self.shared.heal_all();
+        self.shared.troubles.end(None);
         if self.writer.unmerged() >= UNMERGED_MAX {
             self.merge();
         }
@@ -319,7 +319,8 @@ impl Thread {
     fn merge(&self) {
         if let Err(error) = self.writer.merge_buyers() {
             self.shared
-                .tell_trouble_of_all(format!("read models cannot be written: {error}"));
+                .troubles
+                .of_all(format!("read models cannot be written: {error}"));
         }
     }
 
@@ -329,7 +330,7 @@ impl Thread {
             Ok(path) => format!("{} was moved to {}", self.path.display(), path.display()),
             Err(other) => format!("{} cannot be moved away: {other}", self.path.display()),
         };
-        self.shared.tell_trouble_of_all(format!(
+        self.shared.troubles.of_all(format!(
             "{error}; {moved}; they are built anew at the next start"
         ));
         Round::Lost

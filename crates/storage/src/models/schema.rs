@@ -89,9 +89,9 @@ pub(super) fn open(
 
 fn open_trusted(path: &Path, cache_kib: u32) -> Result<Connection, ModelsError> {
     let connection = connect(path, OpenFlags::default(), cache_kib)?;
+    // A new file holds nothing that a power cut could take, so making it waits for no disk.
+    connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // Derived data: after a power cut the last transactions may be gone, never half there.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 2 * LOG_PAGES * PAGE_BYTES)?;
     if is_empty(&connection)? {
@@ -101,6 +101,8 @@ fn open_trusted(path: &Path, cache_kib: u32) -> Result<Connection, ModelsError> 
         ))?;
     }
     check_version(&connection)?;
+    // Derived data: after a power cut the last transactions may be gone, never half there.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 
