@@ -182,7 +182,7 @@ impl ProjectorHandle {
         progress
     }
 
-    /// Stops following a sale: its desk has closed.
+    /// Stops following a sale, whose desk has closed, once all that was published is in the read models.
     pub fn detach(&self, sale: u32) {
         self.send(Message::Leave(sale));
     }

@@ -55,11 +55,25 @@ struct Following {
     lane: Lane,
     reader: Box<dyn BatchReader>,
     track: Arc<Track>,
+    stay: Stay,
+}
+
+/// How long a sale is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    /// Its desk is open.
+    Open,
+    /// Its desk has closed: until all that was published is committed.
+    Leaving,
 }
 
 impl Following {
     fn is_behind(&self) -> bool {
         self.track.published() > self.lane.position().sequence
+    }
+
+    fn may_leave(&self) -> bool {
+        self.stay == Stay::Leaving && !self.is_behind() && self.lane.waiting().0 == 0
     }
 }
 
@@ -189,10 +203,7 @@ impl Thread {
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Join(joining)) => self.join(joining),
-                Ok(Message::Leave(sale)) => {
-                    self.following.remove(&sale);
-                    self.shared.forget(sale);
-                }
+                Ok(Message::Leave(sale)) => self.leave(sale),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
             }
         }
@@ -206,17 +217,30 @@ impl Thread {
         } = joining;
         match Lane::load(&self.writer, sale, self.shared.seen(sale)) {
             Ok(lane) => {
-                self.following.insert(
-                    sale,
-                    Following {
-                        lane,
-                        reader,
-                        track,
-                    },
-                );
+                let stay = Stay::Open;
+                let following = Following {
+                    lane,
+                    reader,
+                    track,
+                    stay,
+                };
+                self.following.insert(sale, following);
             }
             Err(error) => self.give_up(sale, &error),
         }
+    }
+
+    /// Follows a sale to the end of what was published, and then no more.
+    fn leave(&mut self, sale: u32) {
+        match self.following.get_mut(&sale) {
+            Some(following) => following.stay = Stay::Leaving,
+            None => self.shared.forget(sale),
+        }
+    }
+
+    fn let_go(&mut self) {
+        let gone = self.following.extract_if(.., |_, sale| sale.may_leave());
+        gone.for_each(|(sale, _)| self.shared.forget(sale));
     }
 
     /// Leaves a sale's rows as they were last committed, and says why.
@@ -229,6 +253,7 @@ impl Thread {
         self.gather();
         let (batches, _) = self.waiting();
         if batches == 0 {
+            self.let_go();
             return Round::Idle;
         }
         match self.commit() {

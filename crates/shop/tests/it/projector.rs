@@ -145,6 +145,18 @@ async fn attaching_twice_counts_no_batch_twice() {
 }
 
 #[tokio::test]
+async fn a_sale_that_is_left_is_followed_to_what_was_published() {
+    let mut market = Market::open(24);
+    market.trade(600);
+    let projector = start(&market);
+    let progress = projector.attach(market.sale, &market.journal);
+    progress.publish(market.journal.position().sequence, market.now);
+    projector.detach(market.sale);
+    projector.stop().await;
+    assert_equal(&market);
+}
+
+#[tokio::test]
 async fn nothing_is_read_beyond_what_was_published() {
     let mut market = Market::open(14);
     market.trade(50);

@@ -412,6 +412,42 @@ async fn a_torn_end_is_where_a_live_journal_ends_and_no_finding() {
     );
 }
 
+#[test]
+fn a_live_sale_is_verified_without_a_finding_and_without_a_lock() {
+    let mut market = Market::open(50);
+    market.trade(200);
+    let (disk, root) = (market.disk.clone(), market.data.root().to_owned());
+    let projector = Projector::start(&Settings::default(), &market.data, &Telemetry::new());
+    let projector = projector.expect("it starts");
+    let selling = std::thread::spawn(move || {
+        let progress = projector.attach(market.sale, &market.journal);
+        for nth in 0..60 {
+            market.trade(30);
+            progress.publish(market.journal.position().sequence, market.now);
+            if nth % 15 == 0 {
+                market.snapshot();
+            }
+        }
+        market
+    });
+    let mut seen = 0;
+    loop {
+        let over = selling.is_finished();
+        let report = verify(&disk, &root, &[], &mut |_| {}).expect("it can be looked at");
+        assert_eq!(
+            (report.verdict, &report.findings[..]),
+            (Verdict::Ok, &[][..])
+        );
+        assert!(report.sales[0].batches >= seen, "it never goes back");
+        seen = report.sales[0].batches;
+        if over {
+            break;
+        }
+    }
+    let market = selling.join().expect("it sold");
+    assert_eq!(seen, market.journal.position().sequence);
+}
+
 #[tokio::test]
 async fn an_audit_keeps_every_order_and_the_chain() {
     let mut market = Market::open(48);
