@@ -14,7 +14,7 @@ mod tidegate;
 
 use api::order::OrderPage;
 use hdrhistogram::Histogram;
-use process::{processor_time, resident_bytes};
+use process::{own_processor_time, processor_time, resident_bytes};
 use serde::Serialize;
 use std::io::{Error, Result};
 use std::net::SocketAddr;
@@ -108,7 +108,7 @@ async fn one_run(clients: u64) -> Result<Run> {
     };
     crowd.place("w", WARM_UP_ORDERS).await?;
     let pid = server.process.id();
-    let cpu = || (processor_time(pid), processor_time(std::process::id()));
+    let cpu = || (processor_time(pid), own_processor_time(std::process::id()));
     let (before, started) = (cpu(), clock.monotonic());
     let times = crowd.place("m", ORDERS).await?;
     let took = clock.monotonic() - started;
@@ -117,8 +117,7 @@ async fn one_run(clients: u64) -> Result<Run> {
     caught_up(&server, &clock).await?;
     let behind = clock.monotonic() - started;
     let server_cpu = after.0.saturating_sub(before.0);
-    // The server is a child of this process and counted with it.
-    let client_cpu = after.1.saturating_sub(before.1).saturating_sub(server_cpu);
+    let client_cpu = after.1.saturating_sub(before.1);
     server.process.stop().await?;
     let ms = |us: u64| Duration::from_micros(us).as_secs_f64() * 1000.0;
     let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / to_f64(ORDERS);

@@ -18,7 +18,7 @@ mod service;
 
 use engines::{Engines, Safety};
 use load::{Course, Load};
-use process::{Process, free_address, processor_time, resident_bytes};
+use process::{Process, free_address, own_processor_time, processor_time, resident_bytes};
 use serde::Serialize;
 use std::io::{Error, Result};
 use std::path::Path;
@@ -31,6 +31,11 @@ const RUNS: usize = 3;
 const CONNECTIONS: [u32; 2] = [64, 256];
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(6);
+/// Connections from the rival to PostgreSQL that are tried before it counts; the best is taken, for each safety and each
+/// number of clients.
+const POOLS: [usize; 4] = [8, 16, 32, 64];
+/// A trial is shorter than a run.
+const TRIAL: Duration = Duration::from_secs(3);
 /// Asks this program to be the rival's process.
 const SERVE: &str = "--serve-rival";
 
@@ -38,10 +43,13 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Runtime::new()?;
     match &arguments[..] {
-        [flag, address, sockets, ..] if flag == SERVE => {
+        [flag, address, sockets, pool] if flag == SERVE => {
             let address = address.parse().map_err(Error::other)?;
-            runtime.block_on(service::serve(address, Path::new(sockets), tidegate::STOCK))
+            let pool = pool.parse().map_err(Error::other)?;
+            runtime.block_on(service::serve(address, Path::new(sockets), pool))
         }
+        // Measuring starts this program again: with a wrong word it must end and never measure in its turn.
+        [flag, ..] if flag == SERVE => Err(Error::other("the rival takes address, sockets, pool")),
         // Whoever only wants to know that it builds gives no flag.
         [] => Ok(()),
         _ => runtime.block_on(measure()),
@@ -74,7 +82,7 @@ struct Run {
     load: Load,
     /// Processor time for each accepted order, by process, microseconds.
     cpu_us: Vec<(&'static str, f64)>,
-    /// Memory of all processes of the side in the end, bytes.
+    /// Memory of the side in the end, bytes; of PostgreSQL only its first process.
     resident_bytes: u64,
 }
 
@@ -96,17 +104,15 @@ struct Comparison {
 async fn measure() -> Result<()> {
     let mut runs = Vec::new();
     for connections in CONNECTIONS {
+        let tuned = Tuned {
+            durable: best_pool(Safety::Durable, connections).await?,
+            relaxed: best_pool(Safety::Relaxed, connections).await?,
+        };
+        eprintln!("{connections} connections: the rival's best pools are {tuned:?}");
         for nth in 1..=RUNS {
             for side in SIDES {
-                let run = run(side, connections).await?;
-                eprintln!(
-                    "{connections} connections, run {nth}, {side:?}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} not accepted, cpu {:?}",
-                    run.load.per_second,
-                    run.load.p50_ms,
-                    run.load.p99_ms,
-                    run.load.other,
-                    run.cpu_us
-                );
+                let run = run(side, connections, tuned).await?;
+                eprintln!("{connections} connections, run {nth}, {}", told(&run));
                 runs.push(run);
             }
         }
@@ -132,24 +138,70 @@ async fn measure() -> Result<()> {
     Ok(())
 }
 
-async fn run(side: Side, connections: u32) -> Result<Run> {
+fn told(run: &Run) -> String {
+    let load = &run.load;
+    format!(
+        "{:?}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} not accepted, {:.0} MB, cpu {:?}",
+        run.side,
+        load.per_second,
+        load.p50_ms,
+        load.p99_ms,
+        load.other,
+        to_f64(run.resident_bytes) / 1e6,
+        run.cpu_us
+    )
+}
+
+/// The pools with which the rival is fastest.
+#[derive(Debug, Clone, Copy)]
+struct Tuned {
+    durable: usize,
+    relaxed: usize,
+}
+
+async fn best_pool(safety: Safety, connections: u32) -> Result<usize> {
+    let mut best = (0.0, POOLS[0]);
+    for pool in POOLS {
+        let run = run_rival(safety, pool, connections, TRIAL).await?;
+        if run.load.per_second > best.0 {
+            best = (run.load.per_second, pool);
+        }
+    }
+    Ok(best.1)
+}
+
+async fn run(side: Side, connections: u32, tuned: Tuned) -> Result<Run> {
     match side {
-        Side::RivalDurable => run_rival(side, Safety::Durable, connections).await,
-        Side::RivalRelaxed => run_rival(side, Safety::Relaxed, connections).await,
+        Side::RivalDurable => {
+            run_rival(Safety::Durable, tuned.durable, connections, MEASURED).await
+        }
+        Side::RivalRelaxed => {
+            run_rival(Safety::Relaxed, tuned.relaxed, connections, MEASURED).await
+        }
         Side::Tidegate | Side::TidegateNoop => run_tidegate(side, connections).await,
     }
 }
 
-async fn run_rival(side: Side, safety: Safety, connections: u32) -> Result<Run> {
+async fn run_rival(
+    safety: Safety,
+    pool: usize,
+    connections: u32,
+    measured: Duration,
+) -> Result<Run> {
+    let side = match safety {
+        Safety::Durable => Side::RivalDurable,
+        Safety::Relaxed => Side::RivalRelaxed,
+    };
     let engines = Engines::start(safety).await?;
     let address = free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command
-        .args([SERVE, &address.to_string()])
-        .arg(&engines.sockets);
+    command.args([SERVE, &address.to_string()]);
+    command.arg(&engines.sockets).arg(pool.to_string());
     let log = engines.sockets.join("rival.log");
     let mut service = Process::start(&mut command, &log, rustix::process::Signal::TERM)?;
-    tidegate::wait_for(address, &mut service).await?;
+    tidegate::wait_for(address, &mut service)
+        .await
+        .map_err(|error| tidegate::told(&log, &error))?;
     let before = format!(r#"{{"sku":"{}","quantity":1,"buyer":""#, tidegate::SKU);
     let course = Course {
         address,
@@ -160,7 +212,7 @@ async fn run_rival(side: Side, safety: Safety, connections: u32) -> Result<Run> 
         expects: 201,
         connections,
         warm_up: WARM_UP,
-        measured: MEASURED,
+        measured,
     };
     let watched = [
         ("service", service.id()),
@@ -202,42 +254,37 @@ async fn run_tidegate(side: Side, connections: u32) -> Result<Run> {
     Ok(run)
 }
 
-/// Runs the load and watches what it costs. The processor time of the warm-up is spread over the measured orders by its
-/// share of the whole time.
+/// Runs the load and watches what it costs. Of the processor time the measured part is told, by its share of the time.
 async fn watch(side: Side, course: &Course, watched: &[(&'static str, u32)]) -> Result<Run> {
     let own = std::process::id();
-    // The rival's service is a child of this very process; it is counted by itself and not with the client.
-    let others: Vec<u32> = watched
-        .iter()
-        .map(|(_, pid)| *pid)
-        .filter(|pid| *pid != own)
-        .collect();
     let times = || -> Vec<Duration> {
-        let of_others: Duration = others.iter().map(|pid| processor_time(*pid)).sum();
-        let time = |pid: u32| match pid == own {
-            true => processor_time(pid).saturating_sub(of_others),
-            false => processor_time(pid),
+        // The servers are children of this very process; each is counted by itself.
+        let of = |pid: u32| {
+            if pid == own {
+                own_processor_time(pid)
+            } else {
+                processor_time(pid)
+            }
         };
-        watched.iter().map(|(_, pid)| time(*pid)).collect()
+        watched.iter().map(|(_, pid)| of(*pid)).collect()
     };
     let before = times();
     let load = load::run(course).await?;
     let after = times();
-    let share = MEASURED.as_secs_f64() / (WARM_UP + MEASURED).as_secs_f64();
+    let share = course.measured.as_secs_f64() / (course.warm_up + course.measured).as_secs_f64();
     let names = watched.iter().zip(before.iter().zip(&after));
+    let servers = watched.iter().filter(|(_, pid)| *pid != own);
     Ok(Run {
         side,
         connections: course.connections,
         cpu_us: names
             .map(|((name, _), (before, after))| {
                 let used = after.saturating_sub(*before).as_secs_f64() * share;
-                (
-                    *name,
-                    (used * 1e7 / to_f64(load.accepted.max(1))).round() / 10.0,
-                )
+                let each = used * 1e6 / to_f64(load.accepted.max(1));
+                (*name, (each * 10.0).round() / 10.0)
             })
             .collect(),
-        resident_bytes: others.iter().map(|pid| resident_bytes(*pid)).sum(),
+        resident_bytes: servers.map(|(_, pid)| resident_bytes(*pid)).sum(),
         load,
     })
 }

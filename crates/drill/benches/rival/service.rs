@@ -18,10 +18,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio_postgres::NoTls;
 
-/// Connections to PostgreSQL: tried from 8 to 96 on two cores, more only add processes that wait.
-const POOL: usize = 32;
 /// Units of one buyer.
 const LIMIT: u32 = 10;
 /// Price of one unit, minor units.
@@ -84,9 +83,9 @@ struct Answer {
 
 type Refusal = (StatusCode, &'static str);
 
-/// Serves until the process is stopped.
-pub(crate) async fn serve(address: SocketAddr, sockets: &Path, stock: u32) -> Result<()> {
-    let shop = Arc::new(open(sockets, stock).await?);
+/// Serves until the process is stopped, with so many connections to PostgreSQL.
+pub(crate) async fn serve(address: SocketAddr, sockets: &Path, pool: usize) -> Result<()> {
+    let shop = Arc::new(open(sockets, pool).await?);
     let routes = Router::new().route("/orders", post(place)).with_state(shop);
     let listener = tokio::net::TcpListener::bind(address).await?;
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
@@ -96,12 +95,15 @@ pub(crate) async fn serve(address: SocketAddr, sockets: &Path, stock: u32) -> Re
     axum::serve(listener, routes).await
 }
 
-async fn open(sockets: &Path, stock: u32) -> Result<Shop> {
+async fn open(sockets: &Path, pool: usize) -> Result<Shop> {
     let url = format!("redis+unix://{}", sockets.join("redis.sock").display());
     let client = Client::open(url).map_err(Error::other)?;
     let mut redis = ConnectionManager::new(client).await.map_err(Error::other)?;
     let key = format!("stock:{}", super::tidegate::SKU);
-    let set = redis::cmd("SET").arg(key).arg(stock).to_owned();
+    let set = redis::cmd("SET")
+        .arg(key)
+        .arg(super::tidegate::STOCK)
+        .to_owned();
     set.exec_async(&mut redis).await.map_err(Error::other)?;
     let mut config = tokio_postgres::Config::new();
     config.host_path(sockets).user("rival").dbname("postgres");
@@ -113,11 +115,10 @@ async fn open(sockets: &Path, stock: u32) -> Result<Shop> {
         },
     );
     let postgres = Pool::builder(manager)
-        .max_size(POOL)
+        .max_size(pool)
         .build()
         .map_err(Error::other)?;
-    let first = postgres.get().await.map_err(Error::other)?;
-    first.batch_execute(TABLE).await.map_err(Error::other)?;
+    create_table(&postgres).await?;
     Ok(Shop {
         redis,
         postgres,
@@ -125,6 +126,20 @@ async fn open(sockets: &Path, stock: u32) -> Result<Shop> {
         give_back: Script::new(GIVE_BACK),
         numbers: AtomicU64::new(1),
     })
+}
+
+/// Its socket is there before PostgreSQL itself is ready.
+async fn create_table(postgres: &Pool) -> Result<()> {
+    let mut tries = 0;
+    let client = loop {
+        match postgres.get().await {
+            Ok(client) => break client,
+            Err(error) if tries == 500 => return Err(Error::other(error)),
+            Err(_) => tries += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    client.batch_execute(TABLE).await.map_err(Error::other)
 }
 
 async fn place(

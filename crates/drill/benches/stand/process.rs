@@ -2,6 +2,7 @@
 
 use std::io::{Error, Result};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -69,11 +70,17 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-/// Processor time that a process and its children have used.
+/// Processor time that a process has used itself.
+pub(crate) fn own_processor_time(pid: u32) -> Duration {
+    Duration::from_millis(ticks(pid, UTIME..=STIME) * 1000 / TICKS)
+}
+
+/// Processor time that a process and its children have used, also those children that have ended.
 pub(crate) fn processor_time(pid: u32) -> Duration {
-    let own = ticks(pid);
-    let children: u64 = children(pid).into_iter().map(ticks).sum();
-    Duration::from_millis((own + children) * 1000 / TICKS)
+    let all = UTIME..=CSTIME;
+    let children = children(pid).into_iter();
+    let children: u64 = children.map(|child| ticks(child, all.clone())).sum();
+    Duration::from_millis((ticks(pid, all) + children) * 1000 / TICKS)
 }
 
 /// Memory that a process has in RAM, bytes.
@@ -84,13 +91,21 @@ pub(crate) fn resident_bytes(pid: u32) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// User and system time, and that of children that have ended.
-fn ticks(pid: u32) -> u64 {
-    fields(pid).map_or(0, |fields| {
-        let number = |nth: usize| fields.get(nth).and_then(|field| field.parse::<u64>().ok());
-        // Counted behind the name: state is 0, so utime is 11, stime 12, cutime 13, cstime 14.
-        (11..=14).filter_map(number).sum()
-    })
+/// Places in `/proc/…/stat`, counted behind the name: user time, system time, and the same of ended children.
+const UTIME: usize = 11;
+const STIME: usize = 12;
+const CSTIME: usize = 14;
+
+fn ticks(pid: u32, places: RangeInclusive<usize>) -> u64 {
+    let Some(fields) = fields(pid) else {
+        return 0;
+    };
+    let number = |place: usize| {
+        fields
+            .get(place)
+            .and_then(|field| field.parse::<u64>().ok())
+    };
+    places.filter_map(number).sum()
 }
 
 fn children(pid: u32) -> Vec<u32> {

@@ -69,7 +69,7 @@ impl Tidegate {
 }
 
 /// An error with what the server said last.
-fn told(log: &Path, error: &Error) -> Error {
+pub(crate) fn told(log: &Path, error: &Error) -> Error {
     let log = std::fs::read_to_string(log).unwrap_or_default();
     let last: Vec<&str> = log.lines().rev().take(5).collect();
     Error::other(format!("{error}; its last words: {last:?}"))
