@@ -117,6 +117,7 @@ impl Buyer {
         if self.visitor.habit == Habit::HangUp {
             // Whether it was sent at all does not matter: the same key asks again.
             let _ = self.door.pool.send_and_hang_up(&request).await;
+            self.memory.hung_up += 1;
         }
         let answers = self.send(&request).await?;
         let mut wish = Wish::Refused;

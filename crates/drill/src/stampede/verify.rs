@@ -150,18 +150,45 @@ fn differs(
 
 /// Nobody has an order that it was not told of, but for keys whose answer nobody heard.
 fn uninvited(evidence: &Evidence<'_>, findings: &mut Findings) {
-    let mut told: BTreeMap<&str, (BTreeSet<OrderId>, usize)> = BTreeMap::new();
+    let mut told: BTreeMap<&str, Heard> = BTreeMap::new();
     for memory in evidence.memories {
-        let ids = memory.orders.iter().map(|told| told.id).collect();
-        told.insert(&memory.buyer, (ids, memory.unresolved as usize));
+        let heard = Heard {
+            orders: memory.orders.iter().map(|told| told.id).collect(),
+            unresolved: memory.unresolved,
+            hung_up: memory.hung_up,
+        };
+        told.insert(&memory.buyer, heard);
     }
     for order in &evidence.audit.orders {
         let known = order.buyer.as_deref().and_then(|buyer| told.get_mut(buyer));
-        match known {
-            Some((ids, _)) if ids.contains(&order.id) => {}
-            Some((_, unresolved)) if *unresolved > 0 => *unresolved -= 1,
-            _ => findings.doubled(format!("nobody was told of {}", order.id)),
+        if !known.is_some_and(|heard| heard.explains(order)) {
+            findings.doubled(format!("nobody was told of {}", order.id));
         }
+    }
+}
+
+/// What one buyer heard, and what it cannot have heard.
+struct Heard {
+    orders: BTreeSet<OrderId>,
+    unresolved: u32,
+    hung_up: u32,
+}
+
+impl Heard {
+    /// Whether the buyer knows of the order, or cannot be expected to.
+    fn explains(&mut self, order: &AuditedOrder) -> bool {
+        if self.orders.contains(&order.id) {
+            return true;
+        }
+        // An order that came of a request without a listener is nobody's: it must expire, and is never paid.
+        let paid = order.is_sold() || order.captured_minor > 0;
+        let unheard = match self.unresolved {
+            0 if !paid => &mut self.hung_up,
+            _ => &mut self.unresolved,
+        };
+        let explained = *unheard > 0;
+        *unheard = unheard.saturating_sub(1);
+        explained
     }
 }
 

@@ -231,6 +231,18 @@ fn an_order_that_nobody_asked_for_is_doubled() {
 }
 
 #[test]
+fn an_order_of_a_buyer_who_hung_up_may_expire_and_must_not_be_paid() {
+    let mut case = sound();
+    case.memories[1].orders.clear();
+    case.memories[1].hung_up = 1;
+    assert_eq!(case.counts(), (0, 0, 0, false));
+    let mut case = sound();
+    case.memories[0].orders.clear();
+    case.memories[0].hung_up = 1;
+    assert_eq!(case.counts(), (0, 0, 1, true));
+}
+
+#[test]
 fn one_key_with_two_orders_is_doubled() {
     let mut case = sound();
     case.memories[0].contradict(Contradiction::TwoOrders("two".into()));
