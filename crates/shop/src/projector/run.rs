@@ -1,13 +1,13 @@
 //! The projector's thread.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
-use storage::models::{Models, ModelsError, Writer, set_aside};
+use storage::models::{Models, Writer, set_aside};
 use telemetry::Telemetry;
 use telemetry::fact::{ProjectorMoved, ReconcileGap};
 use tokio::sync::watch;
@@ -85,7 +85,9 @@ pub(super) struct Thread {
     inbox: Receiver<Message>,
     following: BTreeMap<u32, Following>,
     telemetry: Telemetry,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    /// The read models are damaged: there is nothing more to do.
+    lost: bool,
     done: watch::Sender<bool>,
 }
 
@@ -119,6 +121,7 @@ pub(super) fn prepare(
         following: BTreeMap::new(),
         telemetry: telemetry.clone(),
         path: path.to_owned(),
+        lost: false,
         done,
     };
     let handle = Handle {
@@ -142,8 +145,6 @@ enum Round {
     Behind,
     /// The transaction failed, and everything waits for the next try.
     Failed,
-    /// The read models are damaged; there is nothing more to do.
-    Lost,
 }
 
 impl Thread {
@@ -157,8 +158,8 @@ impl Thread {
                 Round::CaughtUp if self.is_stopping() => {}
                 Round::CaughtUp => Bell::rest(Duration::from_millis(self.settings.gather_ms)),
                 Round::Behind => {}
+                Round::Failed if self.lost => {}
                 Round::Failed => Bell::rest(RETRY),
-                Round::Lost => break,
             }
         }
         let Self { writer, done, .. } = self;
@@ -176,7 +177,7 @@ impl Thread {
         let finished = self.is_stopping()
             && !self.shared.mail.load(Ordering::SeqCst)
             && !self.following.values().any(Following::is_behind);
-        !abandon && !finished
+        !abandon && !finished && !self.lost
     }
 
     fn idle(&self) {
@@ -246,7 +247,11 @@ impl Thread {
     /// Leaves a sale's rows as they were last committed, and says why.
     fn give_up(&mut self, sale: u32, error: &ProjectorError) {
         self.following.remove(&sale);
-        self.shared.troubles.of_sale(sale, error);
+        if is_damage(error) {
+            self.set_aside(error);
+        } else {
+            self.shared.troubles.of_sale(sale, error);
+        }
     }
 
     fn round(&mut self) -> Round {
@@ -258,11 +263,12 @@ impl Thread {
         }
         match self.commit() {
             Ok(()) => self.committed(batches),
-            Err(ProjectorError::Models(error)) if error.kind() == ErrorKind::Corrupt => {
-                self.damaged(&error)
-            }
             Err(error) => {
                 self.writer.rollback();
+                if is_damage(&error) {
+                    self.set_aside(&error);
+                    return Round::Failed;
+                }
                 self.shared
                     .troubles
                     .of_all(format!("read models cannot be written: {error}"));
@@ -350,16 +356,20 @@ impl Thread {
     }
 
     /// Moves the damaged file away, so that the next start begins anew.
-    fn damaged(&self, error: &ModelsError) -> Round {
+    fn set_aside(&mut self, error: &ProjectorError) {
+        let from = self.path.display();
         let moved = match set_aside(&self.path) {
-            Ok(path) => format!("{} was moved to {}", self.path.display(), path.display()),
-            Err(other) => format!("{} cannot be moved away: {other}", self.path.display()),
+            Ok(to) => format!("{from} was moved to {}", to.display()),
+            Err(other) => format!("{from} cannot be moved away: {other}"),
         };
-        self.shared.troubles.of_all(format!(
-            "{error}; {moved}; they are built anew at the next start"
-        ));
-        Round::Lost
+        let detail = format!("{error}; {moved}; they are built anew at the next start");
+        self.shared.troubles.of_all(detail);
+        self.lost = true;
     }
+}
+
+fn is_damage(error: &ProjectorError) -> bool {
+    matches!(error, ProjectorError::Models(error) if error.kind() == ErrorKind::Corrupt)
 }
 
 /// Folds the next durable batch of a sale; false if the journal does not show it yet.

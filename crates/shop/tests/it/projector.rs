@@ -380,6 +380,34 @@ async fn read_models_that_are_no_database_are_set_aside_and_built_anew() {
 }
 
 #[tokio::test]
+async fn read_models_that_turn_out_damaged_are_set_aside_and_built_anew_at_the_next_start() {
+    let mut market = Market::open(25);
+    market.trade(1_500);
+    follow(&market).await;
+    // The tables' own pages are sound, so the damage is found only when an old order is asked for.
+    let path = market.data.models();
+    let mut bytes = std::fs::read(&path).expect("read");
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0xAA);
+    std::fs::write(&path, bytes).expect("written");
+    let projector = start(&market);
+    let progress = projector.attach(market.sale, &market.journal);
+    if projector.set_aside().is_none() {
+        market.trade(1_500);
+        progress.publish(market.journal.position().sequence, market.now);
+    }
+    projector.stop().await;
+    let told = projector.troubles().join(" ");
+    assert!(
+        projector.set_aside().is_some() || told.contains("was moved to"),
+        "{told}"
+    );
+    drop(projector);
+    follow(&market).await;
+    assert_equal(&market);
+}
+
+#[tokio::test]
 async fn an_unused_projector_ends_at_once() {
     let market = Market::open(23);
     let projector = start(&market);

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
-use world::ErrorKind;
 
 use super::ModelsError;
 
@@ -69,25 +68,8 @@ pub struct SetAside {
     pub reason: String,
 }
 
-/// Opens the file for its writer, or makes it. A damaged or foreign file is set aside first.
-pub(super) fn open(
-    path: &Path,
-    cache_kib: u32,
-) -> Result<(Connection, Option<SetAside>), ModelsError> {
-    match open_trusted(path, cache_kib) {
-        Ok(connection) => Ok((connection, None)),
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let moved = SetAside {
-                path: set_aside(path)?,
-                reason: error.to_string(),
-            };
-            Ok((open_trusted(path, cache_kib)?, Some(moved)))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn open_trusted(path: &Path, cache_kib: u32) -> Result<Connection, ModelsError> {
+/// Opens the file for its writer, or makes it.
+pub(super) fn open(path: &Path, cache_kib: u32) -> Result<Connection, ModelsError> {
     let connection = connect(path, OpenFlags::default(), cache_kib)?;
     // A new file holds nothing that a power cut could take, so making it waits for no disk.
     connection.pragma_update(None, "synchronous", "OFF")?;

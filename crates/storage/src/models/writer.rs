@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, params};
+use world::ErrorKind;
 
 use super::rows::{pack_lines, pack_refunds};
 use super::schema::{self, SetAside};
@@ -27,15 +29,30 @@ impl Writer {
     /// # Errors
     /// [`ModelsError::Database`], [`ModelsError::Io`].
     pub fn open(path: &Path, cache_kib: u32) -> Result<(Self, Option<SetAside>), ModelsError> {
-        let (connection, aside) = schema::open(path, cache_kib)?;
+        match Self::open_trusted(path, cache_kib) {
+            Ok(writer) => Ok((writer, None)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let moved = SetAside {
+                    path: schema::set_aside(path)?,
+                    reason: error.to_string(),
+                };
+                Ok((Self::open_trusted(path, cache_kib)?, Some(moved)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the file and reads what every start needs, which finds the coarse kinds of damage.
+    fn open_trusted(path: &Path, cache_kib: u32) -> Result<Self, ModelsError> {
+        let connection = schema::open(path, cache_kib)?;
+        query::positions(&connection)?;
         let noted = Cell::new(buyers::noted(&connection)?);
-        let writer = Self {
+        Ok(Self {
             connection,
             path: path.to_owned(),
             place: None,
             noted,
-        };
-        Ok((writer, aside))
+        })
     }
 
     /// Begins read models beside `path`, for many rows at once; [`Writer::finish`] puts them in
@@ -66,6 +83,13 @@ impl Writer {
             schema::index(&self.connection)?;
         }
         self.connection.flush_prepared_statement_cache();
+        if self.place.is_none() {
+            // The last connection to close would do this, but readers may close later and cannot
+            // write. A reader in the middle of something is not waited for.
+            self.connection.busy_timeout(Duration::ZERO)?;
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         self.connection.close().map_err(|(_, error)| error)?;
         match self.place {
             Some(place) => schema::replace(&self.path, &place),

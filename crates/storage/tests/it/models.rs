@@ -336,6 +336,30 @@ fn a_reader_is_lent_again_once_it_is_given_back() {
 }
 
 #[test]
+fn what_was_finished_needs_no_log_though_readers_are_open() {
+    let (dir, path) = place();
+    let writer = filled(&path, 10);
+    let models = Models::new(&path, 1);
+    drop(models.view().unwrap());
+    writer.finish().unwrap();
+    let log = dir.path().join("models.sqlite-wal");
+    assert!(std::fs::metadata(log).map_or(0, |file| file.len()) == 0);
+    assert_eq!(models.view().unwrap().positions().unwrap().len(), 2);
+}
+
+#[test]
+fn a_reader_in_the_middle_of_something_does_not_keep_the_writer_from_ending() {
+    let (_dir, path) = place();
+    let writer = filled(&path, 10);
+    let view = Models::new(&path, 1).view().unwrap();
+    writer.begin().unwrap();
+    writer.put_position(&position(1, 4)).unwrap();
+    writer.commit().unwrap();
+    writer.finish().unwrap();
+    assert_eq!(view.position(1).unwrap(), Some(position(1, 3)));
+}
+
+#[test]
 fn a_damaged_file_is_set_aside_and_begun_anew() {
     let (_dir, path) = place();
     drop(filled(&path, 10));
