@@ -114,29 +114,39 @@ impl Buyer {
         let asked = self.order_body(sku, units);
         let bearer = self.token.clone();
         let request = Request::post("/v1/orders", &bearer, &key, &asked);
+        let mut strays = 0;
         if self.visitor.habit == Habit::HangUp {
             // Whether it was sent at all does not matter: the same key asks again.
             let _ = self.door.pool.send_and_hang_up(&request).await;
-            self.memory.hung_up += 1;
+            strays = 1;
         }
-        let answers = self.send(&request).await?;
+        let answers = self.send(&request, &mut strays).await?;
         let mut wish = Wish::Refused;
         for heard in &answers {
             wish = self.hear_order(wish, heard, sku, units);
         }
+        if !matches!(wish, Wish::Granted(_)) && strays > 0 {
+            self.memory.strays += 1;
+        }
         Ok(wish)
     }
 
-    /// Sends once, or twice at the same time if that is the buyer's habit.
-    async fn send(&self, request: &Request<'_>) -> Result<Vec<Heard>, Unanswered> {
-        let chance = &self.visitor.chance;
+    /// Sends once, or twice at the same time if that is the buyer's habit. Counts requests that were never answered.
+    async fn send(
+        &self,
+        request: &Request<'_>,
+        strays: &mut u32,
+    ) -> Result<Vec<Heard>, Unanswered> {
+        let (door, chance) = (&self.door, &self.visitor.chance);
         if self.visitor.habit != Habit::DoubleClick {
-            return Ok(vec![self.door.insist(request, chance).await?]);
+            return Ok(vec![door.insist_counting(request, chance, strays).await?]);
         }
+        let mut more = 0;
         let (first, second) = tokio::join!(
-            self.door.insist(request, chance),
-            self.door.insist(request, chance)
+            door.insist_counting(request, chance, strays),
+            door.insist_counting(request, chance, &mut more)
         );
+        *strays += more;
         Ok(vec![first?, second?])
     }
 
@@ -308,7 +318,7 @@ impl Buyer {
         let path = format!("/v1/orders/{id}/{step}");
         let key = format!("{id}-{step}-{attempt}");
         let request = Request::post(&path, &self.token, &key, NOTHING);
-        let mut answers = self.send(&request).await?;
+        let mut answers = self.send(&request, &mut 0).await?;
         // Of two answers to one key a yes is the one to go on with.
         answers.sort_by_key(|heard| heard.is_success());
         answers.pop().ok_or(Unanswered)

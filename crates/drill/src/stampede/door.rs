@@ -3,7 +3,7 @@
 use super::memory::Receipts;
 use super::tally::{Tally, count};
 use crate::chance::Chance;
-use crate::client::{Answer, Pool, Request};
+use crate::client::{Answer, ClientError, Pool, Request};
 use crate::problem::ProblemText;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -40,6 +40,16 @@ impl Door {
         request: &Request<'_>,
         chance: &Chance,
     ) -> Result<Heard, Unanswered> {
+        self.insist_counting(request, chance, &mut 0).await
+    }
+
+    /// The same, and counts the requests that were sent and never answered: each may still be done later.
+    pub(super) async fn insist_counting(
+        &self,
+        request: &Request<'_>,
+        chance: &Chance,
+        strays: &mut u32,
+    ) -> Result<Heard, Unanswered> {
         let until = self.clock.monotonic() + INSIST_MAX;
         let mut pause_ms = PAUSE_MS;
         loop {
@@ -50,7 +60,10 @@ impl Door {
                         return Ok(heard);
                     }
                 }
-                Err(_) => count(&self.tally.lost_connections),
+                Err(error) => {
+                    count(&self.tally.lost_connections);
+                    *strays += u32::from(!matches!(error, ClientError::Connect(_)));
+                }
             }
             if self.clock.monotonic() >= until {
                 return Err(Unanswered);

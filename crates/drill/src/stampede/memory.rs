@@ -16,9 +16,9 @@ pub(super) struct Memory {
     pub(super) orders: Vec<Told>,
     /// Keys whose outcome the buyer never heard.
     pub(super) unresolved: u32,
-    /// Requests that the buyer sent and hung up on. The shop may have read one only after a later request with the
-    /// same key was refused, and granted it: a refusal binds no key.
-    pub(super) hung_up: u32,
+    /// Keys that were refused in the end while an earlier request under them was never answered. That one may have
+    /// arrived after the refusal, which binds nothing, and have been accepted: then it holds units until it expires.
+    pub(super) strays: u32,
     /// Answers that cannot both be true, or that are not what was asked.
     pub(super) contradictions: Vec<Contradiction>,
 }

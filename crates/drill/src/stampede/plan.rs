@@ -10,6 +10,8 @@ pub(super) const UNITS_PER_BUYER: u32 = 4;
 pub(super) const UNITS_PER_ORDER: u32 = 3;
 /// How long units are held: short, so that abandoned ones are sold again within the drill.
 pub(super) const HOLD_MS: u64 = 2_500;
+/// A death waits at most this long; by then held units expire and those who come back are there.
+const DIES_LATER_US: u64 = 1_500_000;
 /// Buyers of a wave arrive within this time.
 const ARRIVALS_MS: u64 = 400;
 /// Names and prices of what is sold; the first is what everybody wants.
@@ -111,7 +113,7 @@ pub(super) struct Wave {
     pub(super) visitors: std::ops::Range<u32>,
     /// The server dies when so many requests of the wave were answered; never in the last.
     pub(super) dies_after: Option<u64>,
-    /// And then a little later, so that it does not always die between two answers.
+    /// And then so much later: in the middle of orders, payments, expiries or refunds.
     pub(super) dies_later: Duration,
 }
 
@@ -130,7 +132,7 @@ pub(super) fn waves(settings: &Settings) -> Vec<Wave> {
                 stock: stock
                     .map(|units| part_start(units, nth + 1, count) - part_start(units, nth, count)),
                 dies_after: (nth + 1 < count).then(|| 1 + crowd * chance.between(5, 120) / 100),
-                dies_later: Duration::from_micros(chance.below(20_000)),
+                dies_later: Duration::from_micros(chance.below(DIES_LATER_US)),
                 visitors,
             }
         })

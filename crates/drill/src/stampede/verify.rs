@@ -148,47 +148,34 @@ fn differs(
     }
 }
 
-/// Nobody has an order that it was not told of, but for keys whose answer nobody heard.
+/// What one buyer may have without knowing.
+struct Unknown {
+    told: BTreeSet<OrderId>,
+    unresolved: u32,
+    strays: u32,
+}
+
+/// Nobody has an order that it was not told of, but for keys whose answer nobody heard; and for a request that arrived
+/// after its own repetition had been refused, as long as nobody was made to pay for it.
 fn uninvited(evidence: &Evidence<'_>, findings: &mut Findings) {
-    let mut told: BTreeMap<&str, Heard> = BTreeMap::new();
+    let mut buyers: BTreeMap<&str, Unknown> = BTreeMap::new();
     for memory in evidence.memories {
-        let heard = Heard {
-            orders: memory.orders.iter().map(|told| told.id).collect(),
+        let unknown = Unknown {
+            told: memory.orders.iter().map(|told| told.id).collect(),
             unresolved: memory.unresolved,
-            hung_up: memory.hung_up,
+            strays: memory.strays,
         };
-        told.insert(&memory.buyer, heard);
+        buyers.insert(&memory.buyer, unknown);
     }
     for order in &evidence.audit.orders {
-        let known = order.buyer.as_deref().and_then(|buyer| told.get_mut(buyer));
-        if !known.is_some_and(|heard| heard.explains(order)) {
-            findings.doubled(format!("nobody was told of {}", order.id));
+        let unpaid = !order.is_sold() && order.captured_minor == 0;
+        let buyer = order.buyer.as_deref();
+        match buyer.and_then(|buyer| buyers.get_mut(buyer)) {
+            Some(buyer) if buyer.told.contains(&order.id) => {}
+            Some(buyer) if unpaid && buyer.strays > 0 => buyer.strays -= 1,
+            Some(buyer) if buyer.unresolved > 0 => buyer.unresolved -= 1,
+            _ => findings.doubled(format!("nobody was told of {}", order.id)),
         }
-    }
-}
-
-/// What one buyer heard, and what it cannot have heard.
-struct Heard {
-    orders: BTreeSet<OrderId>,
-    unresolved: u32,
-    hung_up: u32,
-}
-
-impl Heard {
-    /// Whether the buyer knows of the order, or cannot be expected to.
-    fn explains(&mut self, order: &AuditedOrder) -> bool {
-        if self.orders.contains(&order.id) {
-            return true;
-        }
-        // An order that came of a request without a listener is nobody's: it must expire, and is never paid.
-        let paid = order.is_sold() || order.captured_minor > 0;
-        let unheard = match self.unresolved {
-            0 if !paid => &mut self.hung_up,
-            _ => &mut self.unresolved,
-        };
-        let explained = *unheard > 0;
-        *unheard = unheard.saturating_sub(1);
-        explained
     }
 }
 

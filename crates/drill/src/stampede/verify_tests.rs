@@ -230,15 +230,16 @@ fn an_order_that_nobody_asked_for_is_doubled() {
     assert_eq!(case.counts(), (0, 0, 0, false));
 }
 
+/// A phone in a tunnel: the first request is late, its repetition is refused, units come free, the first is accepted.
 #[test]
-fn an_order_of_a_buyer_who_hung_up_may_expire_and_must_not_be_paid() {
+fn a_late_request_behind_its_refused_repetition_may_hold_but_not_cost() {
     let mut case = sound();
     case.memories[1].orders.clear();
-    case.memories[1].hung_up = 1;
+    case.memories[1].strays = 1;
     assert_eq!(case.counts(), (0, 0, 0, false));
     let mut case = sound();
     case.memories[0].orders.clear();
-    case.memories[0].hung_up = 1;
+    case.memories[0].strays = 1;
     assert_eq!(case.counts(), (0, 0, 1, true));
 }
 
