@@ -29,6 +29,10 @@ mod terminal;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Many threads make and drop what each request needs; this allocator holds up under that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match command::Line::parse().run() {
         Ok(code) => code,
