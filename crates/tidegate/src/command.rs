@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod drill;
 mod keys;
+mod rebuild;
 mod replay;
 mod serve;
 mod verify;
@@ -39,6 +40,7 @@ enum Command {
     Drill(drill::Options),
     Replay(replay::Options),
     Verify(verify::Options),
+    Rebuild(rebuild::Options),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -57,6 +59,7 @@ impl Line {
             Command::Drill(options) => options.run(),
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
+            Command::Rebuild(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),
