@@ -2,7 +2,7 @@
 
 use super::door::{Door, Heard, Unanswered, body, code};
 use super::memory::{Contradiction, Memory, Told};
-use super::plan::{HOLD_MS, Habit, SKUS, Visitor};
+use super::plan::{HOLD_MS, Habit, SKUS, UNITS_PER_ORDER, Visitor};
 use super::tally::count;
 use crate::client::Request;
 use api::order::{AskedLine, Order, OrderState, PlaceOrder};
@@ -96,8 +96,9 @@ impl Buyer {
         }
     }
 
-    /// Takes what the limit allows and keeps half of it unpaid.
+    /// Asks for more than one order may have, then takes what the limit allows and keeps half of it unpaid.
     async fn hoard(&mut self) -> Result<(), Unanswered> {
+        self.order(UNITS_PER_ORDER + 1).await?;
         for nth in 0..HOARDER_ORDERS {
             if let Wish::Granted(order) = self.order(2).await?
                 && nth % 2 == 0

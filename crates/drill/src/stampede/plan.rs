@@ -12,7 +12,7 @@ pub(super) const UNITS_PER_ORDER: u32 = 3;
 pub(super) const HOLD_MS: u64 = 2_500;
 /// A death waits at most this long; by then held units expire and those who come back are there.
 const DIES_LATER_US: u64 = 1_500_000;
-/// Buyers of a wave arrive within this time.
+/// Buyers of a wave arrive within this time; hoarders are among the first tenth.
 const ARRIVALS_MS: u64 = 400;
 /// Names and prices of what is sold; the first is what everybody wants.
 pub(super) const SKUS: [(&str, &str, &str); 3] = [
@@ -86,10 +86,15 @@ pub(super) struct Visitor {
 impl Visitor {
     fn new(seed: u64, number: u32) -> Self {
         let chance = Chance::new(seed, u64::from(number));
+        let habit = Habit::draw(&chance);
+        let within = match habit {
+            Habit::Hoard => ARRIVALS_MS / 10,
+            _ => ARRIVALS_MS,
+        };
         Self {
             name: format!("buyer-{number:06}").into(),
-            habit: Habit::draw(&chance),
-            arrives: Duration::from_millis(chance.below(ARRIVALS_MS)),
+            habit,
+            arrives: Duration::from_millis(chance.below(within)),
             chance,
         }
     }

@@ -1,7 +1,6 @@
 //! The report of a stampede: one page, no script, nothing loaded from anywhere.
 
 use super::outcome::{Outcome, grouped};
-use super::sampler::EVERY;
 use super::tally::Sample;
 use crate::machine::Machine;
 use crate::plot::{Plot, Scale, Series};
@@ -52,11 +51,11 @@ fn headline(outcome: &Outcome) -> Markup {
             p {
                 (grouped(sum.buyers)) " buyers came for " (grouped(sum.stock)) " units. "
                 (grouped(sum.requests)) " requests were answered in "
-                (format!("{:.1}", outcome.elapsed.as_secs_f64())) " s; "
+                (format!("{:.1}", outcome.elapsed.as_secs_f64())) "\u{a0}s; "
                 (grouped(sum.sold)) " units were sold"
                 @if sum.kills > 0 {
                     "; the server was killed " (sum.kills) " times and was back within "
-                    (format!("{:.0}", sum.recovery_ms_max)) " ms"
+                    (format!("{:.0}", sum.recovery_ms_max)) "\u{a0}ms"
                 }
                 "."
             }
@@ -88,7 +87,8 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
         scale,
     };
     let rate = |name, colour, filled, of: fn(&Sample) -> u64| {
-        let per_second = move |sample: &Sample| Some(number(of(sample)) / EVERY.as_secs_f64());
+        let per_second =
+            move |sample: &Sample| Some(number(of(sample)) / sample.lasted.as_secs_f64().max(0.01));
         line(samples, name, colour, filled, per_second)
     };
     let time = |name, colour, of: fn(&Sample) -> u64| {
@@ -101,19 +101,19 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
     };
     vec![
         plot(
-            "Orders",
+            "Orders accepted",
             "a second",
             Scale::Linear,
-            vec![
-                rate("accepted", 1, true, |sample| sample.accepted),
-                rate("refused", 2, false, |sample| sample.refused),
-            ],
+            vec![rate("accepted", 1, true, |sample| sample.accepted)],
         ),
         plot(
             "Requests",
             "a second",
             Scale::Linear,
-            vec![rate("answered", 3, true, |sample| sample.requests)],
+            vec![
+                rate("answered", 3, true, |sample| sample.requests),
+                rate("orders refused", 2, false, |sample| sample.refused),
+            ],
         ),
         plot(
             "Latency",

@@ -14,6 +14,7 @@ fn outcome(verdict: &'static str, findings: &[&str]) -> Outcome {
     };
     let sample = |nth: u64| Sample {
         at: Duration::from_millis(250 * nth),
+        lasted: Duration::from_millis(250),
         requests: if nth == 5 { 0 } else { 4_000 + nth * 90 },
         accepted: 90 / (nth + 1),
         refused: 700,

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use world::Clock;
 
 /// Time between two samples.
-pub(super) const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(250);
 
 /// Samples so far.
 pub(super) struct Sampler {
@@ -66,8 +66,11 @@ impl Sampler {
             } else {
                 Latency::default()
             };
+            let at = self.door.clock.monotonic().saturating_sub(started);
+            let before = self.samples.last().map_or(Duration::ZERO, |last| last.at);
             self.samples.push(Sample {
-                at: self.door.clock.monotonic().saturating_sub(started),
+                at,
+                lasted: at.saturating_sub(before),
                 requests,
                 accepted,
                 refused,
@@ -80,7 +83,11 @@ impl Sampler {
 
     async fn stock(&self) -> Option<Stock> {
         let request = Request::get(&self.path, &self.bearer);
-        let answer = self.pool.ask(&request).await.ok()?;
+        let answer = match self.pool.ask(&request).await {
+            Ok(answer) => answer,
+            // The connection may be one from before the last death; a second try has a new one.
+            Err(_) => self.pool.ask(&request).await.ok()?,
+        };
         let sale: Sale = body(&answer)?;
         let sum = |count: fn(&api::sale::Sku) -> u64| sale.skus.iter().map(count).sum();
         Some(Stock {

@@ -131,6 +131,8 @@ pub(super) fn read(counter: &AtomicU64) -> u64 {
 pub(super) struct Sample {
     /// Since the crowd was let loose.
     pub(super) at: Duration,
+    /// Since the last sample.
+    pub(super) lasted: Duration,
     /// Requests answered since the last sample.
     pub(super) requests: u64,
     /// Orders accepted since the last sample.
