@@ -13,7 +13,7 @@ use tidegate_shop::{Parts, Settings, Shop};
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy};
 
 /// A shop on a fresh directory, with one open sale: desk, journal, projector, everything but the door.
-pub async fn fresh(dir: &Path) -> (Shop, DeskHandle) {
+pub(crate) async fn fresh(dir: &Path) -> (Shop, DeskHandle) {
     let _ = std::fs::remove_dir_all(dir);
     let shop = open(dir).await;
     let registry = Arc::clone(shop.handle().registry());
@@ -56,7 +56,7 @@ pub async fn fresh(dir: &Path) -> (Shop, DeskHandle) {
 }
 
 /// The nth order: one cup for a buyer of its own.
-pub fn order(n: u64) -> Command {
+pub(crate) fn order(n: u64) -> Command {
     let buyer: Arc<str> = format!("buyer-{n}").into();
     let lines = vec![Ask {
         sku: "cup".into(),
@@ -77,7 +77,7 @@ pub fn order(n: u64) -> Command {
 }
 
 /// Opens the shop of a directory.
-pub async fn open(dir: &Path) -> Shop {
+pub(crate) async fn open(dir: &Path) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let parts = Parts {
