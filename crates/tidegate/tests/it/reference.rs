@@ -37,8 +37,7 @@ An option `group.name` is `name` below `[group]` in the file, `TIDEGATE_GROUP__N
 underscores between the parts; a list as JSON), and `--set group.name=VALUE` as a flag; `--data` and `--listen` have
 flags of their own. Secrets come from files or the environment only and are never shown or logged.
 
-SIGHUP reads the file and the environment again and puts into effect what can change while selling; what cannot is
-named in the log and waits for the next start.
+A changed configuration counts from the next start on.
 
 <!-- Made from the settings by a test of `tidegate`, which says how to make it anew. -->
 ";
