@@ -3,6 +3,7 @@
 mod environment;
 mod fault;
 mod layers;
+mod limits;
 pub(crate) mod provider;
 mod secret;
 mod show;
@@ -57,6 +58,7 @@ impl Settings {
         let cashier = self.shop.cashier.check().err();
         faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));
         faults.extend(self.provider.faults());
+        faults.extend(limits::faults(&self.shop));
         faults
     }
 }

@@ -173,6 +173,8 @@ fn values_that_do_not_fit_are_told_with_their_limits() {
         "shop.cashier.workers=0",
         "--set",
         "provider.url=ftp://x",
+        "--set",
+        "shop.desk.batch_commands_max=0",
     ];
     let shown = show(dir.path(), &words, &[]);
     assert_eq!(shown.code, 2);
@@ -180,6 +182,7 @@ fn values_that_do_not_fit_are_told_with_their_limits() {
         "edge.body_ms: must be from 1",
         "shop.cashier.workers: is 0, must be from 1",
         "provider.url: ",
+        "shop.desk.batch_commands_max: is 0, must be from 1 to 65536",
     ] {
         assert!(shown.err.contains(part), "{part} is not in {}", shown.err);
     }
