@@ -9,7 +9,9 @@ mod selling;
 
 pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
 pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
-pub use house::{ClockStepped, Listening, Recovered, Started, Stopping};
+pub use house::{
+    ClockStepped, Counts, Listening, Recovered, SettingChanged, SettingsRefused, Started, Stopping,
+};
 pub use selling::{
     BatchDecided, BatchDurable, EffectDone, EffectDropped, EffectRetried, InvariantViolated,
     JournalFailed, JournalResumed, ProjectorMoved, ReconcileGap, StockCounted,

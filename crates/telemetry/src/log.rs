@@ -18,6 +18,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::{Registry, reload};
 use world::Clock;
 
 /// Lines that may wait to be written.
@@ -38,10 +39,22 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Levels by target, like `info` or `info,tidegate_edge=debug`. Default `info`.
+    /// Levels by target, like `info` or `info,tidegate_edge=debug`. Default `info`; changes with SIGHUP.
     pub level: String,
     /// How a line looks. Default `json`.
     pub format: Format,
+}
+
+impl Settings {
+    /// Everything that is wrong, each as `name: what is allowed`.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let level = targets(&self.level).err();
+        level
+            .map(|error| format!("level: {error}"))
+            .into_iter()
+            .collect()
+    }
 }
 
 impl Default for Settings {
@@ -62,6 +75,9 @@ pub enum LogError {
         /// What was given.
         level: String,
     },
+    /// The log that was running is gone.
+    #[error("the log has ended")]
+    Ended(#[source] reload::Error),
     /// Something else took the log before.
     #[error("the log has been started before")]
     Started(#[source] tracing::subscriber::SetGlobalDefaultError),
@@ -73,8 +89,19 @@ pub enum LogError {
 /// Keeps the log going; when it is dropped, what waits is written out.
 #[derive(Debug)]
 pub struct LogGuard {
+    levels: reload::Handle<Targets, Registry>,
     lines: Option<SyncSender<Line>>,
     writer: Option<JoinHandle<()>>,
+}
+
+impl LogGuard {
+    /// Changes what is logged, from the next line on.
+    ///
+    /// # Errors
+    /// The levels cannot be read; what was logged before goes on.
+    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
+        self.levels.reload(targets(level)?).map_err(LogError::Ended)
+    }
 }
 
 impl Drop for LogGuard {
@@ -113,7 +140,7 @@ fn start_to(
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
 ) -> Result<LogGuard, LogError> {
-    let targets = targets(&settings.level)?;
+    let (filter, levels) = reload::Layer::new(targets(&settings.level)?);
     let (lines, waiting) = sync_channel(QUEUE_LINES);
     let writer = std::thread::Builder::new()
         .name("log".to_owned())
@@ -125,9 +152,10 @@ fn start_to(
         telemetry,
         lines: lines.clone(),
     };
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(targets));
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).map_err(LogError::Started)?;
     Ok(LogGuard {
+        levels,
         lines: Some(lines),
         writer: Some(writer),
     })
@@ -317,6 +345,12 @@ mod tests {
         };
         context.enter(|| tracing::info!(path = "/x\n\"y\"", count = 3_u64, "served \"it\""));
         tracing::debug!("below the level");
+        guard.set_level("warn").unwrap();
+        tracing::info!("below the new level");
+        assert!(matches!(
+            guard.set_level("loud"),
+            Err(LogError::Level { .. })
+        ));
         drop(guard);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let mut lines = text.lines();

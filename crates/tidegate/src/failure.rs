@@ -32,6 +32,13 @@ impl Failure {
         self
     }
 
+    /// Everything that is wrong, for a log line.
+    pub(crate) fn on_one_line(&self) -> String {
+        let details = self.details.iter().map(String::as_str);
+        let all = std::iter::once(self.what.as_str()).chain(details);
+        all.collect::<Vec<_>>().join("; ")
+    }
+
     /// Damage and loss are findings; everything else is a command that cannot be done as asked.
     fn exit_code(&self) -> u8 {
         match self.code {

@@ -20,6 +20,7 @@ mod demo;
 mod failure;
 mod interrupt;
 mod outside;
+mod reload;
 mod remote;
 mod scratch;
 mod server;

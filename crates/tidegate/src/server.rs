@@ -1,7 +1,7 @@
 //! One server put together: storage, shop and front door, and the order in which they begin and end.
 
 use crate::failure::Failure;
-use crate::outside::{Outside, cores, storage_failure};
+use crate::outside::{Outside, storage_failure};
 use crate::settings::Settings;
 use api::service::{Call, Caller};
 use api::{Code, KeyId, RequestId, Scopes};
@@ -9,7 +9,7 @@ use edge::{Demo, Edge, EdgeError, Rooms};
 use shop::open::{Findings, OpenError};
 use shop::{Handle, Parts, Shop, ShopError};
 use std::sync::Arc;
-use telemetry::fact::{Recovered, Started};
+use telemetry::fact::Recovered;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use world::journal::JournalError;
@@ -25,12 +25,6 @@ impl Backroom {
     /// # Errors
     /// `TG-4001` to `TG-4006`.
     pub(crate) async fn open(settings: &Settings, outside: &Outside) -> anyhow::Result<Self> {
-        outside.telemetry.tell(&Started {
-            version: env!("CARGO_PKG_VERSION"),
-            cores: cores(),
-            threads: cores(),
-            data: &settings.data.display().to_string(),
-        });
         let parts = Parts {
             data: outside.open(&settings.data)?,
             disk: Arc::clone(&outside.disk),

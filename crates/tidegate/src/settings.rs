@@ -11,7 +11,7 @@ mod show;
 pub(crate) use environment::{API_KEY, api_key, environment};
 pub(crate) use fault::Fault;
 pub(crate) use layers::{Layers, Loaded, load};
-pub(crate) use show::{as_json, as_toml};
+pub(crate) use show::{as_json, as_toml, values};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -51,9 +51,11 @@ impl Settings {
         if self.data.as_os_str().is_empty() {
             faults.push(Fault::new("data", "must not be empty"));
         }
-        for fault in self.edge.faults() {
-            let (option, detail) = fault.split_once(": ").unwrap_or(("", &fault));
-            faults.push(Fault::new(format!("edge.{option}"), detail));
+        for (group, said) in [("log", self.log.faults()), ("edge", self.edge.faults())] {
+            faults.extend(said.iter().map(|fault| {
+                let (option, detail) = fault.split_once(": ").unwrap_or(("", fault));
+                Fault::new(format!("{group}.{option}"), detail)
+            }));
         }
         let cashier = self.shop.cashier.check().err();
         faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));

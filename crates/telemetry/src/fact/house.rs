@@ -16,6 +16,8 @@ pub struct Started<'a> {
     pub threads: usize,
     /// The data directory.
     pub data: &'a str,
+    /// Where the configuration comes from.
+    pub config: &'a str,
 }
 
 impl Fact for Started<'_> {
@@ -27,6 +29,7 @@ impl Fact for Started<'_> {
             cores = self.cores,
             threads = self.threads,
             data = self.data,
+            config = self.config,
             "starting"
         );
     }
@@ -74,6 +77,62 @@ impl Fact for Listening {
 
     fn log(&self) {
         tracing::info!(public = %self.public, admin = %self.admin, "listening");
+    }
+}
+
+/// An option has another value than before.
+#[derive(Debug)]
+pub struct SettingChanged<'a> {
+    /// Its full name.
+    pub option: &'a str,
+    /// Its value, never a secret.
+    pub value: &'a str,
+    /// From when on it counts.
+    pub counts: Counts,
+}
+
+/// From when on a changed option counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// At once.
+    Now,
+    /// From the next start on.
+    AfterRestart,
+}
+
+impl Fact for SettingChanged<'_> {
+    fn count(&self, _meters: &Meters) {}
+
+    fn log(&self) {
+        let (option, value) = (self.option, self.value);
+        match self.counts {
+            Counts::Now => tracing::warn!(option, value, "setting changed"),
+            Counts::AfterRestart => {
+                tracing::warn!(
+                    option,
+                    value,
+                    "setting changed; it waits for the next start"
+                );
+            }
+        }
+    }
+}
+
+/// A new configuration is not valid; the old one stays.
+#[derive(Debug)]
+pub struct SettingsRefused<'a> {
+    /// What is wrong with it.
+    pub reason: &'a str,
+}
+
+impl Fact for SettingsRefused<'_> {
+    fn count(&self, _meters: &Meters) {}
+
+    fn log(&self) {
+        tracing::error!(
+            reason = self.reason,
+            "the new configuration is not valid; the old one stays"
+        );
     }
 }
 

@@ -3,17 +3,18 @@
 use super::Configuration;
 use crate::demo;
 use crate::failure::Failure;
-use crate::interrupt::Interrupts;
-use crate::outside::{Outside, runtime};
+use crate::interrupt::{Asked, Interrupts};
+use crate::outside::{Outside, cores, runtime};
+use crate::reload::Reload;
 use crate::scratch::Scratch;
 use crate::server::{Backroom, Server};
-use crate::settings::{Layers, Settings, load};
+use crate::settings::{Layers, Loaded, Settings, load};
 use crate::terminal;
 use api::Code;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use telemetry::fact::Stopping;
+use telemetry::fact::{Started, Stopping};
 use telemetry::log::Format;
 
 /// Run a server
@@ -23,7 +24,8 @@ Examples:
   tidegate serve --demo
   tidegate serve --config tidegate.toml --data shop-data --listen 127.0.0.1:8080
 
-SIGTERM and Ctrl-C drain and end with exit code 0, a second one ends at once.")]
+SIGTERM and Ctrl-C drain and end with exit code 0, a second one ends at once; SIGHUP reads the
+configuration again.")]
 pub(crate) struct Options {
     #[command(flatten)]
     configuration: Configuration,
@@ -45,16 +47,17 @@ impl Options {
     /// `TG-4001` to `TG-4007`.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let outside = Outside::real();
-        let mut loaded = load(&self.layers())?;
+        let layers = self.layers();
+        let mut loaded = load(&layers)?;
         if !self.demo {
-            return runtime()?.block_on(serve(loaded.settings, outside));
+            return runtime()?.block_on(serve(layers, loaded, outside));
         }
         let _scratch = Scratch::unless_given(&mut loaded, &outside);
         if !loaded.origins.contains_key("log.format") && std::io::stdout().is_terminal() {
             // A person is looking, and nobody asked for anything else.
             loaded.settings.log.format = Format::Text;
         }
-        runtime()?.block_on(serve_demo(loaded.settings, outside))
+        runtime()?.block_on(serve_demo(layers, loaded, outside))
     }
 
     fn layers(&self) -> Layers {
@@ -73,19 +76,22 @@ impl Options {
     }
 }
 
-async fn serve(settings: Settings, outside: Outside) -> anyhow::Result<ExitCode> {
-    let _log = outside.log(&settings)?;
+async fn serve(layers: Layers, loaded: Loaded, outside: Outside) -> anyhow::Result<ExitCode> {
+    let settings = loaded.settings.clone();
+    let reload = begin(layers, loaded, &outside)?;
     let mut interrupts = Interrupts::listen()?;
     let backroom = Backroom::open(&settings, &outside).await?;
     let server = backroom.listen(&settings, &outside, None).await?;
-    until_stopped(server, &mut interrupts, &outside).await
+    reload.note(&server.handle()).await?;
+    until_stopped(server, &mut interrupts, &outside, reload).await
 }
 
-async fn serve_demo(mut settings: Settings, outside: Outside) -> anyhow::Result<ExitCode> {
+async fn serve_demo(layers: Layers, loaded: Loaded, outside: Outside) -> anyhow::Result<ExitCode> {
+    let mut settings = loaded.settings.clone();
     only_loopback(&settings)?;
     let secret = demo::token_secret(&outside);
     settings.edge.token_secrets.push(secret.clone());
-    let _log = outside.log(&settings)?;
+    let reload = begin(layers, loaded, &outside)?;
     let mut interrupts = Interrupts::listen()?;
     let backroom = Backroom::open(&settings, &outside).await?;
     let credentials = demo::prepare(&backroom.handle(), &secret, &outside).await?;
@@ -94,7 +100,20 @@ async fn serve_demo(mut settings: Settings, outside: Outside) -> anyhow::Result<
     };
     let server = backroom.listen(&settings, &outside, Some(demo)).await?;
     terminal::to_stderr(&demo::welcome(&credentials, server.place));
-    until_stopped(server, &mut interrupts, &outside).await
+    until_stopped(server, &mut interrupts, &outside, reload).await
+}
+
+/// Starts the log, and says what this process runs on.
+fn begin(layers: Layers, loaded: Loaded, outside: &Outside) -> anyhow::Result<Reload> {
+    let log = outside.log(&loaded.settings)?;
+    outside.telemetry.tell(&Started {
+        version: env!("CARGO_PKG_VERSION"),
+        cores: cores(),
+        threads: cores(),
+        data: &loaded.settings.data.display().to_string(),
+        config: &layers.sources(),
+    });
+    Ok(Reload::new(layers, loaded, log))
 }
 
 /// The demo hands its credentials to whoever can reach its page.
@@ -117,8 +136,14 @@ async fn until_stopped(
     server: Server,
     interrupts: &mut Interrupts,
     outside: &Outside,
+    mut reload: Reload,
 ) -> anyhow::Result<ExitCode> {
-    let reason = interrupts.stop().await;
+    let reason = loop {
+        match interrupts.next().await {
+            Asked::Stop(reason) => break reason,
+            Asked::Reload => reload.now(&server.handle(), outside).await,
+        }
+    };
     outside.telemetry.tell(&Stopping { reason });
     tokio::select! {
         stopped = server.stop() => stopped.map(|()| ExitCode::SUCCESS),

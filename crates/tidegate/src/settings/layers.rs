@@ -35,6 +35,21 @@ pub(crate) struct Loaded {
     pub(crate) origins: BTreeMap<String, String>,
 }
 
+impl Layers {
+    /// Where values come from, in a few words.
+    pub(crate) fn sources(&self) -> String {
+        let file = self.file.as_ref().map(|file| file.display().to_string());
+        let environment = (!self.environment.is_empty()).then(|| "the environment".to_owned());
+        let flags = (!self.flags.is_empty()).then(|| "flags".to_owned());
+        let sources = ["defaults".to_owned()]
+            .into_iter()
+            .chain(file)
+            .chain(environment)
+            .chain(flags);
+        sources.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// One value that somebody set.
 pub(super) struct Given {
     pub(super) value: Json,

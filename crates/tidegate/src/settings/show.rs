@@ -2,6 +2,7 @@
 
 use super::Loaded;
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 const HIDDEN: &str = "[hidden]";
 
@@ -23,6 +24,26 @@ pub(crate) fn as_toml(loaded: &Loaded) -> anyhow::Result<String> {
     let mut text = String::new();
     write_table(&mut text, "", &as_json(loaded)?, loaded)?;
     Ok(text)
+}
+
+/// Every option by its full name with its value as text, secrets hidden.
+///
+/// # Errors
+/// A value that JSON cannot hold.
+pub(crate) fn values(loaded: &Loaded) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    gather("", &as_json(loaded)?, &mut values);
+    Ok(values)
+}
+
+fn gather(path: &str, tree: &Json, values: &mut BTreeMap<String, String>) {
+    let Json::Object(table) = tree else {
+        values.insert(path.to_owned(), tree.to_string());
+        return;
+    };
+    for (name, value) in table {
+        gather(&joined(path, name), value, values);
+    }
 }
 
 /// A secret is a value whose name is `secret` or ends so; no room may call one otherwise.
@@ -68,7 +89,7 @@ fn write_table(text: &mut String, path: &str, tree: &Json, loaded: &Loaded) -> a
 }
 
 /// The full name of an option.
-pub(crate) fn joined(path: &str, name: &str) -> String {
+fn joined(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {

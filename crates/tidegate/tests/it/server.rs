@@ -229,3 +229,36 @@ fn the_demo_is_open_at_once_and_on_loopback_only() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("loopback only"), "{}", ended.err);
 }
+
+#[test]
+fn sighup_changes_the_log_level_and_keeps_what_is_not_valid_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("[log]\nlevel = 'info'\n");
+    let mut server = Server::start(dir.path(), &["--data", "data", "--config", "t.toml"]);
+    assert_eq!(server.before[0]["config"], "defaults, t.toml, flags");
+
+    write("[log]\nlevel = 'loud'\n[edge]\nbody_ms = 0\n");
+    server.signal("HUP");
+    let refused = server.told("the new configuration is not valid; the old one stays");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("log.level: ") && reason.contains("edge.body_ms: "),
+        "{reason}"
+    );
+
+    write("[log]\nlevel = 'warn'\n[edge]\nbody_ms = 1000\n");
+    server.signal("HUP");
+    assert_eq!(
+        server.told("setting changed; it waits for the next start")["option"],
+        "edge.body_ms"
+    );
+    let changed = server.told("setting changed");
+    assert_eq!(
+        (&changed["option"], &changed["value"]),
+        (&"log.level".into(), &"\"warn\"".into())
+    );
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+}
