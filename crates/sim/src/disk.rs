@@ -1,0 +1,1 @@
+//! A disk with everything that real disks do on bad days, drawn from a seed.

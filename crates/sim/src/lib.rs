@@ -1,0 +1,5 @@
+//! The simulated world: whole lives of a shop, from one seed.
+//!
+//! Why it exists: nobody finds the wrong interleaving by thinking, and no test that runs on real clocks finds it twice.
+
+pub mod disk;
