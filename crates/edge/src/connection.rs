@@ -16,9 +16,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::Service;
+use world::network::Stream;
 
 /// Time for writing a last word to a client that may not listen.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -40,15 +40,13 @@ enum End {
 
 /// Serves a connection until it is closed, too slow, idle for too long, or the server stops.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    stream: Stream,
     address: SocketAddr,
     router: Router,
     settings: Arc<Settings>,
     around: Surroundings,
     stopping: watch::Receiver<bool>,
 ) {
-    // Answers are small and wanted now.
-    let _ = stream.set_nodelay(true);
     let peer = Peer {
         address,
         phase: Arc::clone(&around.phase),
@@ -103,7 +101,7 @@ where
     S: hyper::service::HttpService<Incoming, ResBody = Body>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut look = pin!(tokio::time::sleep(settings.header_time()));
+    let mut look = around.tasks.sleep(settings.header_time());
     let mut asked_to_stop = pin!(async move { stopping.wait_for(|stop| *stop).await.map(|_| ()) });
     let mut ending = false;
     loop {
@@ -115,7 +113,7 @@ where
                 match around.phase.doing() {
                     Doing::Head(since) if now >= since + settings.header_time() => return End::SlowHead,
                     Doing::Idle(since) if now >= since + settings.idle_time() => ending = true,
-                    doing => look.as_mut().reset(tokio::time::Instant::now() + next_look(doing, now, settings)),
+                    doing => look = around.tasks.sleep(next_look(doing, now, settings)),
                 }
             }
             _ = &mut asked_to_stop, if !ending => ending = true,
@@ -140,11 +138,11 @@ fn next_look(doing: Doing, now: Duration, settings: &Settings) -> Duration {
 }
 
 /// Writes a problem and closes, without waiting for a client that does not read.
-pub(crate) async fn say_last(mut stream: TcpStream, problem: &Problem, around: &Surroundings) {
+pub(crate) async fn say_last(mut stream: Stream, problem: &Problem, around: &Surroundings) {
     let answer = whole_answer(problem, around);
-    let _ = tokio::time::timeout(LAST_WORD, async {
+    let word = async {
         stream.write_all(&answer).await?;
         stream.shutdown().await
-    })
-    .await;
+    };
+    let _ = around.tasks.timeout(LAST_WORD, word).await;
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use telemetry::Telemetry;
 use tokio::sync::{Semaphore, watch};
-use world::{Clock, Entropy};
+use world::{Clock, Entropy, Network, Tasks};
 
 /// The rooms that the door leads to.
 #[derive(Clone)]
@@ -27,6 +27,10 @@ pub struct Rooms {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for trace ids and the cache of tokens.
     pub entropy: Arc<dyn Entropy>,
+    /// Who carries connections and waits.
+    pub tasks: Tasks,
+    /// The way to others.
+    pub network: Arc<dyn Network>,
     /// Where facts are told.
     pub telemetry: Telemetry,
     /// The demo page, when there is one.

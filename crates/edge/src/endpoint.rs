@@ -148,9 +148,10 @@ impl Inner {
             context: begin.context,
             work,
         };
-        match tokio::time::timeout(self.door.settings.request_time(), guarded).await {
-            Ok(Ok(made)) => made,
-            Ok(Err(reason)) => {
+        let most = self.door.settings.request_time();
+        match self.door.rooms.tasks.timeout(most, guarded).await {
+            Some(Ok(made)) => made,
+            Some(Err(reason)) => {
                 let fact = HandlerPanicked {
                     route: self.route.template,
                     reason: &reason,
@@ -163,7 +164,7 @@ impl Inner {
                     "an internal error; its request id leads to the log",
                 ))
             }
-            Err(_) => Err(Problem::because(
+            None => Err(Problem::because(
                 Code::OutcomeUnknown,
                 "no answer in time; whether it was done is not known: retry with the same idempotency key",
             )),
@@ -215,8 +216,9 @@ impl Inner {
         if too_large && asked.headers.contains_key(EXPECT) {
             return Err(body_too_large(most));
         }
-        let reading = tokio::time::timeout(self.door.settings.body_time(), collect(body, most));
-        reading.await.unwrap_or_else(|_| {
+        let patience = self.door.settings.body_time();
+        let reading = self.door.rooms.tasks.timeout(patience, collect(body, most));
+        reading.await.unwrap_or_else(|| {
             Err(Problem::because(
                 Code::TooSlow,
                 "the body of the request did not come in time",

@@ -9,18 +9,16 @@ use crate::settings::Settings;
 use crate::socket::Surroundings;
 use api::{Code, Problem};
 use axum::Router;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::fact::{ConnectionRefused, Listening};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use world::network::{Listener, Stream};
+use world::{Network, Tasks};
 
-/// Connections that the kernel keeps for a moment in which nobody accepts.
-const BACKLOG: i32 = 4_096;
 /// Pause after a failed accept, which mostly means that all file handles are taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -28,8 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Edge {
     settings: Arc<Settings>,
     door: Arc<Door>,
-    public: std::net::TcpListener,
-    admin: std::net::TcpListener,
+    public: Box<dyn Listener>,
+    admin: Box<dyn Listener>,
     handle: Handle,
 }
 
@@ -60,8 +58,8 @@ impl Edge {
         if !faults.is_empty() {
             return Err(EdgeError::Settings { faults });
         }
-        let public = listen(settings.listen)?;
-        let admin = listen(settings.admin_listen)?;
+        let public = listen(&*rooms.network, settings.listen)?;
+        let admin = listen(&*rooms.network, settings.admin_listen)?;
         let handle = Handle {
             local_addr: public.local_addr().map_err(EdgeError::Accept)?,
             admin_addr: admin.local_addr().map_err(EdgeError::Accept)?,
@@ -85,11 +83,8 @@ impl Edge {
 
     /// Serves until `shutdown` is done, then lets running requests come to their end. The operators' port closes last.
     ///
-    /// # Errors
-    /// The sockets cannot be given to the runtime.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), EdgeError> {
-        let public = TcpListener::from_std(self.public).map_err(EdgeError::Accept)?;
-        let admin = TcpListener::from_std(self.admin).map_err(EdgeError::Accept)?;
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let tasks = self.door.rooms.tasks.clone();
         let telemetry = self.door.rooms.telemetry.clone();
         telemetry.tell(&Listening {
             public: self.handle.local_addr,
@@ -98,60 +93,49 @@ impl Edge {
         let (stop_public, public_stopping) = watch::channel(false);
         let (stop_admin, admin_stopping) = watch::channel(false);
         let public = Port::new(
-            public,
+            self.public,
             routes::public(&self.door),
             &self.settings,
             &self.door,
             public_stopping,
         );
         let admin = Port::new(
-            admin,
+            self.admin,
             routes::admin(&self.door),
             &self.settings,
             &self.door,
             admin_stopping,
         );
         let door = self.door;
-        let (public, admin) = (tokio::spawn(public.open()), tokio::spawn(admin.open()));
+        let (public, admin) = (tasks.spawn(public.open()), tasks.spawn(admin.open()));
         shutdown.await;
         door.closing.send_replace(true);
         let _ = stop_public.send(true);
         let _ = public.await;
         let _ = stop_admin.send(true);
         let _ = admin.await;
-        Ok(())
     }
 }
 
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, EdgeError> {
-    let bound = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    bound().map_err(|source| EdgeError::Listen { address, source })
+fn listen(network: &dyn Network, address: SocketAddr) -> Result<Box<dyn Listener>, EdgeError> {
+    let bound = network.listen(address);
+    bound.map_err(|source| EdgeError::Listen { address, source })
 }
 
 /// A port and those who are connected to it.
 struct Port {
-    listener: TcpListener,
+    listener: Box<dyn Listener>,
     router: Router,
     settings: Arc<Settings>,
     door: Arc<Door>,
+    tasks: Tasks,
     stopping: watch::Receiver<bool>,
     room: Arc<Semaphore>,
 }
 
 impl Port {
     fn new(
-        listener: TcpListener,
+        listener: Box<dyn Listener>,
         router: Router,
         settings: &Arc<Settings>,
         door: &Arc<Door>,
@@ -163,6 +147,7 @@ impl Port {
             router,
             settings: Arc::clone(settings),
             door: Arc::clone(door),
+            tasks: door.rooms.tasks.clone(),
             stopping,
             room,
         }
@@ -179,16 +164,17 @@ impl Port {
             };
             match accepted {
                 Ok((stream, address)) => self.welcome(stream, address),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(_) => self.tasks.sleep(ACCEPT_PAUSE).await,
             }
         }
         self.drain().await;
     }
 
-    fn welcome(&mut self, stream: TcpStream, address: SocketAddr) {
+    fn welcome(&mut self, stream: Stream, address: SocketAddr) {
         let rooms = &self.door.rooms;
         let around = Surroundings {
             clock: Arc::clone(&rooms.clock),
+            tasks: self.tasks.clone(),
             ids: Arc::clone(&self.door.ids),
             telemetry: rooms.telemetry.clone(),
             phase: Arc::new(Phase::new(rooms.clock.monotonic())),
@@ -203,7 +189,8 @@ impl Port {
                 Code::TooManyRequests,
                 "too many connections; come back in a moment",
             );
-            tokio::spawn(async move { connection::say_last(stream, &problem, &around).await });
+            let word = async move { connection::say_last(stream, &problem, &around).await };
+            drop(self.tasks.spawn(word));
             return;
         };
         let (router, settings, stopping) = (
@@ -211,14 +198,15 @@ impl Port {
             Arc::clone(&self.settings),
             self.stopping.clone(),
         );
-        tokio::spawn(async move {
+        let serving = async move {
             let telemetry = around.telemetry.clone();
             let connections = &telemetry.meters().door.connections;
             connections.inc();
             connection::serve(stream, address, router, settings, around, stopping).await;
             connections.dec();
             drop(permit);
-        });
+        };
+        drop(self.tasks.spawn(serving));
     }
 
     /// Waits until everybody has left, or their time is over.
@@ -226,6 +214,6 @@ impl Port {
         drop(self.listener);
         let everybody = u32::try_from(self.settings.connections_max).unwrap_or(u32::MAX);
         let left = self.room.acquire_many(everybody);
-        let _ = tokio::time::timeout(self.settings.drain_time(), left).await;
+        let _ = self.tasks.timeout(self.settings.drain_time(), left).await;
     }
 }

@@ -10,28 +10,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use telemetry::Telemetry;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use world::Clock;
+use world::network::Stream;
+use world::{Clock, Tasks};
 
 /// What a socket needs besides its stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: Tasks,
     pub(crate) ids: Arc<Ids>,
     pub(crate) telemetry: Telemetry,
     pub(crate) phase: Arc<Phase>,
 }
 
-/// A TCP stream as the HTTP library sees it.
+/// A stream as the HTTP library sees it.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     around: Surroundings,
     /// A document that is being written instead of a bare answer, and how much of it is.
     instead: Option<(Vec<u8>, usize)>,
 }
 
 impl Socket {
-    pub(crate) const fn new(stream: TcpStream, around: Surroundings) -> Self {
+    pub(crate) const fn new(stream: Stream, around: Surroundings) -> Self {
         Self {
             stream,
             around,
@@ -40,7 +41,7 @@ impl Socket {
     }
 
     /// The stream and what surrounded it.
-    pub(crate) fn into_parts(self) -> (TcpStream, Surroundings) {
+    pub(crate) fn into_parts(self) -> (Stream, Surroundings) {
         (self.stream, self.around)
     }
 

@@ -42,7 +42,7 @@ use api::provider::Callback;
 use commerce::{Effect, Report};
 use stdx::queue::{self, Rejected, Sender};
 use telemetry::Telemetry;
-use world::{Clock, Entropy};
+use world::{Clock, Entropy, Tasks};
 
 use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
 
@@ -151,6 +151,7 @@ impl Cashier {
         provider: Arc<dyn Provider>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        tasks: Tasks,
         telemetry: Telemetry,
     ) -> (Self, CashierHandle) {
         let (intake, receiver) = queue::bounded(settings.queue_effects_max);
@@ -165,7 +166,13 @@ impl Cashier {
             shared: Arc::clone(&shared),
         };
         provider.callbacks_to(Arc::new(handle.clone()));
-        let cashier = Self::assemble(settings, provider, clock, entropy, shared, receiver);
+        let outside = run::Outside {
+            provider,
+            clock,
+            entropy,
+            tasks,
+        };
+        let cashier = Self::assemble(settings, outside, shared, receiver);
         (cashier, handle)
     }
 }

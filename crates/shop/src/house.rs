@@ -75,7 +75,7 @@ impl House {
             segment_bytes_first: 64 * 1024,
             segment_bytes_max: 4 * 1024 * 1024,
         };
-        let journal = FileJournal::open(recovery, place.doors.clone(), settings)?;
+        let journal = FileJournal::open(recovery, place.doors.clone(), &place.tasks, settings)?;
         let house = Self {
             writer: tokio::sync::Mutex::new(Box::new(journal)),
             book: RwLock::new(Arc::new(book)),

@@ -10,6 +10,7 @@ use ledger::Violation;
 use storage::StorageError;
 use storage::journal::{Doors, FileJournal, JournalSettings, RecoverError, TornTail, recover};
 use storage::snapshot;
+use world::Tasks;
 use world::journal::{Batch, Journal, JournalError, Position};
 
 /// Why a sale cannot be opened.
@@ -52,6 +53,8 @@ pub struct Place {
     pub dir: PathBuf,
     /// The outside.
     pub doors: Doors,
+    /// Who carries what blocks.
+    pub tasks: Tasks,
 }
 
 /// What was found when a sale was opened.
@@ -95,7 +98,12 @@ impl Place {
         };
         let recovery = recover(&self.doors.disk, &self.dir, start, visit).map_err(flatten)?;
         findings.torn.clone_from(&recovery.torn);
-        let journal = Box::new(FileJournal::open(recovery, self.doors.clone(), settings)?);
+        let journal = Box::new(FileJournal::open(
+            recovery,
+            self.doors.clone(),
+            &self.tasks,
+            settings,
+        )?);
         let entries = findings.entries;
         Ok((
             Opened {
@@ -133,7 +141,8 @@ impl Place {
     ) -> Result<(), OpenError> {
         let (disk, dir) = (self.doors.disk.clone(), self.dir.clone());
         let write = move || snapshot::write(&*disk, &dir, position, time.0, &bytes);
-        tokio::task::spawn_blocking(write)
+        self.tasks
+            .blocking(write)
             .await
             .map_err(|_| OpenError::Writer)??;
         Ok(())

@@ -1,7 +1,7 @@
 //! The projector: durable batches into read models, behind the desks and at lower priority than they.
 //!
 //! ```text
-//!   desk ──publish(sequence)──▶ Progress ──wakes──▶ projector thread
+//!   desk ──publish(sequence)──▶ Progress ──wakes──▶ projector, on a lane of its own
 //!                                                     │ reads durable batches of each journal
 //!                                                     │ folds entries into rows
 //!                                                     ▼
@@ -36,6 +36,7 @@ use storage::DataDir;
 use storage::models::{Models, ModelsError, SetAside};
 use telemetry::Telemetry;
 use tokio::sync::watch;
+use world::Tasks;
 use world::journal::{Journal, JournalError, Position};
 
 pub use progress::{Lag, Progress};
@@ -105,7 +106,7 @@ pub enum ProjectorError {
     /// The data directory cannot be looked into.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
-    /// The thread cannot be started.
+    /// The lane cannot be had.
     #[error("the projector's thread cannot be started")]
     Thread(#[source] std::io::Error),
 }
@@ -115,22 +116,20 @@ pub enum ProjectorError {
 pub struct Projector;
 
 impl Projector {
-    /// Opens the read models, or makes them anew, and starts the projector's thread. Blocks for some milliseconds.
+    /// Opens the read models, or makes them anew, and starts the projector. Blocks for some milliseconds.
     ///
     /// # Errors
     /// [`ProjectorError::Models`], [`ProjectorError::Thread`].
     pub fn start(
         settings: &Settings,
         data: &DataDir,
+        tasks: &Tasks,
         telemetry: &Telemetry,
     ) -> Result<ProjectorHandle, ProjectorError> {
         let path = data.models();
-        let (thread, handle) = run::prepare(settings, &path, telemetry)?;
-        let join = std::thread::Builder::new()
-            .name("projector".to_owned())
-            .spawn(move || thread.run())
-            .map_err(ProjectorError::Thread)?;
-        handle.0.shared.bell.belongs_to(join.thread());
+        let lane = tasks.lane("projector").map_err(ProjectorError::Thread)?;
+        let (keeper, handle) = run::prepare(settings, &path, tasks, telemetry)?;
+        drop(tasks.spawn(keeper.run(lane)));
         Ok(handle)
     }
 }
@@ -145,6 +144,7 @@ struct Handle {
     messages: Sender<Message>,
     models: Models,
     done: watch::Receiver<bool>,
+    tasks: Tasks,
     stop_max: Duration,
     set_aside: Option<SetAside>,
 }
@@ -188,7 +188,7 @@ impl ProjectorHandle {
     }
 
     fn send(&self, message: Message) {
-        // The thread outlives the last handle, unless it was stopped and needs no message any more.
+        // The projector outlives the last handle, unless it was stopped and needs no message any more.
         let _ = self.0.messages.send(message);
         self.0.shared.mail.store(true, Ordering::SeqCst);
         self.0.shared.bell.ring();
@@ -233,14 +233,19 @@ impl ProjectorHandle {
         self.0.shared.stopping.store(true, Ordering::SeqCst);
         self.0.shared.bell.ring();
         let mut done = self.0.done.clone();
-        let caught_up = tokio::time::timeout(self.0.stop_max, done.wait_for(|done| *done))
-            .await
-            .is_ok();
+        let caught_up = {
+            let caught_up = done.wait_for(|done| *done);
+            self.0
+                .tasks
+                .timeout(self.0.stop_max, caught_up)
+                .await
+                .is_some()
+        };
         if !caught_up {
             self.0.shared.abandon.store(true, Ordering::SeqCst);
             self.0.shared.bell.ring();
-            // The transaction under way is bounded, so this is a matter of a second. An error says that the thread
-            // has ended already.
+            // The transaction under way is bounded, so this is a matter of a second. An error says that the
+            // projector has ended already.
             let _ = done.wait_for(|done| *done).await;
         }
     }

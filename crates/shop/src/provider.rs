@@ -15,10 +15,12 @@ use world::ErrorKind;
 
 pub mod callback;
 mod client;
+mod dial;
 pub mod http;
 pub mod sandbox;
 pub mod signature;
 
+pub use dial::Line;
 pub use http::HttpProvider;
 pub use sandbox::Sandbox;
 

@@ -12,7 +12,8 @@ use commerce::{Action, Actor, Command, Effect, Report};
 use storage::DataDir;
 use storage::journal::{Doors, JournalSettings};
 use telemetry::Telemetry;
-use tokio::task::{JoinHandle, spawn_blocking};
+use world::Tasks;
+use world::tasks::Task;
 
 use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
 use crate::clock::LastSeen;
@@ -28,13 +29,14 @@ pub struct Registry {
     settings: Settings,
     data: Arc<DataDir>,
     doors: Doors,
+    tasks: Tasks,
     telemetry: Telemetry,
     house: House,
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
-    running: Mutex<BTreeMap<u32, JoinHandle<()>>>,
+    running: Mutex<BTreeMap<u32, Task<()>>>,
     /// One sale is opened at a time after the start.
     opening: tokio::sync::Mutex<()>,
 }
@@ -44,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) data: Arc<DataDir>,
     pub(crate) doors: Doors,
+    pub(crate) tasks: Tasks,
     pub(crate) telemetry: Telemetry,
     pub(crate) house: House,
     pub(crate) cashier: CashierHandle,
@@ -69,6 +72,7 @@ impl Registry {
             settings: parts.settings,
             data: parts.data,
             doors: parts.doors,
+            tasks: parts.tasks,
             telemetry: parts.telemetry,
             house: parts.house,
             cashier: parts.cashier,
@@ -99,7 +103,7 @@ impl Registry {
         let mut under_way = std::collections::VecDeque::new();
         for number in numbers {
             let (place, settings) = (self.place(number), self.journal_settings());
-            under_way.push_back((number, spawn_blocking(move || place.open(settings))));
+            under_way.push_back((number, self.tasks.blocking(move || place.open(settings))));
             if under_way.len() > 2 {
                 found.extend(self.finish_open(under_way.pop_front()).await?);
             }
@@ -127,6 +131,7 @@ impl Registry {
         Place {
             dir: self.data.sale(sale.into()),
             doors: self.doors.clone(),
+            tasks: self.tasks.clone(),
         }
     }
 
@@ -142,6 +147,7 @@ impl Registry {
         let progress = self.projector.attach(sale, &*opened.journal);
         let equipment = Equipment {
             clock: self.doors.clock.clone(),
+            tasks: self.tasks.clone(),
             entropy: self.doors.entropy.clone(),
             seen: self.seen,
             effects: Arc::new(self.cashier.clone()),
@@ -149,7 +155,7 @@ impl Registry {
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);
-        let running = tokio::spawn(desk.run());
+        let running = self.tasks.spawn(desk.run());
         self.running().insert(sale, running);
         self.desks
             .write()
@@ -187,7 +193,9 @@ impl Registry {
             return Ok(desk);
         }
         let (place, settings) = (self.place(sale), self.journal_settings());
-        let opened = spawn_blocking(move || place.open(settings))
+        let opened = self
+            .tasks
+            .blocking(move || place.open(settings))
             .await
             .unwrap_or(Err(OpenError::Writer));
         match opened {
@@ -227,7 +235,7 @@ impl Registry {
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, BTreeMap<u32, JoinHandle<()>>> {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u32, Task<()>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -271,7 +279,7 @@ impl Registry {
                 let _ = desk.await;
             }
         };
-        let _ = tokio::time::timeout(patience, all).await;
+        let _ = self.tasks.timeout(patience, all).await;
     }
 
     async fn record(&self, sale: u32, report: Report) -> Result<(), ReportError> {
@@ -299,7 +307,7 @@ impl Registry {
     }
 }
 
-type OpeningTask = (u32, JoinHandle<Result<(Opened, Findings), OpenError>>);
+type OpeningTask = (u32, Task<Result<(Opened, Findings), OpenError>>);
 
 impl Desks for Registry {
     fn report(&self, sale: u32, report: Report) -> Reported<'_> {

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicUsize;
 use api::service::{Answer, Caller, Health, Readiness};
 use api::{Code, Problem, SaleId};
 use commerce::{Actor, Book, Command};
+use world::Tasks;
 use world::journal::Position;
 
 use crate::desk::{DeskHandle, Durable};
@@ -25,6 +26,7 @@ use crate::wire;
 pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
+    tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
 }
@@ -40,11 +42,13 @@ impl Handle {
     pub(crate) fn new(
         registry: Arc<Registry>,
         projector: ProjectorHandle,
+        tasks: Tasks,
         watchers_max: usize,
     ) -> Self {
         Self {
             registry,
             projector,
+            tasks,
             watchers: Arc::default(),
             watchers_max,
         }

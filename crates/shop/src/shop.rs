@@ -6,9 +6,9 @@ use std::time::Duration;
 use storage::{DataDir, StorageError, replace_file};
 use telemetry::Telemetry;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use world::disk::Access;
-use world::{Clock, Disk, Entropy};
+use world::tasks::Task;
+use world::{Clock, Disk, Entropy, Tasks};
 
 use crate::cashier::Cashier;
 use crate::clock::LastSeen;
@@ -38,6 +38,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The world's randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Who carries what runs beside, waits or blocks.
+    pub tasks: Tasks,
     /// Who hears what happens.
     pub telemetry: Telemetry,
     /// The payment provider.
@@ -83,7 +85,7 @@ pub struct Shop {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    running: Vec<Task<()>>,
     recovered: Recovered,
 }
 
@@ -99,6 +101,7 @@ impl Shop {
             disk,
             clock,
             entropy,
+            tasks,
             telemetry,
             provider,
         } = parts;
@@ -106,14 +109,16 @@ impl Shop {
         let place = Place {
             dir: data.house(),
             doors: doors.clone(),
+            tasks: tasks.clone(),
         };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
-        let projector = Projector::start(&settings.projector, &data, &telemetry)?;
+        let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
             provider,
             clock.clone(),
             entropy,
+            tasks.clone(),
             telemetry.clone(),
         );
         let seen = last_seen(&*disk, &data);
@@ -122,6 +127,7 @@ impl Shop {
             settings,
             data: data.clone(),
             doors,
+            tasks: tasks.clone(),
             telemetry,
             house,
             cashier: effects,
@@ -135,13 +141,15 @@ impl Shop {
         let sales = registry.open_all().await.map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
-        let tasks = vec![
-            tokio::spawn(cashier.run(desks, stopping.clone())),
-            tokio::spawn(note_alive(disk, clock.clone(), data, stopping)),
+        let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
+        let running = vec![
+            tasks.spawn(cashier.run(desks, stopping)),
+            tasks.spawn(alive),
         ];
         let handle = Arc::new(Handle::new(
             registry.clone(),
             projector.clone(),
+            tasks,
             watchers_max,
         ));
         let took = clock.monotonic().saturating_sub(begun);
@@ -155,7 +163,7 @@ impl Shop {
             registry,
             projector,
             stop,
-            tasks,
+            running,
             recovered,
         })
     }
@@ -174,7 +182,7 @@ impl Shop {
     pub async fn stop(self) {
         // The cashier first: its last reports still find their desks.
         self.stop.send_replace(true);
-        for task in self.tasks {
+        for task in self.running {
             // A task that panicked has said so in the log; what it held is journalled.
             let _ = task.await;
         }
@@ -197,6 +205,7 @@ fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {
 async fn note_alive(
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
+    tasks: Tasks,
     data: Arc<DataDir>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -209,11 +218,11 @@ async fn note_alive(
         if let Some(seen) = seen {
             // Without the note the next start believes the wall clock, as it would on a new machine.
             let write = move || replace_file(&*disk, &path, &[seen.to_text().as_bytes()]);
-            let _ = tokio::task::spawn_blocking(write).await;
+            let _ = tasks.blocking(write).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(SEEN_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+        let stopped = stopping.wait_for(|stop| *stop);
+        if tasks.timeout(SEEN_EVERY, stopped).await.is_some() {
+            return;
         }
     }
 }

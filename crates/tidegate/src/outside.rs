@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::settings::Settings;
 use api::Code;
+use shop::provider::Line;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use storage::{DataDir, StorageError};
 use telemetry::Telemetry;
 use telemetry::log::LogGuard;
 use tokio::runtime::{Builder, Runtime};
-use world::{Clock, Disk, Entropy, OsDisk, SystemClock, SystemEntropy};
+use world::{Clock, Disk, Entropy, Network, OsDisk, OsNetwork, SystemClock, SystemEntropy, Tasks};
 
 /// What the rooms are given.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Outside {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) tasks: Tasks,
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -28,7 +31,17 @@ impl Outside {
             disk: Arc::new(OsDisk),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
+            tasks: Tasks::of_the_machine(),
+            network: Arc::new(OsNetwork),
             telemetry: Telemetry::new(),
+        }
+    }
+
+    /// What calls to others go over.
+    pub(crate) fn line(&self) -> Line {
+        Line {
+            network: Arc::clone(&self.network),
+            tasks: self.tasks.clone(),
         }
     }
 

@@ -11,8 +11,8 @@ use shop::{Handle, Parts, Shop, ShopError};
 use std::sync::Arc;
 use telemetry::fact::Recovered;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use world::journal::JournalError;
+use world::tasks::Task;
 
 /// A shop that is open behind its journal, without a door yet.
 pub(crate) struct Backroom {
@@ -30,6 +30,7 @@ impl Backroom {
             disk: Arc::clone(&outside.disk),
             clock: Arc::clone(&outside.clock),
             entropy: Arc::clone(&outside.entropy),
+            tasks: outside.tasks.clone(),
             telemetry: outside.telemetry.clone(),
             provider: settings
                 .provider
@@ -60,7 +61,7 @@ impl Backroom {
             Ok(edge) => {
                 let place = edge.handle();
                 let (close, closed) = oneshot::channel::<()>();
-                let door = tokio::spawn(edge.run(async {
+                let door = outside.tasks.spawn(edge.run(async {
                     // A sender that is gone means the same as its message.
                     let _ = closed.await;
                 }));
@@ -87,6 +88,8 @@ impl Backroom {
             health: handle,
             clock: Arc::clone(&outside.clock),
             entropy: Arc::clone(&outside.entropy),
+            tasks: outside.tasks.clone(),
+            network: Arc::clone(&outside.network),
             telemetry: outside.telemetry.clone(),
             demo,
         }
@@ -101,7 +104,7 @@ impl Backroom {
 /// A server that listens.
 pub(crate) struct Server {
     shop: Shop,
-    door: JoinHandle<Result<(), EdgeError>>,
+    door: Task<()>,
     close: oneshot::Sender<()>,
     /// Where its doors are.
     pub(crate) place: edge::Handle,
@@ -121,7 +124,7 @@ impl Server {
         let _ = self.close.send(());
         let door = self.door.await;
         self.shop.stop().await;
-        Ok(door??)
+        Ok(door?)
     }
 }
 

@@ -53,6 +53,9 @@ pub trait Scheduler: Send + Sync + fmt::Debug {
     /// Waits.
     fn sleep(&self, how_long: Duration) -> Sleep;
 
+    /// Waits inside work that blocks.
+    fn rest(&self, how_long: Duration);
+
     /// Does work that blocks off the tasks.
     fn block(&self, job: Job);
 
@@ -118,6 +121,11 @@ impl Tasks {
         self.0.sleep(how_long)
     }
 
+    /// Waits inside work that blocks; never call it from a task.
+    pub fn rest(&self, how_long: Duration) {
+        self.0.rest(how_long);
+    }
+
     /// What `work` comes to, or `None` when it takes longer than `most`; it is dropped then.
     pub async fn timeout<T>(&self, most: Duration, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -132,7 +140,10 @@ impl Tasks {
     }
 
     /// Does work that blocks off the tasks.
-    pub fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    pub fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Task<T> {
         let (job, task) = job(work);
         self.0.block(job);
         task
@@ -184,6 +195,17 @@ impl<T> Task<T> {
     pub fn abort(&self) {
         if let Some(abort) = &self.abort {
             abort.abort();
+        }
+    }
+}
+
+impl<T> Task<T> {
+    /// What it came to, if it is over; asked again after that, it has [`Ended`].
+    pub fn over(&mut self) -> Option<Result<T, Ended>> {
+        match self.told.try_recv() {
+            Ok(value) => Some(Ok(value)),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(Ended)),
         }
     }
 }

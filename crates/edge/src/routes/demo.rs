@@ -136,12 +136,13 @@ pub(super) fn crowd(door: &Arc<Door>, asked: Asked) -> Making<'_> {
         }
         let door = Arc::clone(door);
         let skus: Arc<[Box<str>]> = sale.skus.iter().map(|sku| sku.sku.clone()).collect();
-        tokio::spawn(stampede(Crowd {
+        let tasks = door.rooms.tasks.clone();
+        drop(tasks.spawn(stampede(Crowd {
             door,
             demo,
             skus,
             number: asked.context.span_id,
-        }));
+        })));
         Said::json(
             StatusCode::ACCEPTED,
             &serde_json::json!({ "buyers": CROWD }),
@@ -162,19 +163,24 @@ struct Crowd {
 /// The crowd comes over two and a half seconds, most of it at the start.
 async fn stampede(crowd: Crowd) {
     let room = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-    let mut buyers = tokio::task::JoinSet::new();
+    let tasks = crowd.door.rooms.tasks.clone();
+    let mut buyers = Vec::new();
     for buyer in 0..CROWD {
         let (crowd, room) = (crowd.clone(), Arc::clone(&room));
-        buyers.spawn(async move {
+        let waits = tasks.clone();
+        buyers.push(tasks.spawn(async move {
             let mut chance = Chance(crowd.number ^ buyer.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let eager = chance.below(ARRIVAL_MS) * chance.below(ARRIVAL_MS) / ARRIVAL_MS;
-            tokio::time::sleep(Duration::from_millis(eager)).await;
+            waits.sleep(Duration::from_millis(eager)).await;
             let _acting = room.acquire().await;
             // A buyer who is refused goes home; the page shows why.
             let _ = crowd.buy(buyer, &mut chance).await;
-        });
+        }));
     }
-    while buyers.join_next().await.is_some() {}
+    for buyer in buyers {
+        // Whoever panicked has gone home too.
+        let _ = buyer.await;
+    }
     crowd.door.crowd.store(false, Ordering::Release);
 }
 

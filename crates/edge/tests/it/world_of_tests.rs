@@ -8,7 +8,7 @@ use telemetry::Telemetry;
 use tidegate_edge::{Claims, Demo, Edge, Rooms, Secret, Settings, TokenSecret, mint};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use world::{Clock, SeededEntropy, SystemClock};
+use world::{Clock, OsNetwork, SeededEntropy, SystemClock, Tasks};
 
 pub(crate) const CALLBACK_SECRET: &str = "callbacks: a secret of 32 bytes at least";
 
@@ -53,6 +53,8 @@ impl Open {
             health: Arc::clone(&shop) as _,
             clock: Arc::clone(&clock),
             entropy: Arc::new(SeededEntropy::new(11)),
+            tasks: Tasks::of_the_machine(),
+            network: Arc::new(OsNetwork),
             telemetry: telemetry.clone(),
             demo: Some(Demo { sale: sale_id() }),
         };
@@ -61,7 +63,7 @@ impl Open {
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
-            edge.run(stopped).await.unwrap();
+            edge.run(stopped).await;
         });
         let (public, admin) = (handle.local_addr, handle.admin_addr);
         Self {

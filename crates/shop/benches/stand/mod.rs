@@ -10,7 +10,7 @@ use telemetry::Telemetry;
 use tidegate_shop::desk::DeskHandle;
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::{Parts, Settings, Shop};
-use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy};
+use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
 /// A shop on a fresh directory, with one open sale: desk, journal, projector, everything but the door.
 pub(crate) async fn fresh(dir: &Path) -> (Shop, DeskHandle) {
@@ -85,10 +85,12 @@ pub(crate) async fn open(dir: &Path) -> Shop {
         provider: Arc::new(Sandbox::new(
             sandbox::Settings::default(),
             Arc::clone(&clock),
+            Tasks::of_the_machine(),
         )),
         disk,
         clock,
         entropy: Arc::new(SystemEntropy),
+        tasks: Tasks::of_the_machine(),
         telemetry: Telemetry::new(),
     };
     Shop::open(Settings::default(), parts).await.unwrap()

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use stdx::backoff::Backoff;
 use telemetry::fact::{EffectDone, EffectDropped, EffectRetried, ReconcileGap};
-use tokio::task::{Id, JoinError};
 use world::ErrorKind;
+use world::tasks;
 
-use super::job::{Job, Origin};
+use super::job::{Job, Name, Origin};
 use super::run::Cashier;
 use super::step::{Ended, Spoke, Stepped};
 use crate::provider::ProviderError;
@@ -23,18 +23,10 @@ const TELLS_MAX: u32 = 20;
 
 impl Cashier {
     /// A step came to its end, or to a panic.
-    pub(super) fn end(&mut self, stepped: Result<(Id, Stepped), JoinError>) {
-        let id = match &stepped {
-            Ok((id, _)) => *id,
-            Err(error) => error.id(),
-        };
-        let Some(at) = self.running.iter().position(|(running, _)| *running == id) else {
-            return;
-        };
-        let (_, name) = self.running.swap_remove(at);
+    pub(super) fn end(&mut self, name: Name, stepped: Result<Stepped, tasks::Ended>) {
         match stepped {
-            Ok((_, stepped)) => self.judge(stepped),
-            Err(_) => {
+            Ok(stepped) => self.judge(stepped),
+            Err(tasks::Ended) => {
                 // A step that panicked is a bug, and the panic is in the log; its effect is open in the book still.
                 self.board.forget(name);
                 self.rested = true;

@@ -1,15 +1,19 @@
 //! The cashier's one task: takes effects in and sends them out, step by step.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use commerce::Effect;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use stdx::queue::Receiver;
 use telemetry::fact::ReconcileGap;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
-use world::{Clock, Entropy};
+use world::tasks::{Ended, Task};
+use world::{Clock, Entropy, Tasks};
 
 use super::board::{Admitted, Board};
 use super::budget::Budget;
@@ -26,14 +30,13 @@ pub struct Cashier {
     provider: Arc<dyn Provider>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    tasks: Tasks,
     pub(super) shared: Arc<Shared>,
     intake: Receiver<(u32, Effect)>,
     arrived: Vec<(u32, Effect)>,
     pub(super) board: Board,
     pub(super) budget: Budget,
-    steps: JoinSet<Stepped>,
-    /// Which effect each running step is about, in case the step panics.
-    pub(super) running: Vec<(Id, Name)>,
+    steps: FuturesUnordered<Running>,
     scan: Option<Scan>,
     /// When the next regular scan begins.
     overdue_at: Duration,
@@ -47,11 +50,34 @@ pub struct Cashier {
     pub(super) heal_wait: Duration,
 }
 
+/// What a cashier works with.
+pub(super) struct Outside {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) tasks: Tasks,
+}
+
+/// A step that runs, and the effect that it is about, in case it panics.
+struct Running {
+    name: Name,
+    step: Task<Stepped>,
+}
+
+impl Future for Running {
+    type Output = (Name, Result<Stepped, Ended>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let stepped = ready!(Pin::new(&mut self.step).poll(context));
+        Poll::Ready((self.name, stepped))
+    }
+}
+
 /// What woke the cashier.
 enum Woken {
     Stop,
     Arrived,
-    Stepped(Result<(Id, Stepped), JoinError>),
+    Stepped(Name, Result<Stepped, Ended>),
     Found(Option<Found>),
     Time,
 }
@@ -59,12 +85,16 @@ enum Woken {
 impl Cashier {
     pub(super) fn assemble(
         settings: Settings,
-        provider: Arc<dyn Provider>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        outside: Outside,
         shared: Arc<Shared>,
         intake: Receiver<(u32, Effect)>,
     ) -> Self {
+        let Outside {
+            provider,
+            clock,
+            entropy,
+            tasks,
+        } = outside;
         let now = clock.monotonic();
         Self {
             board: Board::new(settings.queue_effects_max),
@@ -77,8 +107,7 @@ impl Cashier {
             overdue_at: now + Duration::from_millis(settings.reconcile_every_ms),
             all_at: now,
             arrived: Vec::new(),
-            steps: JoinSet::new(),
-            running: Vec::new(),
+            steps: FuturesUnordered::new(),
             scan: None,
             rested: false,
             heal_at: None,
@@ -87,6 +116,7 @@ impl Cashier {
             provider,
             clock,
             entropy,
+            tasks,
             shared,
             intake,
         }
@@ -102,6 +132,7 @@ impl Cashier {
         let stepper = Stepper {
             provider: Arc::clone(&self.provider),
             desks: Arc::clone(&desks),
+            tasks: self.tasks.clone(),
             deadline: Duration::from_millis(self.settings.call_timeout_ms),
         };
         loop {
@@ -110,7 +141,7 @@ impl Cashier {
             match self.wait(&mut shutdown).await {
                 Woken::Stop => break,
                 Woken::Arrived => self.take_in(),
-                Woken::Stepped(stepped) => self.end(stepped),
+                Woken::Stepped(name, stepped) => self.end(name, stepped),
                 Woken::Found(found) => self.take_found(found),
                 Woken::Time => {}
             }
@@ -120,7 +151,8 @@ impl Cashier {
 
     async fn wait(&mut self, shutdown: &mut watch::Receiver<bool>) -> Woken {
         let now = self.clock.monotonic();
-        let timer = tokio::time::sleep(self.next_moment(now).saturating_sub(now));
+        let wait = self.next_moment(now).saturating_sub(now);
+        let timer = self.tasks.sleep(wait);
         let (room, room_for_found) = (self.board.room() > 0, self.board.room_for_found() > 0);
         let scan = async {
             match &mut self.scan {
@@ -132,7 +164,7 @@ impl Cashier {
             // A stop comes first; an end makes room for a beginning.
             biased;
             _ = shutdown.wait_for(|stop| *stop) => Woken::Stop,
-            Some(stepped) = self.steps.join_next_with_id() => Woken::Stepped(stepped),
+            Some((name, stepped)) = self.steps.next() => Woken::Stepped(name, stepped),
             // Handles live as long as desks do; without any, only scans bring work.
             true = self.intake.ready(), if room => Woken::Arrived,
             found = scan, if room_for_found => Woken::Found(found),
@@ -251,7 +283,7 @@ impl Cashier {
             return;
         };
         let budget = Duration::from_millis(self.settings.reconcile_budget_ms);
-        self.scan = Some(Scan::begin(Arc::clone(desks), aim, budget));
+        self.scan = Some(Scan::begin(&self.tasks, Arc::clone(desks), aim, budget));
     }
 
     fn send_out(&mut self, stepper: &Stepper) {
@@ -261,8 +293,8 @@ impl Cashier {
                 return;
             };
             let name = job.name();
-            let handle = self.steps.spawn(stepper.clone().step(job));
-            self.running.push((handle.id(), name));
+            let step = self.tasks.spawn(stepper.clone().step(job));
+            self.steps.push(Running { name, step });
         }
     }
 
@@ -270,9 +302,10 @@ impl Cashier {
     async fn stop(&mut self) {
         self.scan = None;
         let grace = Duration::from_millis(self.settings.stop_grace_ms);
-        let ends = async { while self.steps.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, ends).await.is_err() {
-            self.steps.shutdown().await;
+        let ends = async { while self.steps.next().await.is_some() {} };
+        if self.tasks.timeout(grace, ends).await.is_none() {
+            self.steps.iter().for_each(|running| running.step.abort());
+            while self.steps.next().await.is_some() {}
         }
     }
 }

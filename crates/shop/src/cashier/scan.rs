@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use commerce::Effect;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use world::Tasks;
+use world::tasks::Task;
 
 use super::job::Origin;
 use super::{Desks, ReportError};
@@ -37,7 +38,7 @@ impl Aim {
 pub(super) struct Scan {
     pub(super) aim: Aim,
     found: mpsc::Receiver<Found>,
-    task: JoinHandle<()>,
+    task: Task<()>,
 }
 
 /// What a scan brings.
@@ -51,11 +52,12 @@ pub(super) enum Found {
 
 impl Scan {
     /// Begins a scan that takes at most `budget`. One sale's effects at a time are in memory.
-    pub(super) fn begin(desks: Arc<dyn Desks>, aim: Aim, budget: Duration) -> Self {
+    pub(super) fn begin(tasks: &Tasks, desks: Arc<dyn Desks>, aim: Aim, budget: Duration) -> Self {
         let (sender, found) = mpsc::channel(1);
-        let task = tokio::spawn(async move {
+        let timer = tasks.clone();
+        let task = tasks.spawn(async move {
             let all = search(desks, &sender);
-            if tokio::time::timeout(budget, all).await.is_err() {
+            if timer.timeout(budget, all).await.is_none() {
                 // The receiver may be gone; then nobody waits for the end either.
                 let _gone = sender.send(Found::Cut).await;
             }

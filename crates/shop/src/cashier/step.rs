@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commerce::Report;
+use world::Tasks;
 
 use super::job::{Job, Key, Next, Origin};
 use super::report::{Heard, of_charge, of_refund, outcome_name};
@@ -49,6 +50,7 @@ pub(super) struct Stepped {
 pub(super) struct Stepper {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) desks: Arc<dyn Desks>,
+    pub(super) tasks: Tasks,
     pub(super) deadline: Duration,
 }
 
@@ -153,8 +155,7 @@ impl Stepper {
 
     /// Every call has a deadline (C3).
     async fn within<T>(&self, call: Asked<'_, T>) -> Result<T, ProviderError> {
-        tokio::time::timeout(self.deadline, call)
-            .await
-            .map_err(|_| ProviderError::Timeout)?
+        let answered = self.tasks.timeout(self.deadline, call).await;
+        answered.unwrap_or(Err(ProviderError::Timeout))
     }
 }

@@ -11,9 +11,8 @@ use stdx::backoff::Backoff;
 use stdx::queue::{Receiver, bounded};
 use telemetry::Telemetry;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 use world::journal::{Appending, Journal, JournalError, Position};
-use world::{Clock, Entropy};
+use world::{Clock, Entropy, Tasks};
 
 use super::batch::Batch;
 use super::job::{Job, Told};
@@ -36,6 +35,8 @@ const RESUME_MOST: Duration = Duration::from_secs(30);
 pub struct Equipment {
     /// The world's time.
     pub clock: Arc<dyn Clock>,
+    /// What carries waits.
+    pub tasks: Tasks,
     /// Jitter for waits.
     pub entropy: Arc<dyn Entropy>,
     /// When a process was last seen alive.
@@ -66,12 +67,12 @@ pub struct Desk {
     scratch: Vec<Entry>,
     taken: Vec<Box<dyn Job>>,
     spare: Vec<u8>,
-    viewed: Instant,
+    viewed: Duration,
     unsaved: u64,
     stepped: Option<i64>,
     failures: u32,
     /// When a broken journal is tried again.
-    resume_at: Instant,
+    resume_at: Duration,
     /// The book was left half-way by a violation and is built anew once nothing is on its way.
     tainted: bool,
     meter: Meter,
@@ -125,6 +126,7 @@ impl Desk {
             live: watching,
             trouble: troubles,
         };
+        let started = equipment.tasks.now();
         let desk = Self {
             settings,
             equipment,
@@ -142,11 +144,11 @@ impl Desk {
             scratch: Vec::new(),
             taken: Vec::new(),
             spare: Vec::new(),
-            viewed: Instant::now(),
+            viewed: started,
             unsaved: entries,
             stepped: None,
             failures: 0,
-            resume_at: Instant::now(),
+            resume_at: started,
             tainted: false,
             meter,
         };
@@ -176,25 +178,32 @@ impl Desk {
 
     /// Waits until there is something to do; `false` when nobody can reach the desk any more.
     async fn rest(&mut self) -> bool {
-        let until = self.wake_at();
+        let wait = self.wait();
         let idle = self.unsaved >= self.settings.snapshot_entries.max(1);
-        let idle_at = Instant::now() + Duration::from_millis(self.settings.snapshot_idle_ms);
+        let snapshot_idle = Duration::from_millis(self.settings.snapshot_idle_ms);
+        let tasks = self.equipment.tasks.clone();
         tokio::select! {
             biased;
             more = self.queue.ready() => if !more { return false },
-            () = sleep_until(until) => {}
-            () = sleep_until(idle_at), if idle => self.save().await,
+            () = tasks.sleep(wait) => {}
+            () = tasks.sleep(snapshot_idle), if idle => self.save().await,
         }
-        if self.read_only() && Instant::now() >= self.resume_at {
+        if self.read_only() && tasks.now() >= self.resume_at {
             self.resume().await;
         }
         true
     }
 
-    /// When the desk must look up even if nobody asks: a due hold, a window's edge, the clock, a broken journal.
-    fn wake_at(&mut self) -> Instant {
-        if self.broken() {
-            return self.resume_at.max(Instant::now());
+    /// How long until the desk must look up even if nobody asks: a due hold, a window's edge, the clock, a broken
+    /// journal.
+    fn wait(&mut self) -> Duration {
+        match *self.trouble.borrow() {
+            Trouble::ReadOnly(_) => {
+                return self.resume_at.saturating_sub(self.equipment.tasks.now());
+            }
+            // Nothing is due at a sale that is stopped.
+            Trouble::Stopped(_) => return LOOK_EVERY,
+            Trouble::None => {}
         }
         let now = self.clock.now();
         let due = match self.book.next_due() {
@@ -203,7 +212,7 @@ impl Desk {
             }
             _ => LOOK_EVERY,
         };
-        Instant::now() + due.min(LOOK_EVERY)
+        due.min(LOOK_EVERY)
     }
 
     /// Takes what waits and decides it, as far as the batch being built has room.
@@ -389,7 +398,7 @@ impl Desk {
         }
         if batch.entries == 0 && repeated == 0 && refused.sum() == 0 {
             // Even a quiet sale is shown anew now and then, since its pace falls.
-            return (self.viewed.elapsed() >= LOOK_EVERY).then(|| self.look(batch.time));
+            return (self.since_view() >= LOOK_EVERY).then(|| self.look(batch.time));
         }
         self.counters.add(accepted, &refused, &batch.changed);
         self.meter.decided(
@@ -398,18 +407,22 @@ impl Desk {
             &refused,
             self.queue.weight(),
         );
-        (self.viewed.elapsed() >= VIEW_EVERY).then(|| self.look(batch.time))
+        (self.since_view() >= VIEW_EVERY).then(|| self.look(batch.time))
+    }
+
+    fn since_view(&self) -> Duration {
+        self.equipment.tasks.now().saturating_sub(self.viewed)
     }
 
     fn look(&mut self, now: Time) -> LiveView {
-        self.viewed = Instant::now();
+        self.viewed = self.equipment.tasks.now();
         self.counters.view(&self.book, now)
     }
 
     /// The append failed: nobody may see what it held. The book is built anew from the durable part.
     fn fail(&mut self, batch: Batch, error: &JournalError) {
         self.failures += 1;
-        self.resume_at = Instant::now() + self.resume_wait();
+        self.resume_at = self.equipment.tasks.now() + self.resume_wait();
         if !self.broken() {
             self.say(Trouble::ReadOnly(error.to_string().into()));
         }
@@ -494,7 +507,7 @@ impl Desk {
             }
             Err(error) => {
                 self.failures += 1;
-                self.resume_at = Instant::now() + self.resume_wait();
+                self.resume_at = self.equipment.tasks.now() + self.resume_wait();
                 self.trouble
                     .send_replace(Trouble::ReadOnly(error.to_string().into()));
             }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use storage::models::PositionRow;
 use telemetry::Telemetry;
+use tokio::sync::Notify;
+use world::Tasks;
 
 use super::troubles::Troubles;
 
@@ -97,38 +98,30 @@ impl Track {
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     asleep: AtomicBool,
-    sleeper: OnceLock<Thread>,
+    rung: Notify,
 }
 
 impl Bell {
-    pub(super) fn belongs_to(&self, sleeper: &Thread) {
-        // There is one projector for a bell, so this is the first and only time.
-        let _ = self.sleeper.set(sleeper.clone());
-        self.ring();
-    }
-
     pub(super) fn ring(&self) {
-        if self.asleep.load(Ordering::SeqCst)
-            && self.asleep.swap(false, Ordering::SeqCst)
-            && let Some(sleeper) = self.sleeper.get()
-        {
-            sleeper.unpark();
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.rung.notify_one();
         }
     }
 
-    /// Sleeps until somebody rings, at most for `most`, unless there is `work` already.
-    pub(super) fn wait(&self, most: Duration, work: impl FnOnce() -> bool) {
+    /// From here on a ring is heard. What was published before rang for nobody, so whoever wants to sleep looks for
+    /// work once more, and then does.
+    pub(super) fn listen(&self) {
         self.asleep.store(true, Ordering::SeqCst);
-        // What was published before the line above rang for nobody, so it is looked for once more.
-        if !work() {
-            std::thread::park_timeout(most);
-        }
-        self.asleep.store(false, Ordering::SeqCst);
     }
 
-    /// Sleeps for `rest`; nobody's ring wakes it.
-    pub(super) fn rest(rest: Duration) {
-        std::thread::park_timeout(rest);
+    /// Sleeps until somebody rings, at most for `most`; either way the caller looks around anew.
+    pub(super) async fn sleep(&self, tasks: &Tasks, most: Duration) {
+        let _ = tasks.timeout(most, self.rung.notified()).await;
+    }
+
+    /// Nobody needs to ring any more.
+    pub(super) fn ignore(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
     }
 }
 

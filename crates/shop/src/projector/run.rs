@@ -1,4 +1,4 @@
-//! The projector's thread.
+//! The projector's rounds: each is done on its lane, and between two of them it waits.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use storage::models::{Models, Writer, set_aside};
 use telemetry::Telemetry;
 use telemetry::fact::{ProjectorMoved, ReconcileGap};
 use tokio::sync::watch;
-use world::ErrorKind;
 use world::journal::BatchReader;
+use world::tasks::Lane as Road;
+use world::{ErrorKind, Tasks};
 
 use super::lane::Lane;
-use super::progress::{Bell, Shared, Track};
+use super::progress::{Shared, Track};
 use super::{Handle, ProjectorError, ProjectorHandle, Settings};
 
 /// Orders without a place in the index of buyers from which on they are merged into it, even when there is much to do.
@@ -27,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How long it waits before a transaction that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the thread is told.
+/// What the keeper is told.
 #[derive(Debug)]
 pub(super) enum Message {
     /// Follow a sale.
@@ -77,14 +78,15 @@ impl Following {
     }
 }
 
-/// What the thread owns.
-pub(super) struct Thread {
+/// Who keeps the read models.
+pub(super) struct Keeper {
     settings: Settings,
     shared: Arc<Shared>,
     writer: Writer,
     inbox: Receiver<Message>,
     following: BTreeMap<u32, Following>,
     telemetry: Telemetry,
+    tasks: Tasks,
     path: PathBuf,
     /// The read models are damaged: there is nothing more to do.
     lost: bool,
@@ -95,8 +97,9 @@ pub(super) struct Thread {
 pub(super) fn prepare(
     settings: &Settings,
     path: &Path,
+    tasks: &Tasks,
     telemetry: &Telemetry,
-) -> Result<(Thread, ProjectorHandle), ProjectorError> {
+) -> Result<(Keeper, ProjectorHandle), ProjectorError> {
     let (writer, aside) = Writer::open(path, settings.cache_kib)?;
     let shared = Arc::new(Shared::new(telemetry));
     if let Some(aside) = &aside {
@@ -113,13 +116,14 @@ pub(super) fn prepare(
         .for_each(|position| shared.see(position));
     let (messages, inbox) = mpsc::channel();
     let (done, finished) = watch::channel(false);
-    let thread = Thread {
+    let keeper = Keeper {
         settings: settings.clone(),
         shared: shared.clone(),
         writer,
         inbox,
         following: BTreeMap::new(),
         telemetry: telemetry.clone(),
+        tasks: tasks.clone(),
         path: path.to_owned(),
         lost: false,
         done,
@@ -129,10 +133,11 @@ pub(super) fn prepare(
         messages,
         models: Models::new(path, settings.readers_max),
         done: finished,
+        tasks: tasks.clone(),
         stop_max: Duration::from_millis(settings.stop_ms_max),
         set_aside: aside,
     };
-    Ok((thread, ProjectorHandle(Arc::new(handle))))
+    Ok((keeper, ProjectorHandle(Arc::new(handle))))
 }
 
 /// What a round came to.
@@ -147,25 +152,48 @@ enum Round {
     Failed,
 }
 
-impl Thread {
-    pub(super) fn run(mut self) {
+impl Keeper {
+    pub(super) async fn run(mut self, road: Road) {
+        let niceness = i32::from(self.settings.niceness);
         // Selling comes first. Where priorities are not to be had, it does not.
-        let _ = rustix::process::setpriority_process(None, i32::from(self.settings.niceness));
+        let _ = road
+            .run(move || rustix::process::setpriority_process(None, niceness))
+            .await;
         while self.go_on() {
-            self.take_mail();
-            match self.round() {
-                Round::Idle => self.idle(),
-                Round::CaughtUp if self.is_stopping() => {}
-                Round::CaughtUp => Bell::rest(Duration::from_millis(self.settings.gather_ms)),
-                Round::Behind => {}
-                Round::Failed if self.lost => {}
-                Round::Failed => Bell::rest(RETRY),
-            }
+            let worked = road.run(move || {
+                self.take_mail();
+                let round = self.round();
+                (self, round)
+            });
+            let Ok((keeper, round)) = worked.await else {
+                // A panic, which the log has: lists stay as they are until the next start.
+                return;
+            };
+            self = keeper;
+            self.pause(round).await;
         }
         let Self { writer, done, .. } = self;
         // What is not moved from the log into the file now is moved after the next start.
-        let _ = writer.finish();
+        let _ = road.run(move || writer.finish()).await;
         done.send_replace(true);
+    }
+
+    async fn pause(&mut self, round: Round) {
+        let gather = Duration::from_millis(self.settings.gather_ms);
+        match round {
+            // Published, and not yet to be read.
+            Round::Idle if self.is_behind() => self.tasks.sleep(gather).await,
+            Round::Idle => self.idle().await,
+            Round::CaughtUp if self.is_stopping() => {}
+            Round::CaughtUp => self.tasks.sleep(gather).await,
+            Round::Behind => {}
+            Round::Failed if self.lost => {}
+            Round::Failed => self.tasks.sleep(RETRY).await,
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.following.values().any(Following::is_behind)
     }
 
     fn is_stopping(&self) -> bool {
@@ -174,29 +202,26 @@ impl Thread {
 
     fn go_on(&self) -> bool {
         let abandon = self.shared.abandon.load(Ordering::SeqCst);
-        let finished = self.is_stopping()
-            && !self.shared.mail.load(Ordering::SeqCst)
-            && !self.following.values().any(Following::is_behind);
+        let finished =
+            self.is_stopping() && !self.shared.mail.load(Ordering::SeqCst) && !self.is_behind();
         !abandon && !finished && !self.lost
     }
 
-    fn idle(&self) {
-        if self.following.values().any(Following::is_behind) {
-            // Published, and not yet to be read.
-            return Bell::rest(Duration::from_millis(self.settings.gather_ms));
+    async fn idle(&mut self) {
+        self.shared.bell.listen();
+        if !self.has_work() {
+            self.shared.bell.sleep(&self.tasks, IDLE).await;
         }
-        if self.writer.unmerged() >= UNMERGED_IDLE {
-            self.merge();
-        }
-        self.shared.bell.wait(IDLE, || {
-            let flags = [
-                &self.shared.mail,
-                &self.shared.stopping,
-                &self.shared.abandon,
-            ];
-            flags.iter().any(|flag| flag.load(Ordering::SeqCst))
-                || self.following.values().any(Following::is_behind)
-        });
+        self.shared.bell.ignore();
+    }
+
+    fn has_work(&self) -> bool {
+        let flags = [
+            &self.shared.mail,
+            &self.shared.stopping,
+            &self.shared.abandon,
+        ];
+        flags.iter().any(|flag| flag.load(Ordering::SeqCst)) || self.is_behind()
     }
 
     fn take_mail(&mut self) {
@@ -259,6 +284,9 @@ impl Thread {
         let (batches, _) = self.waiting();
         if batches == 0 {
             self.let_go();
+            if !self.is_behind() && self.writer.unmerged() >= UNMERGED_IDLE {
+                self.merge();
+            }
             return Round::Idle;
         }
         match self.commit() {
@@ -340,7 +368,7 @@ impl Thread {
             lag: Duration::from_millis(lag.lag_ms),
             behind,
         });
-        if self.following.values().any(Following::is_behind) {
+        if self.is_behind() {
             Round::Behind
         } else {
             Round::CaughtUp

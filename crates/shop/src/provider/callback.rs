@@ -9,6 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use world::Clock;
 
 use super::client::{Client, UrlError, base};
+use super::dial::Line;
 use super::signature::Secret;
 use super::{CallbackSink, Delivered, DeliveryError};
 
@@ -30,13 +31,14 @@ impl HttpCallbacks {
         url: &str,
         secret: Secret,
         clock: Arc<dyn Clock>,
+        line: &Line,
         timeout: Duration,
     ) -> Result<Self, UrlError> {
         Ok(Self {
             url: base(url)?,
             secret,
             clock,
-            client: Client::new(timeout),
+            client: Client::new(line, timeout),
         })
     }
 

@@ -7,10 +7,10 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use world::Tasks;
 
 use super::ProviderError;
+use super::dial::{Beside, Dial, Line};
 
 /// Bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -45,22 +45,23 @@ pub(super) fn base(url: &str) -> Result<String, UrlError> {
 /// The client; cheap to clone, clones share their connections.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<Dial, Full<Bytes>>,
+    tasks: Tasks,
     deadline: Duration,
 }
 
 impl Client {
     /// A client whose calls end within the deadline.
-    pub(super) fn new(deadline: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(deadline));
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
+    pub(super) fn new(line: &Line, deadline: Duration) -> Self {
+        let pool = Pool::builder(Beside(line.tasks.clone()))
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        Self { pool, deadline }
+            .build(Dial(line.network.clone()));
+        Self {
+            pool,
+            tasks: line.tasks.clone(),
+            deadline,
+        }
     }
 
     /// Asks.
@@ -108,9 +109,8 @@ impl Client {
             let body = body.map_err(|error| ProviderError::Lost(error.to_string()))?;
             Ok((status, body.to_bytes()))
         };
-        tokio::time::timeout(self.deadline, exchange)
-            .await
-            .map_err(|_| ProviderError::Timeout)?
+        let answered = self.tasks.timeout(self.deadline, exchange).await;
+        answered.unwrap_or(Err(ProviderError::Timeout))
     }
 }
 

@@ -10,9 +10,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::client::{Client, base};
+use super::dial::Line;
 use super::{Asked, Provider, ProviderError};
 
 pub use super::client::UrlError;
+
+/// Whether a URL can be called.
+///
+/// # Errors
+/// [`UrlError`] when it cannot.
+pub fn check_url(url: &str) -> Result<(), UrlError> {
+    base(url).map(|_| ())
+}
 
 /// Calls a provider over HTTP/1.1, on kept connections. Plain HTTP: the way to a provider outside goes through a
 /// proxy of its own that speaks TLS.
@@ -27,10 +36,10 @@ impl HttpProvider {
     ///
     /// # Errors
     /// [`UrlError`] when the URL is none that can be called.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, UrlError> {
+    pub fn new(url: &str, line: &Line, timeout: Duration) -> Result<Self, UrlError> {
         Ok(Self {
             url: base(url)?,
-            client: Client::new(timeout),
+            client: Client::new(line, timeout),
         })
     }
 

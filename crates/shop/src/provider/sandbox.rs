@@ -22,7 +22,7 @@ use api::provider::{
     RefundOutcome, RefundReply, RefundRequest,
 };
 use api::{PaymentId, RefundId};
-use world::Clock;
+use world::{Clock, Tasks};
 
 use super::{Asked, CallbackSink, Provider, ProviderError};
 use chance::Chance;
@@ -53,6 +53,7 @@ pub struct Sandbox {
 struct Inner {
     settings: Settings,
     clock: Arc<dyn Clock>,
+    tasks: Tasks,
     ledger: Mutex<Ledger>,
     post: Arc<Post>,
 }
@@ -60,12 +61,13 @@ struct Inner {
 impl Sandbox {
     /// A provider with an empty ledger, which calls nobody back until it is told whom ([`Provider::callbacks_to`]).
     #[must_use]
-    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
         let inner = Inner {
             settings,
             clock,
             ledger: Mutex::default(),
-            post: Arc::default(),
+            post: Arc::new(Post::new(tasks.clone())),
+            tasks,
         };
         Self {
             inner: Arc::new(inner),
@@ -173,7 +175,8 @@ impl Inner {
         };
         let chance = self.chance(lots, name, call);
         if chance.hits(self.settings.slow_per_mille) {
-            tokio::time::sleep(Duration::from_millis(self.settings.slow_ms)).await;
+            let slow = Duration::from_millis(self.settings.slow_ms);
+            self.tasks.sleep(slow).await;
         }
         match chance.hits(self.settings.lost_answer_per_mille) {
             true => Err(ProviderError::Lost("the connection was closed".into())),

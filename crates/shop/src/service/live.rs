@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::live::LiveTick;
 use api::service::LiveFeed;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use world::Tasks;
 
 use crate::desk::LiveView;
 use crate::wire;
@@ -23,7 +23,8 @@ const AT_LEAST: Duration = Duration::from_secs(5);
 pub(super) struct Feed {
     sale: u32,
     view: watch::Receiver<Arc<LiveView>>,
-    next: Instant,
+    next: Duration,
+    tasks: Tasks,
     watchers: Arc<AtomicUsize>,
 }
 
@@ -32,13 +33,15 @@ impl Feed {
         sale: u32,
         mut view: watch::Receiver<Arc<LiveView>>,
         watchers: Arc<AtomicUsize>,
+        tasks: Tasks,
     ) -> Self {
         // The first tick comes at once.
         view.mark_changed();
         Self {
             sale,
             view,
-            next: Instant::now(),
+            next: tasks.now(),
+            tasks,
             watchers,
         }
     }
@@ -47,11 +50,13 @@ impl Feed {
 impl LiveFeed for Feed {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<LiveTick>> + Send + '_>> {
         Box::pin(async move {
-            sleep_until(self.next).await;
-            if let Ok(Err(_)) = timeout(AT_LEAST, self.view.changed()).await {
+            let wait = self.next.saturating_sub(self.tasks.now());
+            self.tasks.sleep(wait).await;
+            let changed = self.tasks.timeout(AT_LEAST, self.view.changed()).await;
+            if let Some(Err(_)) = changed {
                 return None;
             }
-            self.next = Instant::now() + EVERY;
+            self.next = self.tasks.now() + EVERY;
             let view = self.view.borrow_and_update().clone();
             Some(wire::live_tick(self.sale, &view))
         })

@@ -4,7 +4,6 @@ use api::order::{OrderEvents, OrderPage, OrderQuery};
 use api::sale::{SalePage, SaleQuery, SaleState};
 use api::service::{Answer, Call, Caller};
 use api::{Code, OrderId, Problem};
-use tokio::task::spawn_blocking;
 
 use super::Handle;
 use crate::projector::ProjectorHandle;
@@ -17,7 +16,8 @@ impl Handle {
         look: impl FnOnce(&ProjectorHandle) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let projector = self.projector.clone();
-        spawn_blocking(move || look(&projector))
+        self.tasks
+            .blocking(move || look(&projector))
             .await
             .unwrap_or_else(|_| Err(Problem::new(Code::Internal)))
     }

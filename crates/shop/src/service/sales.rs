@@ -227,6 +227,7 @@ impl Sales for Handle {
             sale.get(),
             desk.live(),
             self.watchers.clone(),
+            self.tasks.clone(),
         )))
     }
 }

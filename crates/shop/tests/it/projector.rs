@@ -11,6 +11,7 @@ use telemetry::Telemetry;
 use tidegate_shop::projector::answers::{self, Sight};
 use tidegate_shop::projector::{Lag, Projector, ProjectorHandle, Settings, rebuild};
 use tidegate_shop::verify::compare;
+use world::Tasks;
 use world::journal::Journal;
 
 use crate::market::{Market, append, journal};
@@ -25,7 +26,13 @@ fn settings() -> Settings {
 }
 
 fn start(market: &Market) -> ProjectorHandle {
-    Projector::start(&settings(), &market.data, &Telemetry::new()).expect("it starts")
+    Projector::start(
+        &settings(),
+        &market.data,
+        &Tasks::of_the_machine(),
+        &Telemetry::new(),
+    )
+    .expect("it starts")
 }
 
 /// Follows the market's journal to its end and stops.
@@ -238,7 +245,13 @@ async fn lag_is_what_was_published_and_is_not_there_yet() {
         stop_ms_max: 10,
         ..settings()
     };
-    let projector = Projector::start(&impatient, &market.data, &Telemetry::new()).expect("starts");
+    let projector = Projector::start(
+        &impatient,
+        &market.data,
+        &Tasks::of_the_machine(),
+        &Telemetry::new(),
+    )
+    .expect("starts");
     let progress = projector.attach(market.sale, &market.journal);
     assert_eq!(projector.lag(), Lag::default());
     // The desk says more than the journal shows: those batches cannot have been read.

@@ -14,7 +14,7 @@ use tidegate_shop::desk::{Desk, DeskHandle, Durability, Effects, Equipment, Sett
 use tidegate_shop::open::{Opened, Place, doors};
 use tokio::task::JoinHandle;
 use world::faults::{FaultyDisk, MemoryDisk};
-use world::{Clock, Disk, ManualClock, SeededEntropy};
+use world::{Clock, Disk, ManualClock, SeededEntropy, Tasks};
 
 pub(crate) const NOON: u64 = 1_800_000_000_000;
 
@@ -53,6 +53,7 @@ pub(crate) fn place(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Place {
     Place {
         dir: PathBuf::from("/sale"),
         doors: doors(&disk, &clock, &(Arc::new(SeededEntropy::new(7)) as Arc<_>)),
+        tasks: Tasks::of_the_machine(),
     }
 }
 
@@ -74,6 +75,7 @@ impl Stage {
         let (effects, durable) = (Arc::new(Outbox::default()), Arc::new(Durable::default()));
         let equipment = Equipment {
             clock: clock.clone(),
+            tasks: Tasks::of_the_machine(),
             entropy: Arc::new(SeededEntropy::new(1)),
             seen: None,
             effects: effects.clone(),

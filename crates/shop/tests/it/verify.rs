@@ -10,6 +10,7 @@ use storage::models::Writer;
 use telemetry::Telemetry;
 use tidegate_shop::projector::{Projector, Settings};
 use tidegate_shop::verify::{FindingKind, Receipt, Report, Verdict, audit, verify};
+use world::Tasks;
 use world::journal::{Journal, Position};
 
 use crate::market::{Market, SKUS};
@@ -49,8 +50,13 @@ fn held(report: &Report, invariant: &str) -> bool {
 }
 
 async fn project(market: &Market) {
-    let projector =
-        Projector::start(&Settings::default(), &market.data, &Telemetry::new()).expect("it starts");
+    let projector = Projector::start(
+        &Settings::default(),
+        &market.data,
+        &Tasks::of_the_machine(),
+        &Telemetry::new(),
+    )
+    .expect("it starts");
     let progress = projector.attach(market.sale, &market.journal);
     progress.publish(market.journal.position().sequence, market.now);
     projector.stop().await;
@@ -412,12 +418,17 @@ async fn a_torn_end_is_where_a_live_journal_ends_and_no_finding() {
     );
 }
 
-#[test]
-fn a_live_sale_is_verified_without_a_finding_and_without_a_lock() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_sale_is_verified_without_a_finding_and_without_a_lock() {
     let mut market = Market::open(50);
     market.trade(200);
     let (disk, root) = (market.disk.clone(), market.data.root().to_owned());
-    let projector = Projector::start(&Settings::default(), &market.data, &Telemetry::new());
+    let projector = Projector::start(
+        &Settings::default(),
+        &market.data,
+        &Tasks::of_the_machine(),
+        &Telemetry::new(),
+    );
     let projector = projector.expect("it starts");
     let selling = std::thread::spawn(move || {
         let progress = projector.attach(market.sale, &market.journal);

@@ -15,7 +15,7 @@ use telemetry::Telemetry;
 use tempfile::TempDir;
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
-use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy};
+use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
 async fn open(dir: &Path) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
@@ -25,10 +25,12 @@ async fn open(dir: &Path) -> Shop {
         provider: Arc::new(Sandbox::new(
             sandbox::Settings::default(),
             Arc::clone(&clock),
+            Tasks::of_the_machine(),
         )),
         disk,
         clock,
         entropy: Arc::new(SystemEntropy),
+        tasks: Tasks::of_the_machine(),
         telemetry: Telemetry::new(),
     };
     Shop::open(Settings::default(), parts)

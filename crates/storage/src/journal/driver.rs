@@ -1,23 +1,22 @@
-//! A journal with a thread of its own, which writes and syncs so that nobody else has to wait.
+//! A journal with a lane of its own, which writes and syncs so that nobody else has to wait.
 //!
 //! ```text
-//!   caller ──command──▶ writer thread: write, fdatasync ──answer──▶ caller
-//!                            └─ now and then ─▶ filler thread: zeros for the next segment
+//!   caller ──work──▶ lane: write, fdatasync ──answer──▶ caller
+//!                      └─ now and then ─▶ another lane: zeros for the next segment
 //! ```
 
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use world::Disk;
 use world::journal::{
-    Appended, Appending, Archived, BatchReader, Journal, JournalError, NewBatch, Pending, Position,
+    Appending, Archived, BatchReader, Journal, JournalError, NewBatch, Pending, Position,
 };
+use world::tasks::{Lane, Task};
+use world::{Disk, Tasks};
 
 use super::damage::cannot;
 use super::inline::append;
@@ -28,75 +27,85 @@ use super::recover::Recovery;
 use super::settings::{Doors, JournalSettings};
 use super::shared::Shared;
 
-/// Commands that may wait while the thread is busy with one.
-const COMMANDS_MAX: usize = 1;
+/// Pieces of work at a time: one that is under way and one that waits for it.
+const WORKS_MAX: usize = 2;
 
 /// Rest between two pieces of zeros, so that the disk serves appends in between.
 const FILLER_PAUSE: Duration = Duration::from_millis(4);
 
-/// Neither thread recurses or keeps buffers on its stack.
-const STACK_BYTES: usize = 256 * 1024;
-
-/// A journal whose appends are done by its own thread. Dropping it waits for what is under way.
+/// A journal whose appends are done on its own lane. Dropping it waits for what is under way.
 #[derive(Debug)]
 pub struct FileJournal {
     shared: Arc<Shared>,
-    commands: Option<SyncSender<Command>>,
-    writer: Option<JoinHandle<()>>,
-}
-
-type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
-
-#[derive(Debug)]
-enum Command {
-    Append(u64, NewBatch, Reply<Appended>),
-    Resume(Reply<Position>),
-    Archive(u64, Reply<Archived>),
+    writer: Arc<Mutex<Writer>>,
+    lane: Lane,
+    works: Arc<AtomicUsize>,
 }
 
 impl FileJournal {
-    /// Opens the journal that was recovered, and starts its thread.
+    /// Opens the journal that was recovered, and its lane.
     ///
     /// # Errors
     /// [`JournalError::Io`].
     pub fn open(
         recovery: Recovery,
         doors: Doors,
+        tasks: &Tasks,
         settings: JournalSettings,
     ) -> Result<Self, JournalError> {
         let dir = recovery.dir.clone();
         let disk = doors.disk.clone();
         let log = Log::open(recovery, doors, settings)?;
         let shared = log.shared().clone();
-        let (commands, inbox) = mpsc::sync_channel(COMMANDS_MAX);
-        let mut writer = Writer {
+        let lane = tasks
+            .lane("journal")
+            .map_err(cannot("start the thread of", &dir))?;
+        let writer = Writer {
             log,
             disk,
+            tasks: tasks.clone(),
             filler: None,
         };
-        let writer = spawn("journal", move || writer.run(&inbox))
-            .map_err(cannot("start the thread of", &dir))?;
         Ok(Self {
             shared,
-            commands: Some(commands),
-            writer: Some(writer),
+            writer: Arc::new(Mutex::new(writer)),
+            lane,
+            works: Arc::default(),
         })
     }
 
-    fn send<T: Send + 'static>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Pending<T> {
-        let (reply, answer) = oneshot::channel();
-        let refused = match self.commands.as_ref().map(|to| to.try_send(command(reply))) {
-            Some(Ok(())) => None,
-            Some(Err(TrySendError::Full(_))) => Some(JournalError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => Some(JournalError::Closed),
-        };
-        Box::pin(async move {
-            match refused {
-                Some(error) => Err(error),
-                None => answer.await.unwrap_or(Err(JournalError::Closed)),
-            }
-        })
+    /// Does one piece of work on the lane.
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Log) -> Result<T, JournalError> + Send + 'static,
+    ) -> Pending<T> {
+        let under_way = UnderWay(self.works.clone());
+        if self.works.fetch_add(1, Ordering::AcqRel) >= WORKS_MAX {
+            drop(under_way);
+            return Box::pin(std::future::ready(Err(JournalError::Busy)));
+        }
+        let writer = self.writer.clone();
+        let done = self.lane.run(move || {
+            let result = lock(&writer).run(work);
+            drop(under_way);
+            result
+        });
+        Box::pin(async move { done.await.unwrap_or(Err(JournalError::Closed)) })
     }
+}
+
+/// Counts a piece of work until it is over, also when it panics.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    // A log that panicked in the middle refuses by itself: it is broken until it is resumed.
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal for FileJournal {
@@ -105,15 +114,15 @@ impl Journal for FileJournal {
     }
 
     fn append(&mut self, expected: u64, batch: NewBatch) -> Appending {
-        self.send(|reply| Command::Append(expected, batch, reply))
+        self.work(move |log| append(log, expected, batch))
     }
 
     fn resume(&mut self) -> Pending<Position> {
-        self.send(Command::Resume)
+        self.work(Log::resume)
     }
 
     fn archive(&mut self, upto: u64) -> Pending<Archived> {
-        self.send(|reply| Command::Archive(upto, reply))
+        self.work(move |log| log.archive(upto))
     }
 
     fn read(&self, after: u64) -> Result<Box<dyn BatchReader>, JournalError> {
@@ -121,44 +130,24 @@ impl Journal for FileJournal {
     }
 }
 
-impl Drop for FileJournal {
-    fn drop(&mut self) {
-        self.commands = None;
-        if let Some(writer) = self.writer.take() {
-            // A panic of the writer was answered by `Closed` already.
-            let _ = writer.join();
-        }
-    }
-}
-
-/// The thread that owns the log.
+/// The log, and who makes zeros for it. Only the lane touches it.
+#[derive(Debug)]
 struct Writer {
     log: Log,
     disk: Arc<dyn Disk>,
+    tasks: Tasks,
     filler: Option<Filler>,
 }
 
 impl Writer {
-    fn run(&mut self, inbox: &Receiver<Command>) {
-        while let Ok(command) = inbox.recv() {
-            self.collect_zeros();
-            // Whoever gave up waiting does not need the answer.
-            match command {
-                Command::Append(expected, batch, reply) => {
-                    let _ = reply.send(append(&mut self.log, expected, batch));
-                }
-                Command::Resume(reply) => {
-                    let _ = reply.send(self.log.resume());
-                }
-                Command::Archive(upto, reply) => {
-                    let _ = reply.send(self.log.archive(upto));
-                }
-            }
-            self.order_zeros();
-        }
-        if let Some(filler) = self.filler.take() {
-            filler.stop();
-        }
+    fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut Log) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        self.collect_zeros();
+        let result = work(&mut self.log);
+        self.order_zeros();
+        result
     }
 
     fn order_zeros(&mut self) {
@@ -167,56 +156,54 @@ impl Writer {
         }
         if let Some(bytes) = self.log.wanted() {
             // Without a filler the next segment is a plain file: slower, and right.
-            self.filler = Filler::start(&self.disk, self.log.prepared_path(), bytes).ok();
+            let path = self.log.prepared_path();
+            self.filler = Filler::start(&self.tasks, self.disk.clone(), path, bytes).ok();
         }
     }
 
     fn collect_zeros(&mut self) {
-        if let Some(filler) = self.filler.take_if(|filler| filler.work.is_finished())
-            && let Some(prepared) = filler.stop()
-        {
+        let Some(made) = self.filler.as_mut().and_then(|filler| filler.work.over()) else {
+            return;
+        };
+        self.filler = None;
+        // A disk without room for zeros may yet have room for batches, so an error here is nobody's trouble.
+        if let Ok(Ok(prepared)) = made {
             self.log.supply(prepared);
         }
     }
 }
 
-/// A thread that prepares one file of zeros.
+/// A lane that prepares one file of zeros. Dropping it ends the work and waits for that.
+#[derive(Debug)]
 struct Filler {
-    stop: Sender<()>,
-    work: JoinHandle<io::Result<Prepared>>,
+    stop: Arc<AtomicBool>,
+    work: Task<io::Result<Prepared>>,
+    _lane: Lane,
 }
 
 impl Filler {
-    fn start(disk: &Arc<dyn Disk>, path: PathBuf, bytes: u64) -> io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let disk = disk.clone();
-        let work = spawn("journal-zeros", move || {
-            prepare(&*disk, &path, bytes, &mut || rest(&stopped))
-        })?;
-        Ok(Self { stop, work })
-    }
-
-    /// Ends the work and gives what is ready. A disk without room for zeros may yet have room for
-    /// batches, so an error here is nobody's trouble.
-    fn stop(self) -> Option<Prepared> {
-        drop(self.stop);
-        self.work.join().ok()?.ok()
-    }
-}
-
-fn rest(stopped: &Receiver<()>) -> ControlFlow<()> {
-    match stopped.recv_timeout(FILLER_PAUSE) {
-        Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
-        Ok(()) | Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+    fn start(tasks: &Tasks, disk: Arc<dyn Disk>, path: PathBuf, bytes: u64) -> io::Result<Self> {
+        let lane = tasks.lane("journal-zeros")?;
+        let stop = Arc::<AtomicBool>::default();
+        let (stopped, tasks) = (stop.clone(), tasks.clone());
+        let mut pause = move || {
+            tasks.rest(FILLER_PAUSE);
+            match stopped.load(Ordering::Acquire) {
+                false => ControlFlow::Continue(()),
+                true => ControlFlow::Break(()),
+            }
+        };
+        let work = lane.run(move || prepare(&*disk, &path, bytes, &mut pause));
+        Ok(Self {
+            stop,
+            work,
+            _lane: lane,
+        })
     }
 }
 
-fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(work)
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
 }

@@ -8,7 +8,7 @@ use world::disk::OsDisk;
 use world::faults::{Effect, Fault, FaultyDisk, Lasting, MemoryDisk, Operation};
 use world::journal::Journal;
 use world::journal::conformance::{self, Rig};
-use world::{Disk, SystemClock};
+use world::{Disk, SystemClock, Tasks};
 
 use crate::desk::{self, SMALL};
 
@@ -48,7 +48,9 @@ fn threaded(settings: JournalSettings) -> impl FnMut(Arc<dyn Disk>, PathBuf) -> 
         let (recovery, _) = desk::recovered(&disk, &dir, None).expect("a journal to recover");
         let mut doors = desk::doors(disk);
         doors.clock = Arc::new(SystemClock::new());
-        Box::new(FileJournal::open(recovery, doors, settings).expect("a journal that opens"))
+        let tasks = Tasks::of_the_machine();
+        let journal = FileJournal::open(recovery, doors, &tasks, settings);
+        Box::new(journal.expect("a journal that opens"))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::thread;
 
 use tidegate_storage::journal::{FileJournal, read_dir};
-use world::Disk;
 use world::disk::OsDisk;
 use world::faults::{Effect, Fault, FaultyDisk, Lasting, MemoryDisk, Operation};
 use world::journal::{Batch, BatchReader, Journal, JournalError};
+use world::{Disk, Tasks};
 
 use crate::desk::{self, SMALL, batch, dir, fill, open_log};
 
@@ -118,8 +118,8 @@ async fn readers_beside_the_writer_see_each_batch_once_and_in_order() {
     let dir = temporary.path().join("house");
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let (recovery, _) = desk::recovered(&disk, &dir, None).expect("a recovery");
-    let mut journal =
-        FileJournal::open(recovery, desk::doors(disk.clone()), SMALL).expect("a journal");
+    let (doors, tasks) = (desk::doors(disk.clone()), Tasks::of_the_machine());
+    let mut journal = FileJournal::open(recovery, doors, &tasks, SMALL).expect("a journal");
     let live = journal.read(0).expect("a live reader");
     let apart = read_dir(&disk, &dir, 0).expect("a reader apart");
     let followers = [live, apart].map(|reader| thread::spawn(move || follow(reader)));

@@ -23,10 +23,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Everything that is wrong.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        let url = self
-            .url
-            .as_deref()
-            .map(|url| HttpProvider::new(url, Duration::ZERO));
+        let url = self.url.as_deref().map(shop::provider::http::check_url);
         let url = url
             .and_then(Result::err)
             .map(|error| Fault::new("provider.url", error.to_string()));
@@ -48,9 +45,11 @@ impl Settings {
             return Ok(Arc::new(Sandbox::new(
                 self.sandbox.clone(),
                 Arc::clone(&outside.clock),
+                outside.tasks.clone(),
             )));
         };
-        let provider = HttpProvider::new(url, Duration::from_millis(call_timeout_ms));
+        let timeout = Duration::from_millis(call_timeout_ms);
+        let provider = HttpProvider::new(url, &outside.line(), timeout);
         let bad = |error| Failure::new(Code::BadConfiguration, error, "change provider.url");
         Ok(Arc::new(provider.map_err(bad)?))
     }

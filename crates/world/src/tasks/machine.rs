@@ -45,6 +45,10 @@ impl Scheduler for Machine {
         Box::pin(tokio::time::sleep(how_long))
     }
 
+    fn rest(&self, how_long: Duration) {
+        std::thread::sleep(how_long);
+    }
+
     fn block(&self, job: Job) {
         drop(tokio::task::spawn_blocking(move || job()()));
     }

@@ -8,6 +8,7 @@ use api::provider::{
 };
 use stdx::backoff::Backoff;
 use tokio::sync::Semaphore;
+use world::Tasks;
 
 use super::chance::Chance;
 use super::{Inner, Lots};
@@ -28,18 +29,18 @@ const AGAIN: Backoff = Backoff {
 pub(super) struct Post {
     sink: Mutex<Option<Arc<dyn CallbackSink>>>,
     deliveries: Semaphore,
+    tasks: Tasks,
 }
 
-impl Default for Post {
-    fn default() -> Self {
+impl Post {
+    pub(super) fn new(tasks: Tasks) -> Self {
         Self {
+            tasks,
             sink: Mutex::default(),
             deliveries: Semaphore::new(DELIVERIES_MAX),
         }
     }
-}
 
-impl Post {
     /// Callbacks go there from now on.
     pub(super) fn address(&self, sink: Arc<dyn CallbackSink>) {
         *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
@@ -59,13 +60,13 @@ impl Post {
         }
         let post = Arc::clone(self);
         // Not waited for by anybody: a callback that is lost with its process is what a status question is for.
-        drop(tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
+        drop(self.tasks.spawn(async move {
+            post.tasks.sleep(wait).await;
             for failures in 1..=TRIES_MAX {
                 if post.try_once(&callback).await.is_ok() {
                     return;
                 }
-                tokio::time::sleep(AGAIN.wait(failures, u64::MAX)).await;
+                post.tasks.sleep(AGAIN.wait(failures, u64::MAX)).await;
             }
         }));
     }

@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use world::network::{Listener, Stream};
 
 use super::{Provider, ProviderError, Sandbox};
 
@@ -24,8 +24,10 @@ use super::{Provider, ProviderError, Sandbox};
 const CONNECTIONS_MAX: usize = 1_024;
 /// Bytes of a request's body, at most.
 const BODY_BYTES_MAX: usize = 4 * 1_024;
-/// How long a head may take to come.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection is kept, whatever it does: callers connect anew, and nobody holds a place for ever.
+const CONNECTION_MOST: Duration = Duration::from_secs(300);
+/// Pause after a failed accept, which mostly means that all file handles are taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a stop waits for requests under way.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -34,34 +36,36 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the listener takes no more connections at all.
 pub async fn serve(
-    listener: TcpListener,
+    mut listener: Box<dyn Listener>,
     sandbox: Sandbox,
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let tasks = sandbox.inner.tasks.clone();
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
+            biased;
             _ = shutdown.wait_for(|stop| *stop) => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&mut *listener, &permits) => accepted,
         };
         match accepted {
             Ok((stream, permit)) => connect(stream, sandbox.clone(), permit, &graceful),
             // The caller went away, or files ran out for a moment: neither is a reason to stop.
-            Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if is_passing(&error) => tasks.sleep(ACCEPT_PAUSE).await,
             Err(error) => return Err(error),
         }
     }
     // Whoever is still connected after that is cut off, like by any provider.
-    let _late = tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await;
+    let _late = tasks.timeout(STOP_GRACE, graceful.shutdown()).await;
     Ok(())
 }
 
 /// The next connection, as soon as there is room for one.
 async fn accept(
-    listener: &TcpListener,
+    listener: &mut dyn Listener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(Stream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits)
         .acquire_owned()
         .await
@@ -83,25 +87,23 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 fn connect(
-    stream: TcpStream,
+    stream: Stream,
     sandbox: Sandbox,
     permit: OwnedSemaphorePermit,
     graceful: &GracefulShutdown,
 ) {
-    // Without it answers wait for acknowledgements; if it cannot be set they are merely late.
-    let _set = stream.set_nodelay(true);
+    let tasks = sandbox.inner.tasks.clone();
     let service = service_fn(move |request| {
         let sandbox = sandbox.clone();
         async move { answer(&sandbox, request).await }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
-    drop(tokio::spawn(async move {
+    drop(tasks.clone().spawn(async move {
         // A connection that breaks is the caller's to notice, or was cut here to lose an answer.
-        let _ended = connection.await;
+        let _ended = tasks.timeout(CONNECTION_MOST, connection).await;
         drop(permit);
     }));
 }

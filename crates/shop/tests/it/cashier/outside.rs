@@ -1,5 +1,6 @@
 //! The sandbox behind HTTP, and what its callbacks look like on the wire.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use api::{OrderId, PaymentId, RefundId, SaleId};
 use tidegate_shop::provider::callback::HttpCallbacks;
 use tidegate_shop::provider::sandbox::{self, PerMille, Sandbox, UnknownCharge, serve};
 use tidegate_shop::provider::signature::Secret;
-use tidegate_shop::provider::{HttpProvider, Provider, ProviderError};
+use tidegate_shop::provider::{HttpProvider, Line, Provider, ProviderError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use world::{Clock, ManualClock};
+use world::{Clock, ManualClock, Network, OsNetwork, Tasks};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,16 +50,26 @@ fn sandbox(settings: sandbox::Settings) -> Sandbox {
     settings
         .check()
         .expect("the settings are within their limits");
-    Sandbox::new(settings, Arc::new(ManualClock::new(1_700_000_000_500)))
+    let clock = Arc::new(ManualClock::new(1_700_000_000_500));
+    Sandbox::new(settings, clock, Tasks::of_the_machine())
+}
+
+fn line() -> Line {
+    Line {
+        network: Arc::new(OsNetwork),
+        tasks: Tasks::of_the_machine(),
+    }
 }
 
 /// A served sandbox, its client, and what keeps it up.
 async fn served(sandbox: Sandbox) -> (HttpProvider, watch::Sender<bool>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = OsNetwork.listen(free).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(serve(listener, sandbox, stopped));
-    let client = HttpProvider::new(&format!("http://{address}/"), PATIENCE).expect("a plain url");
+    let client = HttpProvider::new(&format!("http://{address}/"), &line(), PATIENCE);
+    let client = client.expect("a plain url");
     (client, stop)
 }
 
@@ -127,7 +138,7 @@ async fn a_lost_answer_closes_the_connection_after_the_work_is_done() {
 async fn nobody_at_the_door_is_unreachable_and_a_stranger_there_is_no_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let client = HttpProvider::new(&url, PATIENCE).expect("a plain url");
+    let client = HttpProvider::new(&url, &line(), PATIENCE).expect("a plain url");
     let stranger = tokio::spawn(async move {
         for answer in [
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
@@ -197,7 +208,8 @@ async fn a_callback_is_signed_comes_twice_and_comes_again_after_a_bad_answer() {
     let secret =
         Secret::new(b"a secret of more than 32 bytes, as it should be").expect("long enough");
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_700_000_000_500));
-    let callbacks = HttpCallbacks::new(&url, secret.clone(), clock, PATIENCE).expect("a plain url");
+    let callbacks = HttpCallbacks::new(&url, secret.clone(), clock, &line(), PATIENCE);
+    let callbacks = callbacks.expect("a plain url");
     sandbox.callbacks_to(Arc::new(callbacks));
     let reply = sandbox.charge(charge(1, 500)).await.expect("an answer");
     for answer in ["503 Busy", "200 OK", "204 No Content"] {

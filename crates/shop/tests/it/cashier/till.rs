@@ -23,7 +23,7 @@ use tidegate_shop::provider::{Asked, CallbackSink, Provider, ProviderError};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use world::{BootStamp, Clock, SeededEntropy};
+use world::{BootStamp, Clock, SeededEntropy, Tasks};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -399,7 +399,11 @@ impl Till {
             .expect("the settings are within their limits");
         let clock = RuntimeClock::start();
         let line = Line {
-            sandbox: Sandbox::new(sandbox, Arc::clone(&clock) as Arc<dyn Clock>),
+            sandbox: Sandbox::new(
+                sandbox,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Tasks::of_the_machine(),
+            ),
             cut: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             refund_declines: AtomicU32::new(0),
@@ -425,6 +429,7 @@ impl Till {
             Arc::clone(&self.line) as Arc<dyn Provider>,
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             Arc::new(SeededEntropy::new(5)),
+            Tasks::of_the_machine(),
             self.telemetry.clone(),
         );
         *lock(&self.books.handle) = Some(handle);

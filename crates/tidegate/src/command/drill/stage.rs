@@ -59,7 +59,9 @@ impl Stage {
         made.with_context(|| format!("cannot make {}", dir.display()))?;
         let secrets = Secrets::draw(outside);
         let public = free_port().await?;
-        let bank = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let bank = outside
+            .network
+            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let config = dir.join("tidegate.toml");
         write_config(
             &config,
@@ -181,12 +183,17 @@ fn sandbox(
         refund_decline_per_mille: PerMille::default(),
         ..sandbox::Settings::lively(seed)
     };
-    let sandbox = Sandbox::new(habits, Arc::clone(&outside.clock));
+    let sandbox = Sandbox::new(habits, Arc::clone(&outside.clock), outside.tasks.clone());
     let url = format!("http://{public}/v1/providers/sandbox/callbacks");
     let secret =
         signature::Secret::new(secrets.callback.as_bytes()).context("the secret is too short")?;
-    let callbacks =
-        HttpCallbacks::new(&url, secret, Arc::clone(&outside.clock), CALLBACK_PATIENCE)?;
+    let callbacks = HttpCallbacks::new(
+        &url,
+        secret,
+        Arc::clone(&outside.clock),
+        &outside.line(),
+        CALLBACK_PATIENCE,
+    )?;
     sandbox.callbacks_to(Arc::new(callbacks));
     Ok(sandbox)
 }
