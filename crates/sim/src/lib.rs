@@ -3,3 +3,5 @@
 //! Why it exists: nobody finds the wrong interleaving by thinking, and no test that runs on real clocks finds it twice.
 
 pub mod disk;
+pub mod oracle;
+pub mod record;
