@@ -2,6 +2,10 @@
 //!
 //! Why it exists: nobody finds the wrong interleaving by thinking, and no test that runs on real clocks finds it twice.
 
+pub mod chance;
+pub mod clock;
 pub mod disk;
+pub mod network;
 pub mod oracle;
 pub mod record;
+pub mod scheduler;
