@@ -3,9 +3,14 @@
 //! Why it exists: nobody finds the wrong interleaving by thinking, and no test that runs on real clocks finds it twice.
 
 pub mod chance;
+pub mod client;
 pub mod clock;
+pub mod crowd;
 pub mod disk;
+pub mod life;
 pub mod network;
 pub mod oracle;
+pub mod plan;
 pub mod record;
 pub mod scheduler;
+pub mod stage;

@@ -1,0 +1,168 @@
+//! The end of a life: faults off, everything settles, and what is left is written down.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::SaleId;
+use api::order::OrderPage;
+use api::provider::ProviderLedger;
+use shop::verify::verify;
+use storage::journal::read_dir;
+use world::Disk;
+use world::journal::Batch;
+
+use super::{Director, HEALING};
+use crate::client::Ask;
+use crate::record::{Ended, Evidence, Outcome, Who};
+
+/// Between two looks at whether everything has settled.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Clients with this number ask for lists.
+const LISTER: u32 = 90;
+
+impl Director {
+    /// Nothing breaks any more.
+    pub(super) async fn heal(&mut self) {
+        self.tell("all faults are over");
+        self.stage.disk().heal();
+        self.stage.net.heal();
+        if !self.stage.shop.is_up() {
+            self.raise().await;
+        }
+    }
+
+    /// Waits until everything is final, then stops the server and reads what is left.
+    pub(super) async fn finish(&mut self) -> Evidence {
+        let mut evidence = Evidence::default();
+        let deadline = self.tasks.now() + HEALING;
+        loop {
+            if !self.stage.shop.is_up() {
+                self.raise().await;
+            }
+            evidence.open_effects = self.open_effects().await;
+            let open: u64 = evidence.open_effects.values().sum();
+            let waits = self.unsettled().await;
+            if open == 0 && waits.is_none() {
+                break;
+            }
+            if self.tasks.now() >= deadline {
+                let waits = waits.unwrap_or_else(|| format!("{open} effects are open"));
+                evidence.unhealed.push(waits);
+                break;
+            }
+            self.tasks.sleep(LOOK_EVERY).await;
+        }
+        evidence.listed = self.list().await;
+        self.stop().await;
+        self.after_the_end(Ended::Drained);
+        self.read(&mut evidence);
+        evidence.restarts = std::mem::take(&mut self.restarts);
+        evidence
+    }
+
+    async fn open_effects(&self) -> BTreeMap<u32, u64> {
+        let mut open = BTreeMap::new();
+        let Some(opened) = &self.opened else {
+            return open;
+        };
+        for desk in opened.handle.registry().desks() {
+            let counted = desk.ask(|book| book.open_effects().count() as u64).await;
+            // A desk that gives no answer is not settled.
+            open.insert(desk.sale(), counted.map_or(1, |counted| counted.value));
+        }
+        open
+    }
+
+    /// What is not settled yet, apart from effects.
+    async fn unsettled(&self) -> Option<String> {
+        let opened = self.opened.as_ref()?;
+        for desk in opened.handle.registry().desks() {
+            let due = desk.ask(|book| book.next_due()).await;
+            match due {
+                Ok(due) if due.value.is_some() => {
+                    return Some(format!("sale {}: something is due still", desk.sale()));
+                }
+                Ok(_) => {}
+                Err(error) => return Some(format!("sale {}: {error}", desk.sale())),
+            }
+        }
+        let lag = opened.handle.projector().lag();
+        (lag.behind_batches > 0)
+            .then(|| format!("read models are {} batches behind", lag.behind_batches))
+    }
+
+    /// All orders, as lists show them.
+    async fn list(&mut self) -> BTreeMap<u32, Vec<api::order::Order>> {
+        let mut client = self.market.client(LISTER, Who::Merchant);
+        let mut listed = BTreeMap::new();
+        for sale in self.market.sale_ids() {
+            let mut orders = Vec::new();
+            let mut cursor = String::new();
+            loop {
+                let ask = Ask::get(format!("/v1/orders?sale={sale}&limit=200{cursor}"));
+                let Outcome::Said(said) = client.ask(&ask, Duration::from_secs(30)).await else {
+                    break;
+                };
+                let Ok(page) = serde_json::from_str::<OrderPage>(&said.body) else {
+                    break;
+                };
+                orders.extend(page.orders);
+                match page.next_cursor {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            if let Ok(sale) = sale.parse::<SaleId>() {
+                listed.insert(sale.get(), orders);
+            }
+        }
+        listed
+    }
+
+    fn read(&self, evidence: &mut Evidence) {
+        let disk: Arc<dyn Disk> = Arc::new(self.stage.disk());
+        let data = self.stage.data();
+        evidence.charges = self.stage.sandbox.charges();
+        evidence.refunds = self.stage.sandbox.refunds();
+        match storage::DataDir::inspect(&disk, &data) {
+            Ok(dir) => {
+                evidence.house = batches(&disk, &dir.house(), evidence);
+                for number in dir.sale_numbers(&*disk).unwrap_or_default() {
+                    let read = batches(&disk, &dir.sale(number), evidence);
+                    evidence
+                        .journals
+                        .insert(u32::try_from(number).unwrap_or(0), read);
+                }
+            }
+            Err(error) => evidence.verify.push(error.to_string()),
+        }
+        match verify(&disk, &data, &[], &mut |_| {}) {
+            Ok(report) => {
+                let findings = report.findings.iter().map(|finding| format!("{finding:?}"));
+                evidence.verify.extend(findings);
+                if report.divergences_total > 0 {
+                    evidence
+                        .verify
+                        .push(format!("{} decisions diverge", report.divergences_total));
+                }
+            }
+            Err(error) => evidence.verify.push(error.to_string()),
+        }
+    }
+}
+
+fn batches(disk: &Arc<dyn Disk>, dir: &std::path::Path, evidence: &mut Evidence) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    let mut read = || {
+        let mut reader = read_dir(disk, dir, 0)?;
+        while let Some(batch) = reader.next()? {
+            batches.push(batch);
+        }
+        Ok::<(), world::journal::JournalError>(())
+    };
+    if let Err(error) = read() {
+        evidence.verify.push(format!("{}: {error}", dir.display()));
+    }
+    batches
+}
