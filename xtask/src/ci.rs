@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::command::{cargo, succeed};
-use crate::{smoke, tidy};
+use crate::{model, smoke, tidy};
 
 struct Step {
     name: &'static str,
@@ -36,6 +36,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         run: tests,
+    },
+    Step {
+        name: "models",
+        run: model::check,
     },
     Step {
         name: "release build",

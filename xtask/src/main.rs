@@ -17,6 +17,7 @@ mod ci;
 mod command;
 mod engines;
 mod machine;
+mod model;
 mod release;
 mod smoke;
 mod snapshot;
@@ -38,10 +39,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// The whole gate: format, clippy, tidy, rustdoc, tests, release build, smoke runs.
+    /// The whole gate: format, clippy, tidy, rustdoc, tests, models, release build, smoke runs.
     Ci,
     /// All tests, after making sure that the engines they start are installed.
     Test,
+    /// The models: code with threads, run through every order in which they may meet.
+    Model,
     /// What a machine can check of the house's rules.
     Tidy,
     /// Rewrite deps/snapshot.txt, the list of every crate in the release binary.
@@ -66,6 +69,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
     match task {
         Task::Ci => ci::run(root),
         Task::Test => engines::test(root),
+        Task::Model => model::run(root),
         Task::Tidy => tidy::run(root),
         Task::Snapshot => snapshot::write(root),
         Task::Bench(options) => bench::run(root, &options),

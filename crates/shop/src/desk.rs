@@ -17,7 +17,6 @@ mod run;
 mod tell;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use commerce::{Book, Command, Effect};
 use serde::{Deserialize, Serialize};
@@ -108,7 +107,6 @@ pub struct Durable<T> {
 pub struct DeskHandle {
     sale: u32,
     queue: Sender<Box<dyn Job>>,
-    closing: Arc<AtomicBool>,
     live: watch::Receiver<Arc<LiveView>>,
     trouble: watch::Receiver<Trouble>,
 }
@@ -168,17 +166,10 @@ impl DeskHandle {
 
     /// Takes no more; the desk finishes what waits and ends.
     pub fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        // An empty question wakes a desk that sleeps.
-        let _ = self
-            .queue
-            .push(Box::new(Ask::new(|_| (), oneshot::channel().0)), 0);
+        self.queue.close();
     }
 
     fn push(&self, job: Box<dyn Job>) -> Result<(), DeskError> {
-        if self.closing.load(Ordering::SeqCst) {
-            return Err(DeskError::Closing);
-        }
         let weight = job.weight();
         self.queue
             .push(job, weight)

@@ -4,18 +4,27 @@
 //! queue says so at once instead of making callers wait. Items carry a weight, so that the bound counts commands and
 //! not envelopes. A `std` mutex is right here: the lock is held for a push or a swap of two pointers, never across a
 //! wait.
+//!
+//! The end is part of what the lock guards: once a queue is closed no push goes through, and what went through before
+//! is handed out before the consumer hears of the end. So a consumer that stops at the end leaves nothing behind.
+//! `queue/model.rs` runs this code, under loom, through every order in which its threads may meet.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
+
+#[cfg(all(test, loom))]
+use loom::sync::{Arc, Mutex, MutexGuard};
+#[cfg(not(all(test, loom)))]
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Why an item was not taken in. The item comes back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rejected<T> {
     /// The queue holds as much as it may; try later.
     Full(T),
-    /// The consumer is gone.
+    /// The queue was closed, or its consumer is gone.
     Closed(T),
 }
 
@@ -25,7 +34,7 @@ struct Inner<T> {
     weight: usize,
     limit: usize,
     producers: usize,
-    consumer_gone: bool,
+    closed: bool,
     waker: Option<Waker>,
 }
 
@@ -55,7 +64,7 @@ pub fn bounded<T>(limit: usize) -> (Sender<T>, Receiver<T>) {
         weight: 0,
         limit: limit.max(1),
         producers: 1,
-        consumer_gone: false,
+        closed: false,
         waker: None,
     }));
     (
@@ -67,14 +76,16 @@ pub fn bounded<T>(limit: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 impl<T> Sender<T> {
-    /// Puts an item in, or gives it back at once when the queue is full or its consumer gone.
+    /// Puts an item in, or gives it back at once when the queue is full, closed, or its consumer gone. An item counts
+    /// for 1 at least, so that the bound holds for items of no weight too.
     ///
     /// # Errors
     /// [`Rejected::Full`] or [`Rejected::Closed`], each with the item.
     pub fn push(&self, item: T, weight: u32) -> Result<(), Rejected<T>> {
+        let weight = weight.max(1);
         let waker = {
             let mut inner = lock(&self.inner);
-            if inner.consumer_gone {
+            if inner.closed {
                 return Err(Rejected::Closed(item));
             }
             if inner.weight > 0 && inner.weight + weight as usize > inner.limit {
@@ -89,6 +100,18 @@ impl<T> Sender<T> {
             waker.wake();
         }
         Ok(())
+    }
+
+    /// Takes no more, from no producer. What waits is still handed out; then the consumer hears that it was all.
+    pub fn close(&self) {
+        let waker = {
+            let mut inner = lock(&self.inner);
+            inner.closed = true;
+            inner.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// The weight of what waits now.
@@ -139,7 +162,8 @@ impl<T> Receiver<T> {
         moved
     }
 
-    /// Waits until something is there: `true`, or until every producer is gone and nothing is left: `false`.
+    /// Waits until something is there: `true`, or until nothing is left and nothing can come, since the queue was closed
+    /// or every producer is gone: `false`. After a `false` nothing ever comes.
     pub async fn ready(&mut self) -> bool {
         poll_fn(|cx| self.poll_ready(cx)).await
     }
@@ -150,7 +174,7 @@ impl<T> Receiver<T> {
         if !inner.items.is_empty() {
             return Poll::Ready(true);
         }
-        if inner.producers == 0 {
+        if inner.closed || inner.producers == 0 {
             return Poll::Ready(false);
         }
         if !inner
@@ -173,16 +197,20 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let left = {
             let mut inner = lock(&self.inner);
-            inner.consumer_gone = true;
+            inner.closed = true;
             inner.weight = 0;
-            std::mem::take(&mut inner.items)
+            (std::mem::take(&mut inner.items), inner.waker.take())
         };
-        // What waited is dropped here, outside the lock, so its reply channels tell their callers.
+        // What waited is dropped here, outside the lock, so its reply channels tell their callers; and so is the waker,
+        // which would keep a task that ended in memory for as long as a producer lives.
         drop(left);
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -234,6 +262,52 @@ mod tests {
         drop(second);
         assert_eq!(count.0.load(Ordering::SeqCst), 2);
         assert_eq!(receiver.poll_ready(&mut cx), Poll::Ready(false));
+    }
+
+    #[test]
+    fn an_item_of_no_weight_counts_for_one() {
+        let (sender, mut receiver) = bounded(2);
+        assert_eq!(sender.push("a", 0), Ok(()));
+        assert_eq!(sender.push("b", 0), Ok(()));
+        assert_eq!(sender.push("c", 0), Err(Rejected::Full("c")));
+        let mut got = Vec::new();
+        assert_eq!(receiver.take(&mut got, 100), 2);
+        assert_eq!(receiver.weight(), 0);
+    }
+
+    #[test]
+    fn a_closed_queue_hands_out_what_waits_and_then_ends() {
+        let (sender, mut receiver) = bounded(8);
+        let count = Arc::new(Count(AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(receiver.poll_ready(&mut cx), Poll::Pending);
+        sender.push(1, 1).expect("room");
+        sender.close();
+        assert_eq!(sender.clone().push(2, 1), Err(Rejected::Closed(2)));
+        assert_eq!(receiver.poll_ready(&mut cx), Poll::Ready(true));
+        let mut got = Vec::new();
+        receiver.take(&mut got, 8);
+        assert_eq!(
+            (got, receiver.poll_ready(&mut cx)),
+            (vec![1], Poll::Ready(false))
+        );
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_consumer_that_goes_takes_its_waker_along() {
+        let (sender, mut receiver) = bounded::<u8>(8);
+        let count = Arc::new(Count(AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        assert!(
+            receiver
+                .poll_ready(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop((waker, receiver));
+        assert_eq!(Arc::strong_count(&count), 1);
+        drop(sender);
     }
 
     #[test]

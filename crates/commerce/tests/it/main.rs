@@ -4,6 +4,7 @@
 
 mod against_model;
 mod commands;
+mod crash_points;
 mod exhaustive;
 mod golden;
 mod late;

@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use commerce::{Book, Entry, SaleState, Time};
@@ -59,7 +58,6 @@ pub struct Desk {
     journal: Box<dyn Journal>,
     clock: BookClock,
     queue: Receiver<Box<dyn Job>>,
-    closing: Arc<AtomicBool>,
     live: watch::Sender<Arc<LiveView>>,
     trouble: watch::Sender<Trouble>,
     state: State,
@@ -115,14 +113,12 @@ impl Desk {
         let view = Arc::new(counters.view(&book, book.time()));
         let (live, watching) = watch::channel(view);
         let (trouble, troubles) = watch::channel(Trouble::None);
-        let closing = Arc::new(AtomicBool::new(false));
         equipment
             .durability
             .publish(journal.position().sequence, book.time().0);
         let handle = DeskHandle {
             sale,
             queue: sender,
-            closing: closing.clone(),
             live: watching,
             trouble: troubles,
         };
@@ -136,7 +132,6 @@ impl Desk {
             journal,
             clock,
             queue,
-            closing,
             live,
             trouble,
             state: State::default(),
@@ -165,18 +160,15 @@ impl Desk {
             }
             if self.state.flying.is_some() {
                 self.fly().await;
-            } else if self.is_over() || !self.rest().await {
+            } else if !self.rest().await {
                 break;
             }
         }
         self.save().await;
     }
 
-    fn is_over(&self) -> bool {
-        self.closing.load(Ordering::SeqCst) && self.queue.weight() == 0
-    }
-
-    /// Waits until there is something to do; `false` when nobody can reach the desk any more.
+    /// Waits until there is something to do; `false` when the desk was closed, or nobody can reach it any more, and
+    /// nothing waits. The queue says so under its own lock, so no job can slip in after it.
     async fn rest(&mut self) -> bool {
         let wait = self.wait();
         let idle = self.unsaved >= self.settings.snapshot_entries.max(1);
