@@ -1,5 +1,5 @@
-//! The house's own tools: the gate (`ci`, `tidy`, `test`), the measurements (`bench`) and the
-//! reproducible release (`release`). Run them as `cargo xtask <command>`.
+//! The house's own tools: the gate (`ci`, `tidy`, `test`), the measurements (`bench`), the long
+//! trials of the readers (`fuzz`) and the reproducible release (`release`). Run them as `cargo xtask <command>`.
 //!
 //! Checks are written as pure functions over a tree of files and a graph of
 //! crates, so each one has a test in which it fails: a check that cannot fail proves nothing.
@@ -16,6 +16,7 @@ mod bench;
 mod ci;
 mod command;
 mod engines;
+mod fuzz;
 mod machine;
 mod model;
 mod release;
@@ -51,6 +52,8 @@ enum Task {
     Snapshot,
     /// Run the measurements, all or one, each as JSON.
     Bench(bench::Options),
+    /// Try the readers of outside bytes for long, or one failing input again.
+    Fuzz(fuzz::Options),
     /// Build the release binary reproducibly, with its dependency list and SHA-256 beside it.
     Release(release::Options),
 }
@@ -73,6 +76,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run(root),
         Task::Snapshot => snapshot::write(root),
         Task::Bench(options) => bench::run(root, &options),
+        Task::Fuzz(options) => fuzz::run(root, &options),
         Task::Release(options) => release::run(root, &options),
     }
 }

@@ -14,6 +14,8 @@ use world::{BootStamp, Clock};
 pub const STEP_MS: i64 = 5_000;
 /// How long a stepped wall clock must keep its course before it is believed.
 pub const SETTLE: Duration = Duration::from_secs(60);
+/// No wall clock shows more: the end of the year 9999.
+const WALL_MS_MOST: u64 = 253_402_300_799_999;
 /// The book's clock runs at most this part faster or slower than time passes.
 const SLEW_PART: i64 = 20;
 
@@ -49,8 +51,16 @@ impl LastSeen {
     /// What the wall clock should show now, if the machine has not been restarted since.
     fn expected_wall_ms(&self, now: Option<BootStamp>) -> Option<u64> {
         let now = now.filter(|now| now.boot_id == self.boot.boot_id)?;
-        Some(self.wall_ms + now.boottime_ms.checked_sub(self.boot.boottime_ms)?)
+        let passed_ms = now.boottime_ms.checked_sub(self.boot.boottime_ms)?;
+        // The file is a hint that anybody may have damaged: numbers beyond the calendar say nothing.
+        let expected = self.wall_ms.checked_add(passed_ms)?;
+        (expected <= WALL_MS_MOST).then_some(expected)
     }
+}
+
+/// Book time in microseconds; what would not fit stays far below the end, so that sums fit too.
+fn microseconds(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX).min(i64::MAX / 2_000) * 1_000
 }
 
 /// A step of the wall clock that is not believed yet.
@@ -88,7 +98,7 @@ impl BookClock {
         let mut book = Self {
             at: clock.monotonic(),
             clock,
-            book_us: i64::try_from(begin).unwrap_or(i64::MAX / 2_000) * 1_000,
+            book_us: microseconds(begin),
             step: None,
             behind: false,
         };

@@ -180,14 +180,16 @@ fn lock(disk: &dyn Disk, root: &Path, pid: u32) -> Result<Box<dyn DiskLock>, Sto
 }
 
 fn check_format(disk: &dyn Disk, path: &Path) -> Result<(), StorageError> {
-    let mut bytes = [0; FORMAT_BYTES_MAX];
+    // One byte more than fits shows that there is more.
+    let mut bytes = [0; FORMAT_BYTES_MAX + 1];
     let count = disk
         .open(path, Access::Read)
         .and_then(|file| file.read_at(0, &mut bytes))
         .map_err(|error| cannot("read", path, error))?;
     let version = std::str::from_utf8(&bytes[..count])
         .ok()
-        .and_then(|text| text.strip_prefix(FORMAT_NAME)?.trim_end().parse().ok());
+        .filter(|text| text.len() <= FORMAT_BYTES_MAX)
+        .and_then(|text| number(text.strip_prefix(FORMAT_NAME)?.trim_end()));
     match version {
         Some(VERSION) => Ok(()),
         Some(found) => Err(StorageError::Version {
@@ -200,6 +202,12 @@ fn check_format(disk: &dyn Disk, path: &Path) -> Result<(), StorageError> {
             reason: "it does not name a format",
         }),
     }
+}
+
+/// A number as it is written here: digits, no sign, no zero in front.
+fn number(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 fn cannot(action: &'static str, path: &Path, source: io::Error) -> StorageError {

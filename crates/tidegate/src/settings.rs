@@ -2,6 +2,8 @@
 
 mod environment;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod layers;
 mod limits;
 pub(crate) mod provider;

@@ -13,6 +13,9 @@
 //!   Journal  (implemented by storage)         the record of a sale, with its conformance suite
 //! ```
 //!
+//! Two modules are for tests and simulations alone: [`faults`], disks that fail, and [`mangle`], bytes
+//! that went wrong.
+//!
 //! Start reading at [`journal`]: it is the contract on which every promise to a buyer rests.
 //!
 //! Invariant: a contract says when something is durable, and nothing here calls it durable earlier.
@@ -26,6 +29,7 @@ pub mod entropy;
 pub mod faults;
 pub mod journal;
 mod kind;
+pub mod mangle;
 pub mod network;
 pub mod tasks;
 

@@ -137,7 +137,8 @@ impl Book {
                 *units.entry(order.buyer).or_default() += u64::from(kept);
                 let limited = self.sku(line.sku)?.limited() == Limited::Yes;
                 if limited && order.buyer != NOBODY && kept > 0 {
-                    *by_sku.entry((order.buyer, line.sku)).or_default() += kept;
+                    let used = by_sku.entry((order.buyer, line.sku)).or_default();
+                    *used = used.saturating_add(kept);
                 }
                 Ok(())
             })
@@ -199,7 +200,8 @@ fn sum_of(order: &Order, state: RefundState) -> Minor {
         .refunds()
         .iter()
         .filter(|refund| refund.state == state);
-    Minor(of.map(|refund| refund.amount.0).sum())
+    // What does not fit equals no account.
+    Minor(of.fold(0, |sum, refund| sum.saturating_add(refund.amount.0)))
 }
 
 /// Whether the outcome of this call to the outside is not known.

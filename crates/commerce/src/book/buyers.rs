@@ -176,10 +176,12 @@ impl Buyers {
         self.by_sku.retain(|(_, sku), _| !skus.contains(sku));
     }
 
-    /// Counts units of one SKU. No SKU ever has more units than a `u32` holds, so nor has one buyer.
+    /// Counts units of one SKU. No SKU ever has more units than a `u32` holds, so nor has one buyer; a snapshot that says
+    /// otherwise is counted to the brim and found by [`super::Book::check`], against the SKU's own account.
     pub(crate) fn count_sku(&mut self, at: u32, sku: u32, units: u32) {
         if units > 0 {
-            *self.by_sku.entry((at, sku)).or_insert(0) += units;
+            let used = self.by_sku.entry((at, sku)).or_insert(0);
+            *used = used.saturating_add(units);
         }
     }
 

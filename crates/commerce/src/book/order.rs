@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use ledger::{Funds, Hold, Minor, UnitPrice};
+use ledger::{Funds, Hold, Minor, UnitPrice, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
@@ -138,6 +138,22 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// No line gives back more than it took, nor puts back more than came back.
+    ///
+    /// # Errors
+    /// A line that was never written by a book (INV-9).
+    pub(crate) fn check_returns(&self) -> Result<(), Violation> {
+        let sound =
+            |line: &Line| line.restocked <= line.returned && line.returned <= line.units.get();
+        if self.lines.as_slice().iter().all(sound) {
+            return Ok(());
+        }
+        Err(Violation::new(
+            "INV-9",
+            "a line gave back more units than it had",
+        ))
+    }
+
     pub(crate) fn deadline(&self) -> Time {
         self.placed.after_ms(u64::from(self.hold_ms))
     }

@@ -118,6 +118,7 @@ impl Book {
     }
 
     fn restore(&mut self, order: Order) -> Result<(), Violation> {
+        order.check_returns()?;
         if order.counts() {
             for line in order.lines.as_slice() {
                 let limited = self.sku(line.sku)?.limited();

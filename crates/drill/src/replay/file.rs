@@ -3,7 +3,7 @@
 use super::ReplayError;
 use api::PriceText;
 use api::limits::{KEY_MAX, QUANTITY_MAX, SKU_MAX};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -13,6 +13,8 @@ use std::rc::Rc;
 pub const ROWS_MAX: u32 = 5_000_000;
 /// Bytes that one file may have when it is unpacked: a small archive must not fill the memory.
 pub const BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes that one row may have: the reader holds a whole row, and a small archive unpacks to a very long one.
+const ROW_BYTES_MAX: u64 = 1024 * 1024;
 /// The first two bytes of every gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// The columns that a file must have, in this order.
@@ -77,9 +79,12 @@ pub(super) struct Contents {
 /// The file cannot be read, has other columns, or is beyond [`ROWS_MAX`] or [`BYTES_MAX`].
 pub(super) fn read(path: &Path, mut each: impl FnMut(&Row<'_>)) -> Result<Contents, ReplayError> {
     let hasher = Rc::new(RefCell::new(blake3::Hasher::new()));
+    let row_end = Rc::new(Cell::new(ROW_BYTES_MAX));
     let digesting = Digesting {
         source: open(path)?.take(BYTES_MAX + 1),
         hasher: Rc::clone(&hasher),
+        read: 0,
+        row_end: Rc::clone(&row_end),
     };
     let mut csv = csv::ReaderBuilder::new()
         .flexible(true)
@@ -95,6 +100,7 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(&Row<'_>)) -> Result<Conten
         .read_byte_record(&mut record)
         .map_err(unreadable(path))?
     {
+        row_end.set(csv.position().byte().saturating_add(ROW_BYTES_MAX));
         contents.rows += 1;
         if contents.rows > ROWS_MAX {
             return Err(ReplayError::TooManyRows(ROWS_MAX));
@@ -132,15 +138,27 @@ fn open(path: &Path) -> Result<Box<dyn Read>, ReplayError> {
     }
 }
 
-/// Digests what passes through.
+/// Digests what passes through, and stops in a row that does not end.
 struct Digesting<R> {
     source: R,
     hasher: Rc<RefCell<blake3::Hasher>>,
+    /// Bytes that passed.
+    read: u64,
+    /// Where the row that is being read must have ended.
+    row_end: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Digesting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read > self.row_end.get() {
+            let endless = format!("a row has more than {ROW_BYTES_MAX} bytes");
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                endless,
+            ));
+        }
         let length = self.source.read(buffer)?;
+        self.read += length as u64;
         self.hasher.borrow_mut().update(&buffer[..length]);
         Ok(length)
     }
@@ -287,6 +305,21 @@ mod tests {
                 "the column CustomerID is missing",
             ]
         );
+    }
+
+    #[test]
+    fn a_small_archive_of_one_endless_row_is_refused() {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(HEADER.as_bytes()).unwrap();
+        for _ in 0..16 {
+            packer.write_all(&[b'a'; 1024 * 1024]).unwrap();
+        }
+        let file = written(&packer.finish().unwrap());
+        let error = read(file.path(), |_| panic!("a row")).unwrap_err();
+        let ReplayError::Unreadable(_, why) = error else {
+            panic!("{error}");
+        };
+        assert!(why.to_string().contains("more than 1048576 bytes"), "{why}");
     }
 
     #[test]

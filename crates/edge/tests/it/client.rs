@@ -103,7 +103,7 @@ impl Client {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");

@@ -5,6 +5,7 @@ mod auth;
 mod bodies;
 mod client;
 mod connections;
+mod fuzz;
 mod pages;
 mod shop;
 mod trace;

@@ -2,6 +2,7 @@
 
 mod cashier;
 mod desk;
+mod fuzz;
 mod market;
 mod projector;
 mod stage;

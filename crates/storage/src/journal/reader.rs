@@ -43,6 +43,16 @@ fn cross(segments: &Segments, walker: &mut Walker) -> Result<Crossing, JournalEr
     if header.base != position {
         return Ok(Crossing::Withdrawn);
     }
+    // The recovery stops at the end that a successor names; whoever reads past another end would
+    // take for whole what the owner calls damaged.
+    if header
+        .predecessor
+        .is_some_and(|before| before.ordinal == walker.ordinal && before.end != walker.offset)
+    {
+        let sequence = position.sequence.saturating_add(1);
+        let reason = "the next segment says that this one ends elsewhere";
+        return Err(damaged_batch(&walker.path, walker.offset, reason, sequence));
+    }
     *walker = open_walker(segments, index)?;
     Ok(Crossing::Crossed)
 }

@@ -11,6 +11,7 @@ use world::disk::{Access, Disk, DiskFile};
 use world::journal::JournalError;
 
 use super::damage::{cannot, damaged_segment};
+use super::frame::genesis;
 use super::header::{HEADER_LEN, HeaderFault, SegmentHeader, VERSION};
 use super::tails::Headless;
 
@@ -69,7 +70,7 @@ impl Segments {
         }
         match ordinals_archived(&**disk, dir)?.last() {
             Some(ordinal) => Err(damaged_segment(
-                &dir.join(file_name(ordinal + 1)),
+                &dir.join(file_name(ordinal.saturating_add(1))),
                 "the archive has older segments, but this one is missing",
             )),
             None => Ok(None),
@@ -94,6 +95,15 @@ impl Segments {
             }
             older.push(header);
             oldest = header;
+        }
+        // A journal begins with its own first place: without this, one whose front is gone and
+        // whose header was written anew would be read as a shorter one.
+        if oldest.predecessor.is_none() && oldest.base != genesis(&oldest.journal) {
+            let reason = "it names no segment before it and does not begin where a journal begins";
+            return Err(damaged_segment(
+                &self.dir.join(file_name(oldest.ordinal)),
+                reason,
+            ));
         }
         older.reverse();
         self.chain.splice(0..0, older);

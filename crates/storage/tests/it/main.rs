@@ -7,6 +7,7 @@ mod data_dirs;
 mod desk;
 mod directory_reading;
 mod faults;
+mod fuzz;
 mod models;
 mod recovery;
 mod snapshots;

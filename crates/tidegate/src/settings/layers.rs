@@ -69,6 +69,9 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
     let mut faults = Vec::new();
     let mut tree = Json::Object(Map::new());
     for (option, given) in &given {
+        if is_bare_heading(&known, option, given) {
+            continue;
+        }
         let checked = find(&known, option).and_then(|()| fitting(option, given));
         match checked {
             Ok(value) => put(&mut tree, option, value),
@@ -217,6 +220,13 @@ fn json(kind: ValueKind) -> Json {
     }
 }
 
+/// A group that is named and sets nothing, as when all its lines are comments.
+fn is_bare_heading(known: &Json, option: &str, given: &Given) -> bool {
+    let group = format!("/{}", option.replace('.', "/"));
+    let empty = given.value.as_object().is_some_and(Map::is_empty);
+    empty && known.pointer(&group).is_some_and(Json::is_object)
+}
+
 /// Looks an option up among those that exist; what is not found may have been mistyped.
 fn find(known: &Json, option: &str) -> Result<(), String> {
     let mut place = known;
@@ -238,6 +248,11 @@ fn find(known: &Json, option: &str) -> Result<(), String> {
 
 /// The value in a form that its option takes. Text may stand for a number, a list and so on.
 fn fitting(option: &str, given: &Given) -> Result<Json, String> {
+    // TOML has no word for nothing; what came out as nothing was a number that is none, and must not
+    // unset an option.
+    if given.value.is_null() && !given.text {
+        return Err("is no number that this option takes".to_owned());
+    }
     let refusal = match accepts(option, &given.value) {
         Ok(()) => return Ok(given.value.clone()),
         Err(_) if option.contains("secret") => secret::NOT_REPEATED.to_owned(),

@@ -4,7 +4,7 @@ use super::Loaded;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-const HIDDEN: &str = "[hidden]";
+pub(super) const HIDDEN: &str = "[hidden]";
 
 /// The settings as one JSON object, secrets hidden.
 ///
