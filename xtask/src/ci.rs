@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::command::{cargo, succeed};
-use crate::{smoke, tidy};
+use crate::{smoke, tidy, torture};
 
 struct Step {
     name: &'static str,
@@ -48,6 +48,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "smoke: demo",
         run: smoke::demo,
+    },
+    Step {
+        name: "smoke: torture",
+        run: torture::brief,
     },
 ];
 

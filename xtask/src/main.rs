@@ -21,6 +21,7 @@ mod release;
 mod smoke;
 mod snapshot;
 mod tidy;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Task {
     Snapshot,
     /// Run the measurements, all or one, each as JSON.
     Bench(bench::Options),
+    /// Lives of the release binary in which it is killed and stopped, and its disk is filled, hung, spoiled and slow.
+    Torture(torture::Options),
     /// Build the release binary reproducibly, with its dependency list and SHA-256 beside it.
     Release(release::Options),
 }
@@ -69,6 +72,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run(root),
         Task::Snapshot => snapshot::write(root),
         Task::Bench(options) => bench::run(root, &options),
+        Task::Torture(options) => torture::run(root, &options),
         Task::Release(options) => release::run(root, &options),
     }
 }
