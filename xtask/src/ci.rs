@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::command::{cargo, succeed};
-use crate::{model, smoke, tidy};
+use crate::{model, smoke, tidy, torture};
 
 struct Step {
     name: &'static str,
@@ -52,6 +52,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "smoke: demo",
         run: smoke::demo,
+    },
+    Step {
+        name: "smoke: torture",
+        run: torture::brief,
     },
 ];
 

@@ -23,6 +23,7 @@ mod release;
 mod smoke;
 mod snapshot;
 mod tidy;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Task {
     Bench(bench::Options),
     /// Try the readers of outside bytes for long, or one failing input again.
     Fuzz(fuzz::Options),
+    /// Lives of the release binary in which it is killed and stopped, and its disk is filled, hung, spoiled and slow.
+    Torture(torture::Options),
     /// Build the release binary reproducibly, with its dependency list and SHA-256 beside it.
     Release(release::Options),
 }
@@ -77,6 +80,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
         Task::Snapshot => snapshot::write(root),
         Task::Bench(options) => bench::run(root, &options),
         Task::Fuzz(options) => fuzz::run(root, &options),
+        Task::Torture(options) => torture::run(root, &options),
         Task::Release(options) => release::run(root, &options),
     }
 }

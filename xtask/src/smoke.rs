@@ -118,7 +118,8 @@ fn terminate(child: &Child) -> Result<()> {
     succeed(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]))
 }
 
-fn binary(root: &Path) -> PathBuf {
+/// The binary that the gate has built.
+pub(crate) fn binary(root: &Path) -> PathBuf {
     root.join("target").join("release").join("tidegate")
 }
 

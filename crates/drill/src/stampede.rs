@@ -7,18 +7,24 @@
 mod buyer;
 mod child;
 mod crowd;
+mod disk;
 mod door;
+mod fault;
+mod lists;
 mod memory;
 mod outcome;
 mod plan;
+mod probe;
 mod report;
 mod sampler;
 mod settings;
 mod settle;
+mod strike;
 mod tally;
 mod verify;
 
-pub use outcome::{Outage, Outcome, Summary};
+pub use fault::{Fault, Storm, UnknownFault};
+pub use outcome::{Outage, Outcome, StormSummary, Summary};
 pub use settings::{Settings, SettingsError};
 
 use crate::audit::AuditReport;
@@ -46,6 +52,8 @@ pub struct Tools {
     pub arguments: Vec<OsString>,
     /// The data directory, new and empty but for the key.
     pub data: PathBuf,
+    /// Where a file system is mounted that `data` lies on and that nobody else uses, to be filled, frozen and spoiled.
+    pub disk: Option<PathBuf>,
     /// Where the server's output goes.
     pub log: PathBuf,
     /// The address that the server will listen on, the same after each start.
@@ -96,6 +104,12 @@ pub enum StampedeError {
         /// What it said.
         answer: String,
     },
+    /// A fault of the disk could not be brought about or undone.
+    #[error("the storm cannot reach the disk")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A fault of the disk was asked for, and no disk was given for it.
+    #[error("a storm on the disk of {} needs a file system of its own", .0.display())]
+    NoDisk(PathBuf),
     /// The journals cannot be read.
     #[error("the journals cannot be read: {0}")]
     Audit(String),
@@ -121,6 +135,9 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Outcome, StampedeError> {
     let settings = settings.checked()?;
+    if settings.storm.needs_disk() && tools.disk.is_none() {
+        return Err(StampedeError::NoDisk(tools.data.clone()));
+    }
     tokio::select! {
         outcome = crowd::rehearse(settings, tools, watcher) => outcome,
         // Dropping the rehearsal drops the server with it.

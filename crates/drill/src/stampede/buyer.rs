@@ -180,6 +180,7 @@ impl Buyer {
             sku: sku.into(),
             units,
             total_minor: order.total_minor,
+            held_until_ms: order.hold_expires_at.map_or(0, |until| until.ms()),
             paid: false,
             cancelled: false,
             refunds: Vec::new(),
@@ -225,7 +226,7 @@ impl Buyer {
                 // Expired, or decided otherwise in the meantime; the audit knows what is right.
                 return Ok(());
             };
-            self.memory.saw(nth, order.state);
+            self.saw(nth, &order);
             let state = self.watch(nth).await?;
             let gives_up = self.visitor.chance.percent(30);
             if state != OrderState::Held || gives_up {
@@ -249,7 +250,7 @@ impl Buyer {
                 self.memory.contradict(Contradiction::OtherFacts(what));
                 return Err(Unanswered);
             };
-            self.memory.saw(nth, order.state);
+            self.saw(nth, &order);
             let over = world::Clock::monotonic(&*self.door.clock) >= until;
             if order.state != OrderState::Paying || over {
                 return Ok(order.state);
@@ -258,11 +259,16 @@ impl Buyer {
         }
     }
 
+    fn saw(&mut self, nth: usize, order: &Order) {
+        let now_ms = world::Clock::wall_ms(&*self.door.clock);
+        self.memory.saw(nth, order, now_ms);
+    }
+
     async fn cancel(&mut self, nth: usize) -> Result<(), Unanswered> {
         let id = self.memory.orders[nth].id;
         let heard = self.step(id, "cancel", 0).await?;
         if let Some(order) = body::<Order>(&heard) {
-            self.memory.saw(nth, order.state);
+            self.saw(nth, &order);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::{StampedeError, Tools};
 use crate::client::{Connection, Patience, Request};
+use rustix::process::Pid;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,6 +25,28 @@ pub(super) struct Server {
 impl Server {
     /// Starts the server and waits until it answers.
     pub(super) async fn start(tools: &Tools) -> Result<Self, StampedeError> {
+        let mut server = Self::spawn(tools)?;
+        tokio::time::timeout(START_MAX, server.answers())
+            .await
+            .map_err(|_| StampedeError::NotReady(START_MAX))??;
+        Ok(server)
+    }
+
+    /// Starts the server where it must not come up, and gives its exit code; `None` if it came up, or hung.
+    pub(super) async fn start_in_vain(tools: &Tools) -> Result<Option<i32>, StampedeError> {
+        let mut server = Self::spawn(tools)?;
+        let ended = tokio::time::timeout(START_MAX, server.child.wait()).await;
+        match ended {
+            Ok(Ok(status)) => Ok(status.code()),
+            Ok(Err(error)) => Err(StampedeError::Spawn(error)),
+            Err(_) => {
+                server.kill().await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn spawn(tools: &Tools) -> Result<Self, StampedeError> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -38,14 +61,23 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .map_err(StampedeError::Spawn)?;
-        let mut server = Self {
+        Ok(Self {
             child,
             public: tools.public,
-        };
-        tokio::time::timeout(START_MAX, server.answers())
-            .await
-            .map_err(|_| StampedeError::NotReady(START_MAX))??;
-        Ok(server)
+        })
+    }
+
+    /// Its process, while it has not ended.
+    ///
+    /// # Errors
+    /// [`StampedeError::Died`] when it ended by itself.
+    pub(super) fn pid(&mut self) -> Result<Pid, StampedeError> {
+        if let Some(status) = self.child.try_wait().map_err(StampedeError::Spawn)? {
+            return Err(StampedeError::Died(status.to_string()));
+        }
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw)
+            .ok_or_else(|| StampedeError::Died("no process".into()))
     }
 
     async fn answers(&mut self) -> Result<(), StampedeError> {
@@ -79,12 +111,7 @@ impl Server {
 
     /// SIGTERM, and waits for the end. Says what was wrong with it, if anything was.
     pub(super) async fn stop(mut self) -> Result<Option<String>, StampedeError> {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(rustix::process::Pid::from_raw);
-        let Some(pid) = pid else {
+        let Ok(pid) = self.pid() else {
             return Ok(Some("the server was gone before it was stopped".into()));
         };
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)

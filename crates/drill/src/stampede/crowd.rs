@@ -3,9 +3,12 @@
 use super::buyer::Buyer;
 use super::child::Server;
 use super::door::{Door, body};
+use super::fault::Fault;
+use super::lists::catch_up;
 use super::memory::{Contradiction, Memory, Receipts};
 use super::outcome::{Account, Outage, Outcome};
 use super::plan::{HOLD_MS, SKUS, UNITS_PER_BUYER, UNITS_PER_ORDER, Wave, visitor, waves};
+use super::probe::Probe;
 use super::sampler::Sampler;
 use super::settle::settle;
 use super::tally::{Tally, read};
@@ -24,8 +27,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use world::{Clock, SystemClock};
 
-/// How long a wave may take to bring the requests after which the server dies. A wave that stalls is killed anyhow.
-const DEATH_MAX: Duration = Duration::from_secs(10);
+/// How long a wave may take to bring the requests after which the server is struck. A wave that stalls is struck anyhow.
+const STRIKE_MAX: Duration = Duration::from_secs(10);
+/// How long buyers wait for an answer in a storm: shorter than the longest fault, so that they come again with the same
+/// key while the first request is still under way.
+const STORM_PATIENCE: Duration = Duration::from_secs(3);
 /// Pause between two looks at the count of requests.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -44,15 +50,9 @@ pub(super) async fn rehearse(
         never = sampler.run(watcher, settings.buyers) => match never {},
     };
     watcher.stage("waiting for loose ends");
-    let door = &stage.door;
-    let unsettled = settle(
-        door,
-        stage.sale,
-        &tools.merchant_key,
-        &played.memories,
-        watcher,
-    )
-    .await;
+    let gone = stage.door.clock.monotonic();
+    stage.settle(&played.memories).await;
+    let settled = stage.door.clock.monotonic().saturating_sub(gone);
     watcher.stage("stopping the server");
     let unclean = stage.server.stop().await?;
     watcher.stage("verifying");
@@ -68,7 +68,8 @@ pub(super) async fn rehearse(
         stocked: &stage.stocked,
     });
     findings.lost += forks.len() as u64;
-    for words in forks.into_iter().chain(unsettled).chain(unclean) {
+    let words = forks.into_iter().chain(stage.words);
+    for words in words.chain(unclean) {
         findings.say(words);
     }
     Ok(Outcome::new(Account {
@@ -78,6 +79,7 @@ pub(super) async fn rehearse(
         findings,
         outages: stage.outages,
         elapsed: played.elapsed,
+        settled,
         requests: played.requests,
         receipts: receipts.len() as u64,
         samples: sampler.samples,
@@ -92,17 +94,20 @@ struct Played {
 }
 
 /// The server, the sale, and who is in it.
-struct Stage<'a> {
+pub(super) struct Stage<'a> {
     settings: Settings,
-    tools: &'a Tools,
-    watcher: &'a dyn Watcher,
-    server: Server,
+    pub(super) tools: &'a Tools,
+    pub(super) watcher: &'a dyn Watcher,
+    pub(super) server: Server,
+    pub(super) probe: Probe,
     door: Arc<Door>,
     sale: SaleId,
     /// Units that the merchant was told were taken in.
     stocked: BTreeMap<Box<str>, u64>,
     crowd: JoinSet<Memory>,
-    outages: Vec<Outage>,
+    pub(super) outages: Vec<Outage>,
+    /// What was wrong with faults, in words.
+    pub(super) words: Vec<String>,
     started: Duration,
 }
 
@@ -120,7 +125,7 @@ impl<'a> Stage<'a> {
             pool: Pool::new(
                 tools.public,
                 connections,
-                Patience::default(),
+                patience(&settings),
                 Arc::clone(&clock),
             ),
             tally: Tally::new()?,
@@ -139,6 +144,7 @@ impl<'a> Stage<'a> {
             tools,
             watcher,
             server,
+            probe: Probe::new(&door, tools.public, sale.id, &tools.merchant_key),
             started: door.clock.monotonic(),
             door,
             sale: sale.id,
@@ -147,6 +153,7 @@ impl<'a> Stage<'a> {
                 .collect(),
             crowd: JoinSet::new(),
             outages: Vec::new(),
+            words: Vec::new(),
         })
     }
 
@@ -162,10 +169,10 @@ impl<'a> Stage<'a> {
                 let buyer = self.buyer(number);
                 self.crowd.spawn(buyer.visit());
             }
-            if let Some(deadly) = wave.dies_after {
-                self.wait_for(answered + deadly).await;
-                tokio::time::sleep(wave.dies_later).await;
-                self.kill_and_restart().await?;
+            if let Some(strike) = wave.strike {
+                self.wait_for(answered + strike.after).await;
+                tokio::time::sleep(strike.later).await;
+                self.strike(&strike).await?;
             }
         }
         let mut memories = Vec::new();
@@ -183,7 +190,18 @@ impl<'a> Stage<'a> {
         })
     }
 
-    fn since_start(&self) -> Duration {
+    /// Waits until nothing is loose; after a storm until the lists say so too.
+    async fn settle(&mut self, memories: &[Memory]) {
+        let bearer = &self.tools.merchant_key;
+        let loose = settle(&self.door, self.sale, bearer, memories, self.watcher).await;
+        self.words.extend(loose);
+        if self.settings.storm.total() > 0 {
+            let behind = catch_up(&self.door, self.sale, bearer, memories).await;
+            self.words.extend(behind);
+        }
+    }
+
+    pub(super) fn since_start(&self) -> Duration {
         self.door.clock.monotonic().saturating_sub(self.started)
     }
 
@@ -218,13 +236,14 @@ impl<'a> Stage<'a> {
     }
 
     async fn wait_for(&self, requests: u64) {
-        let until = self.door.clock.monotonic() + DEATH_MAX;
+        let until = self.door.clock.monotonic() + STRIKE_MAX;
         while read(&self.door.tally.requests) < requests && self.door.clock.monotonic() < until {
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn kill_and_restart(&mut self) -> Result<(), StampedeError> {
+    /// SIGKILL and a new start, until the sale can be seen again.
+    pub(super) async fn kill_and_restart(&mut self) -> Result<(), StampedeError> {
         let from = self.since_start();
         self.server.kill().await?;
         self.server = Server::start(self.tools).await?;
@@ -236,13 +255,29 @@ impl<'a> Stage<'a> {
             return Err(refused("see the sale after a kill", heard.as_ref().ok()));
         }
         let lasted = self.since_start().saturating_sub(from);
-        self.outages.push(Outage { from, lasted });
+        self.outages.push(Outage {
+            fault: Fault::Kill,
+            from,
+            lasted,
+            healed: lasted,
+        });
         self.watcher.note(&format!(
             "killed after {:.1} s, back after {} ms",
             from.as_secs_f64(),
             lasted.as_millis()
         ));
         Ok(())
+    }
+}
+
+fn patience(settings: &Settings) -> Patience {
+    let patience = Patience::default();
+    if settings.storm.total() == 0 {
+        return patience;
+    }
+    Patience {
+        answer: STORM_PATIENCE,
+        ..patience
     }
 }
 

@@ -1,12 +1,16 @@
 //! What clients were told: the account that the books are held against.
 
-use api::order::OrderState;
+use api::order::{Order, OrderState};
 use api::{OrderId, Position, RefundId, SaleId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Contradictions of one buyer that are kept; one is enough to fail.
 const CONTRADICTIONS_MAX: usize = 20;
+
+/// How far the shop's clock may be from the buyer's, ms; both read the same wall, and the shop's runs at most a
+/// twentieth faster to catch up with it.
+const CLOCKS_APART_MS: u64 = 250;
 
 /// What one buyer remembers.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Told {
     pub(super) sku: Box<str>,
     pub(super) units: u32,
     pub(super) total_minor: i64,
+    /// Until when the shop promised to hold the units, Unix ms; 0 when it promised nothing.
+    pub(super) held_until_ms: u64,
     /// The shop said that it is paid.
     pub(super) paid: bool,
     /// The shop said that it is cancelled.
@@ -61,9 +67,20 @@ impl Memory {
         }
     }
 
-    /// Notes where an order stands; what was paid once must not be unpaid later.
-    pub(super) fn saw(&mut self, nth: usize, state: OrderState) {
-        let told = &mut self.orders[nth];
+    /// Notes where an order stands; what was paid once must not be unpaid later, and what is held must not expire
+    /// before its time, whatever the server slept through.
+    pub(super) fn saw(&mut self, nth: usize, order: &Order, now_ms: u64) {
+        let (told, state) = (&mut self.orders[nth], order.state);
+        let promised_ms = told.held_until_ms;
+        if state == OrderState::Expired && now_ms + CLOCKS_APART_MS < promised_ms {
+            let what = format!(
+                "{} expired {} ms before its time",
+                told.id,
+                promised_ms - now_ms
+            );
+            self.contradict(Contradiction::OtherFacts(what));
+            return;
+        }
         let sold = matches!(
             state,
             OrderState::Paid | OrderState::Shipped | OrderState::Delivered | OrderState::Refunded
@@ -130,5 +147,43 @@ impl Kept {
         if self.forks.len() < CONTRADICTIONS_MAX {
             self.forks.push(what);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn expired(id: OrderId) -> Option<Order> {
+        let order = json!({
+            "id": id, "sale_id": id.sale(), "state": "expired", "currency": "GBP", "total_minor": 500, "lines": [],
+            "captured_minor": 0, "refunded_minor": 0, "refund_pending_minor": 0, "charged_back_minor": 0,
+            "placed_at": "2026-11-11T00:00:00.000Z", "refunds": [],
+        });
+        serde_json::from_value(order).ok()
+    }
+
+    #[test]
+    fn what_is_held_must_not_expire_before_its_time() {
+        let sale = SaleId::new(1);
+        let id = sale.and_then(|sale| OrderId::new(sale, 1));
+        let order = id.and_then(expired).expect("an order");
+        let seen_at = |now_ms| {
+            let mut memory = Memory::of("buyer");
+            memory.orders.push(Told {
+                id: order.id,
+                sku: "CUP".into(),
+                units: 1,
+                total_minor: 500,
+                held_until_ms: 10_000,
+                paid: false,
+                cancelled: false,
+                refunds: Vec::new(),
+            });
+            memory.saw(0, &order, now_ms);
+            memory.contradictions.len()
+        };
+        assert_eq!([seen_at(10_000), seen_at(9_000)], [0, 1]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a stampede comes to: the figures, the table, the verdict.
 
 use super::Settings;
+use super::fault::Fault;
 use super::tally::{Sample, Tally, read};
 use super::verify::Findings;
 use crate::audit::AuditReport;
@@ -49,17 +50,42 @@ pub struct Summary {
     pub kills: u64,
     /// The longest time from a kill to the first answer about the sale, ms.
     pub recovery_ms_max: f64,
+    /// What else befell the server, and how it healed.
+    pub storm: StormSummary,
     /// `ok`, or `failed` when any oracle disagrees.
     pub verdict: &'static str,
 }
 
-/// A gap in which the server was dead.
+/// How often each fault took place, and how long it took to heal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct StormSummary {
+    /// How often the server stood still.
+    pub stops: u64,
+    /// How often its disk was full.
+    pub full: u64,
+    /// How often its disk turned read-only.
+    pub read_only: u64,
+    /// How often its disk hung.
+    pub frozen: u64,
+    /// How often its disk was slow.
+    pub slow: u64,
+    /// The longest time from the end of a fault to the first write that went through, ms.
+    pub healing_ms_max: f64,
+    /// From the last buyer's leaving until nothing was held, charged or on its way back, ms.
+    pub settled_ms: f64,
+}
+
+/// A gap in which the server was dead or in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
+    /// What befell it.
+    pub fault: Fault,
     /// Since the crowd was let loose.
     pub from: Duration,
-    /// Until the sale could be seen again.
+    /// Until the sale could be seen again, or a write went through again.
     pub lasted: Duration,
+    /// How much of it was healing, after the fault itself was over.
+    pub healed: Duration,
 }
 
 /// A whole stampede.
@@ -71,7 +97,7 @@ pub struct Outcome {
     pub settings: Settings,
     /// What does not add up; empty when the verdict is `ok`.
     pub findings: Vec<String>,
-    /// When the server was dead.
+    /// When the server was dead or in trouble.
     pub outages: Vec<Outage>,
     /// How long the crowd ran.
     pub elapsed: Duration,
@@ -96,6 +122,8 @@ pub(super) struct Account<'a> {
     pub(super) findings: Findings,
     pub(super) outages: Vec<Outage>,
     pub(super) elapsed: Duration,
+    /// From the last buyer's leaving until nothing was loose.
+    pub(super) settled: Duration,
     pub(super) requests: u64,
     pub(super) receipts: u64,
     pub(super) samples: Vec<Sample>,
@@ -143,7 +171,11 @@ fn summary(account: &Account<'_>, states: &BTreeMap<OrderState, u64>) -> Summary
     let latency = tally.overall();
     let orders = &account.audit.orders;
     let refunded = orders.iter().filter(|order| order.refunded_minor > 0);
-    let recovery = account.outages.iter().map(|outage| outage.lasted).max();
+    let kills = account
+        .outages
+        .iter()
+        .filter(|outage| outage.fault == Fault::Kill);
+    let recovery = kills.clone().map(|outage| outage.lasted).max();
     let per_second = rounded(ratio(account.requests, account.elapsed));
     Summary {
         buyers: account.settings.buyers.into(),
@@ -165,13 +197,32 @@ fn summary(account: &Account<'_>, states: &BTreeMap<OrderState, u64>) -> Summary
         requests_per_second: per_second,
         p50_ms: milliseconds(Duration::from_micros(latency.p50_us)),
         p99_ms: milliseconds(Duration::from_micros(latency.p99_us)),
-        kills: account.outages.len() as u64,
+        kills: kills.count() as u64,
         recovery_ms_max: milliseconds(recovery.unwrap_or_default()),
+        storm: storm(account),
         verdict: if *findings == Findings::default() {
             "ok"
         } else {
             "failed"
         },
+    }
+}
+
+fn storm(account: &Account<'_>) -> StormSummary {
+    let outages = &account.outages;
+    let count = |fault| {
+        let such = outages.iter().filter(|outage| outage.fault == fault);
+        such.count() as u64
+    };
+    let healed = outages.iter().map(|outage| outage.healed).max();
+    StormSummary {
+        stops: count(Fault::Stop),
+        full: count(Fault::Full),
+        read_only: count(Fault::ReadOnly),
+        frozen: count(Fault::Freeze),
+        slow: count(Fault::Slow),
+        healing_ms_max: milliseconds(healed.unwrap_or_default()),
+        settled_ms: milliseconds(account.settled),
     }
 }
 
@@ -240,16 +291,39 @@ impl Outcome {
                 "longest recovery, ms",
                 format!("{:.0}", sum.recovery_ms_max),
             ),
+        ];
+        rows.extend(self.storm_rows());
+        rows.extend([
             ("batches in the journal", grouped(self.batches)),
             ("receipts checked", grouped(self.receipts)),
-        ];
-        rows.extend([
             ("oversold", grouped(sum.oversold)),
             ("lost", grouped(sum.lost)),
             ("doubled", grouped(sum.doubled)),
             ("verdict", sum.verdict.to_owned()),
         ]);
         rows
+    }
+}
+
+impl Outcome {
+    /// What a storm adds to the table; a drill without one shows nothing of it.
+    fn storm_rows(&self) -> Vec<(&'static str, String)> {
+        let storm = &self.summary.storm;
+        if self.settings.storm.total() == 0 {
+            return Vec::new();
+        }
+        vec![
+            ("server stood still", grouped(storm.stops)),
+            ("disk full", grouped(storm.full)),
+            ("disk read-only", grouped(storm.read_only)),
+            ("disk hung", grouped(storm.frozen)),
+            ("disk slow", grouped(storm.slow)),
+            (
+                "longest healing, ms",
+                format!("{:.0}", storm.healing_ms_max),
+            ),
+            ("settled after, ms", format!("{:.0}", storm.settled_ms)),
+        ]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who comes, when, and with which habits: all of it follows from the seed.
 
 use super::Settings;
+use super::fault::Fault;
 use crate::chance::Chance;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ pub(super) const UNITS_PER_BUYER: u32 = 4;
 pub(super) const UNITS_PER_ORDER: u32 = 3;
 /// How long units are held: short, so that abandoned ones are sold again within the drill.
 pub(super) const HOLD_MS: u64 = 2_500;
-/// A death waits at most this long; by then held units expire and those who come back are there.
-const DIES_LATER_US: u64 = 1_500_000;
+/// A fault waits at most this long; by then held units expire and those who come back are there.
+const STRIKES_LATER_US: u64 = 1_500_000;
 /// Buyers of a wave arrive within this time; hoarders are among the first tenth.
 const ARRIVALS_MS: u64 = 400;
 /// Names and prices of what is sold; the first is what everybody wants.
@@ -109,39 +110,68 @@ impl Visitor {
     }
 }
 
-/// Buyers, stock and one death, repeated as often as the server is to be killed; and once more to live on.
+/// Buyers, stock and one fault, repeated as often as the server is to be struck; and once more to live on.
 #[derive(Debug)]
 pub(super) struct Wave {
     /// Units that come in at its start, SKU by SKU.
     pub(super) stock: [u32; 3],
     /// Who comes.
     pub(super) visitors: std::ops::Range<u32>,
-    /// The server dies when so many requests of the wave were answered; never in the last.
-    pub(super) dies_after: Option<u64>,
+    /// What befalls the server; nothing in the last.
+    pub(super) strike: Option<Strike>,
+}
+
+/// A fault and its moment.
+#[derive(Debug)]
+pub(super) struct Strike {
+    /// What it is.
+    pub(super) fault: Fault,
+    /// It comes when so many requests of the wave were answered.
+    pub(super) after: u64,
     /// And then so much later: in the middle of orders, payments, expiries or refunds.
-    pub(super) dies_later: Duration,
+    pub(super) later: Duration,
+    /// How long it lasts, and what else about it is left to chance.
+    pub(super) chance: Chance,
 }
 
 /// The waves of a stampede.
 pub(super) fn waves(settings: &Settings) -> Vec<Wave> {
-    let count = settings.kills + 1;
+    let faults = shuffled(settings);
+    let count = settings.kills + settings.storm.total() + 1;
     // Far away from the numbers of the buyers.
     let chance = Chance::new(settings.seed, u64::MAX);
     let stock = shelves(settings.stock);
     (0..count)
-        .map(|nth| {
+        .zip(faults.into_iter().map(Some).chain([None]))
+        .map(|(nth, fault)| {
             let visitors = part_start(settings.buyers, nth, count)
                 ..part_start(settings.buyers, nth + 1, count);
             let crowd = u64::from(visitors.end - visitors.start);
             Wave {
                 stock: stock
                     .map(|units| part_start(units, nth + 1, count) - part_start(units, nth, count)),
-                dies_after: (nth + 1 < count).then(|| 1 + crowd * chance.between(5, 120) / 100),
-                dies_later: Duration::from_micros(chance.below(DIES_LATER_US)),
+                strike: fault.map(|fault| Strike {
+                    fault,
+                    after: 1 + crowd * chance.between(5, 120) / 100,
+                    later: Duration::from_micros(chance.below(STRIKES_LATER_US)),
+                    chance: Chance::new(settings.seed, u64::MAX - 2 - u64::from(nth)),
+                }),
                 visitors,
             }
         })
         .collect()
+}
+
+/// All faults, in an order that follows from the seed.
+fn shuffled(settings: &Settings) -> Vec<Fault> {
+    let kills = std::iter::repeat_n(Fault::Kill, settings.kills as usize);
+    let mut faults: Vec<Fault> = kills.chain(settings.storm.each()).collect();
+    let chance = Chance::new(settings.seed, u64::MAX - 1);
+    for last in (1..faults.len()).rev() {
+        let other = chance.below(last as u64 + 1);
+        faults.swap(last, usize::try_from(other).unwrap_or(last));
+    }
+    faults
 }
 
 /// Units of each SKU: three fifths of what everybody wants.
@@ -194,12 +224,29 @@ mod tests {
                 (units, crowd, waves.len()),
                 (stock, buyers, kills as usize + 1)
             );
-            let deaths = waves
-                .iter()
-                .filter(|wave| wave.dies_after.is_some())
-                .count();
+            let deaths = waves.iter().filter(|wave| wave.strike.is_some()).count();
             assert_eq!(deaths, kills as usize);
         }
+    }
+
+    #[test]
+    fn every_fault_of_a_storm_comes_once_and_the_seed_says_when() {
+        let order = |seed| {
+            let settings = Settings {
+                seed,
+                kills: 2,
+                storm: Fault::ALL.into_iter().skip(1).collect(),
+                ..Settings::default()
+            };
+            let strikes = waves(&settings).into_iter().filter_map(|wave| wave.strike);
+            strikes.map(|strike| strike.fault).collect::<Vec<_>>()
+        };
+        let mut sorted = order(1);
+        sorted.sort_unstable();
+        let all = [Fault::Kill].into_iter().chain(Fault::ALL);
+        assert_eq!(sorted, all.collect::<Vec<_>>());
+        assert_eq!(order(1), order(1));
+        assert!((2..20).any(|seed| order(seed) != order(1)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn page(outcome: &Outcome, machine: &Machine) -> String {
                     @for plot in plots(outcome) { (plot.draw()) }
                     (tables(outcome, machine))
                     (findings(outcome))
-                    footer { "Shaded: the server was dead. Times are those of the wire, waiting for a free connection not counted." }
+                    footer { "Shaded: the server was dead or in trouble. Times are those of the wire, waiting for a free connection not counted." }
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use super::page;
 use crate::machine::Machine;
-use crate::stampede::outcome::{Outage, Outcome, Summary};
+use crate::stampede::fault::Fault;
+use crate::stampede::outcome::{Outage, Outcome, StormSummary, Summary};
 use crate::stampede::settings::Settings;
 use crate::stampede::tally::{Latency, Sample, Stock};
 use std::time::Duration;
@@ -49,13 +50,16 @@ fn outcome(verdict: &'static str, findings: &[&str]) -> Outcome {
             p99_ms: 9.5,
             kills: 1,
             recovery_ms_max: 130.0,
+            storm: StormSummary::default(),
             verdict,
         },
         settings,
         findings: findings.iter().map(ToString::to_string).collect(),
         outages: vec![Outage {
+            fault: Fault::Kill,
             from: Duration::from_millis(1_250),
             lasted: Duration::from_millis(130),
+            healed: Duration::from_millis(130),
         }],
         elapsed: Duration::from_secs(5),
         lost_connections: 256,
@@ -128,6 +132,7 @@ fn the_keys_of_the_figures_are_a_contract() {
         "p99_ms",
         "kills",
         "recovery_ms_max",
+        "storm",
         "verdict",
     ];
     expected.sort_unstable();

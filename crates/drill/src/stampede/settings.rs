@@ -1,5 +1,6 @@
 //! How large a stampede is.
 
+use super::fault::Storm;
 use std::ops::RangeInclusive;
 
 /// The stampede that is asked for.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub connections: u32,
     /// How often the server is killed under load, 0 to 100.
     pub kills: u32,
+    /// What else befalls it and how often, 0 to 100 in all; no kills.
+    pub storm: Storm,
     /// What the buyers do and when the server dies follows from this number.
     pub seed: u64,
 }
@@ -25,6 +28,7 @@ impl Default for Settings {
             stock: 1_000,
             connections: 256,
             kills: 0,
+            storm: Storm::default(),
             seed: 1,
         }
     }
@@ -59,6 +63,7 @@ impl Settings {
         within("stock", self.stock, 1..=10_000_000)?;
         within("connections", self.connections, 1..=10_000)?;
         within("kills", self.kills, 0..=100)?;
+        within("faults of the storm", self.storm.total(), 0..=100)?;
         Ok(self)
     }
 }

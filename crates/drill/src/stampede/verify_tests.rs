@@ -39,6 +39,7 @@ fn told(number: u64, paid: bool) -> Told {
         sku: SKU.into(),
         units: 1,
         total_minor: 500,
+        held_until_ms: 0,
         paid,
         cancelled: false,
         refunds: Vec::new(),

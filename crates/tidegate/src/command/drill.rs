@@ -9,8 +9,8 @@ use crate::terminal::{self, Progress};
 use anyhow::Context;
 use api::Code;
 use drill::machine::Machine;
-use drill::stampede::{Outcome, Settings, StampedeError};
-use stage::Stage;
+use drill::stampede::{Fault, Outcome, Settings, StampedeError};
+use stage::{Ground, Stage};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +20,7 @@ use std::process::ExitCode;
 Examples:
   tidegate drill
   tidegate drill --buyers 20000 --stock 1000 --kill 5 --report drill.html
+  tidegate drill --kill 1 --storm stop,full,freeze --storm-mount /mnt/small --data /mnt/small/data
 
 Exit code 1: something was oversold, lost or doubled, or an oracle disagrees; the data is kept then.")]
 pub(crate) struct Options {
@@ -35,6 +36,15 @@ pub(crate) struct Options {
     /// How often the server is killed under load, 0 to 100
     #[arg(long, value_name = "N", default_value_t = Settings::default().kills)]
     kill: u32,
+    /// What else befalls it: stop, full, read-only, freeze, slow; one that is named twice comes twice
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    storm: Vec<Fault>,
+    /// The mount point of a small ext4 that nobody else uses, for all faults but stop; they need root
+    #[arg(long, value_name = "DIR")]
+    storm_mount: Option<PathBuf>,
+    /// The server's data directory, which must not exist yet [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// What the buyers do and when the server dies follows from this number
     #[arg(long, value_name = "S", default_value_t = Settings::default().seed)]
     seed: u64,
@@ -56,7 +66,8 @@ impl Options {
             let mend = "`tidegate drill --help` names the limits";
             Failure::new(Code::BadConfiguration, error, mend)
         })?;
-        let outcome = match runtime()?.block_on(rehearse(settings)) {
+        let ground = self.ground(&settings)?;
+        let outcome = match runtime()?.block_on(rehearse(settings, ground)) {
             Err(error) if is_stopped(&error) => {
                 terminal::to_stderr("stopped before its end, without a verdict\n");
                 return Ok(ExitCode::from(USAGE));
@@ -86,8 +97,36 @@ impl Options {
             stock: self.stock,
             connections: self.connections,
             kills: self.kill,
+            storm: self.storm.iter().copied().collect(),
             seed: self.seed,
         }
+    }
+
+    /// Where the server's data will lie; for a storm on the disk that must be a disk of its own.
+    fn ground(&self, settings: &Settings) -> anyhow::Result<Ground> {
+        let bad = |what: &str| {
+            let mend =
+                "name a mounted file system with --storm-mount, and a directory on it with --data";
+            Failure::new(Code::BadConfiguration, what, mend)
+        };
+        let (data, disk) = (self.data.clone(), self.storm_mount.clone());
+        if settings.storm.needs_disk() {
+            let disk = disk
+                .as_deref()
+                .ok_or_else(|| bad("--storm needs --storm-mount"))?;
+            let on_it = data.as_deref().is_some_and(|data| data.starts_with(disk));
+            if !on_it {
+                return Err(bad("--data is not on the file system of --storm-mount").into());
+            }
+        }
+        if let Some(data) = data.as_deref().filter(|data| data.exists()) {
+            return Err(bad(&format!("{} exists already", data.display())).into());
+        }
+        Ok(Ground {
+            data,
+            disk,
+            small_segments: settings.storm.total() > 0,
+        })
     }
 }
 
@@ -96,9 +135,9 @@ fn is_stopped(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(StampedeError::Stopped(_)))
 }
 
-async fn rehearse(settings: Settings) -> anyhow::Result<Outcome> {
+async fn rehearse(settings: Settings, ground: Ground) -> anyhow::Result<Outcome> {
     let mut interrupts = Interrupts::listen()?;
-    let stage = Stage::set(settings.seed, &Outside::real()).await?;
+    let stage = Stage::set(settings.seed, ground, &Outside::real()).await?;
     let progress = Progress::begin();
     let stop = async {
         interrupts.stop().await;

@@ -31,7 +31,7 @@ const REPLAY_KEYS: [&str; 13] = [
     "verdict",
 ];
 
-const DRILL_KEYS: [&str; 19] = [
+const DRILL_KEYS: [&str; 20] = [
     "buyers",
     "stock",
     "requests",
@@ -50,6 +50,7 @@ const DRILL_KEYS: [&str; 19] = [
     "p99_ms",
     "kills",
     "recovery_ms_max",
+    "storm",
     "verdict",
 ];
 

@@ -34,6 +34,21 @@ const TOKEN_S: u64 = 24 * 60 * 60;
 /// How long the provider waits for the server to take a callback; it comes again later.
 const CALLBACK_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Segments of a sale's journal in a storm, bytes: so small that a full disk is felt within seconds, where larger ones
+/// that were made ahead of use would carry the sale through it.
+const SEGMENT_BYTES_IN_STORM: u64 = 64 * 1024;
+
+/// Where the server's data lies.
+#[derive(Debug, Default)]
+pub(super) struct Ground {
+    /// The data directory, which must not exist yet; without one it lies with everything else.
+    pub(super) data: Option<PathBuf>,
+    /// Where the file system is mounted that a storm may fill, freeze and spoil.
+    pub(super) disk: Option<PathBuf>,
+    /// Whether the journals have small segments.
+    pub(super) small_segments: bool,
+}
+
 /// Everything that a drill needs, and that goes when it is over.
 pub(super) struct Stage {
     pub(super) tools: Tools,
@@ -53,7 +68,7 @@ impl Stage {
     ///
     /// # Errors
     /// No directory, no free port, no journal.
-    pub(super) async fn set(seed: u64, outside: &Outside) -> anyhow::Result<Self> {
+    pub(super) async fn set(seed: u64, ground: Ground, outside: &Outside) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("tidegate-drill-{}", outside.name()));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
         made.with_context(|| format!("cannot make {}", dir.display()))?;
@@ -63,10 +78,14 @@ impl Stage {
             .network
             .listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let config = dir.join("tidegate.toml");
-        write_config(
-            &config,
-            &configuration(&dir, public, bank.local_addr()?, &secrets),
-        )?;
+        let data = ground.data.unwrap_or_else(|| dir.join("data"));
+        let mut settings = configuration(&data, public, bank.local_addr()?, &secrets);
+        if ground.small_segments {
+            let bytes = SEGMENT_BYTES_IN_STORM;
+            settings["shop"] =
+                json!({ "sales": { "segment_bytes_first": bytes, "segment_bytes_max": bytes } });
+        }
+        write_config(&config, &settings)?;
         let merchant_key = merchant_key(&config, outside).await?;
         let sandbox = sandbox(seed, public, &secrets, outside)?;
         let (close_provider, closed) = watch::channel(false);
@@ -74,7 +93,8 @@ impl Stage {
         let tools = Tools {
             exe: std::env::current_exe().context("cannot find this program itself")?,
             arguments: vec!["serve".into(), "--config".into(), config.into()],
-            data: dir.join("data"),
+            data,
+            disk: ground.disk,
             log: dir.join("server.log"),
             public,
             merchant_key,
@@ -94,14 +114,17 @@ impl Stage {
     pub(super) async fn clear(self) {
         let _ = self.close_provider.send(true);
         let _ = self.provider.await;
-        // What stays is what the system clears from its temporary files later.
+        // What stays is what the system clears from its temporary files later, and whoever made the disk with the disk.
+        let _ = std::fs::remove_dir_all(&self.tools.data);
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 
     /// Says where everything is, for whoever looks into what happened.
     pub(super) fn keep(&self) {
-        let dir = self.dir.display();
-        terminal::to_stderr(&format!("kept in {dir}: the data, and the server's log\n"));
+        let (dir, data) = (self.dir.display(), self.tools.data.display());
+        terminal::to_stderr(&format!(
+            "kept: the server's log in {dir}, the data in {data}\n"
+        ));
     }
 }
 
@@ -125,10 +148,10 @@ async fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(free.local_addr()?)
 }
 
-fn configuration(dir: &Path, public: SocketAddr, bank: SocketAddr, secrets: &Secrets) -> Json {
+fn configuration(data: &Path, public: SocketAddr, bank: SocketAddr, secrets: &Secrets) -> Json {
     let token = String::from_utf8_lossy(secrets.token.secret.bytes());
     json!({
-        "data": dir.join("data"),
+        "data": data,
         "edge": {
             "listen": public,
             "admin_listen": "127.0.0.1:0",
