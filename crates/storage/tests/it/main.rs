@@ -1,5 +1,7 @@
 //! The embedded engine, seen from outside.
 
+mod backup_cuts;
+mod backups;
 mod bytes;
 mod conformance;
 mod crashes;
@@ -7,6 +9,7 @@ mod data_dirs;
 mod desk;
 mod directory_reading;
 mod faults;
+mod formats;
 mod models;
 mod recovery;
 mod snapshots;
