@@ -146,6 +146,12 @@ codes! {
     FormatVersion "TG-4006" 500 Never "Unknown format version";
     /// A file that is needed does not exist.
     MissingFile "TG-4007" 500 Never "File missing";
+    /// A backup or a restore did not come to its end.
+    Incomplete "TG-4008" 500 Never "Backup or restore not complete";
+    /// The backup does not have the place to go back to.
+    NotInBackup "TG-4009" 500 Never "Not in the backup";
+    /// The backup holds what the shop does not have.
+    BackupAhead "TG-4010" 500 Never "Backup ahead of the shop";
 
     /// A fault of Tidegate itself.
     Internal "TG-5001" 500 Later "Internal error";

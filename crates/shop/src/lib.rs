@@ -22,6 +22,7 @@ pub mod open;
 pub mod projector;
 pub mod provider;
 pub mod registry;
+pub mod restore;
 pub mod service;
 mod settings;
 mod shop;

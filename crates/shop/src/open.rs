@@ -46,6 +46,18 @@ pub enum OpenError {
     Writer,
 }
 
+impl OpenError {
+    /// Whether a later version of the program wrote what cannot be read: nothing is wrong with it.
+    pub fn is_of_a_later_version(&self) -> bool {
+        match self {
+            Self::Record { source, .. } => matches!(source, RecordError::Version { .. }),
+            Self::Journal(error) => matches!(error, JournalError::Version { .. }),
+            Self::Storage(error) => matches!(error, StorageError::Version { .. }),
+            Self::Violation { .. } | Self::Snapshot(_) | Self::Writer => false,
+        }
+    }
+}
+
 /// Where a sale lives on disk.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -208,5 +220,31 @@ pub fn doors(
         disk: disk.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(payload: Vec<u8>) -> OpenError {
+        let batch = Batch {
+            sequence: 1,
+            time_ms: 1,
+            entries: 1,
+            payload,
+            chain: [0; 32],
+        };
+        apply(&mut Book::new(), &batch).expect_err("no entry of this version")
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_no_damage() {
+        // Length, version, and what only the later version knows.
+        let later = applied(vec![2, 0, 0, 0, commerce::record::VERSION + 1, 0]);
+        assert!(later.is_of_a_later_version(), "{later}");
+        assert!(later.to_string().contains("version 2"), "{later}");
+        let damaged = applied(vec![9, 0, 0, 0, 1, 0]);
+        assert!(!damaged.is_of_a_later_version(), "{damaged}");
     }
 }

@@ -20,7 +20,10 @@ use crate::error::StorageError;
 use crate::files::{make_dir, replace_file};
 
 /// Newest layout that this program reads, and the one it makes.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
+
+/// The format file of a directory that is being restored: until it has its name there is no data directory.
+pub(crate) const UNFINISHED: &str = "restore-unfinished";
 
 /// First line of the format file, before the version.
 const FORMAT_NAME: &str = "tidegate data ";
@@ -43,7 +46,7 @@ impl DataDir {
     /// locked until the value is dropped.
     ///
     /// # Errors
-    /// [`StorageError::Locked`], [`StorageError::ReadOnly`], [`StorageError::Foreign`],
+    /// [`StorageError::Locked`], [`StorageError::ReadOnly`], [`StorageError::Foreign`], [`StorageError::Unfinished`],
     /// [`StorageError::Version`], [`StorageError::Damaged`], [`StorageError::Io`].
     pub fn open(disk: &Arc<dyn Disk>, root: &Path, pid: u32) -> Result<Self, StorageError> {
         let disk = &**disk;
@@ -60,8 +63,7 @@ impl DataDir {
         if begun {
             check_format(disk, &format)?;
         } else {
-            let line = format!("{FORMAT_NAME}{VERSION}\n");
-            replace_file(disk, &format, &[line.as_bytes()])
+            replace_file(disk, &format, &[format_line().as_bytes()])
                 .map_err(|error| cannot_write("write", root, error))?;
         }
         let dir = Self {
@@ -77,7 +79,7 @@ impl DataDir {
     /// Looks at a directory that may belong to another process; nothing is changed or locked.
     ///
     /// # Errors
-    /// [`StorageError::Missing`], [`StorageError::Version`], [`StorageError::Damaged`],
+    /// [`StorageError::Missing`], [`StorageError::Unfinished`], [`StorageError::Version`], [`StorageError::Damaged`],
     /// [`StorageError::Io`].
     pub fn inspect(disk: &Arc<dyn Disk>, root: &Path) -> Result<Self, StorageError> {
         check_format(&**disk, &root.join("format")).map_err(|error| match error {
@@ -87,9 +89,7 @@ impl DataDir {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
                 ) =>
             {
-                StorageError::Missing {
-                    path: root.to_owned(),
-                }
+                missing(&**disk, root)
             }
             other => other,
         })?;
@@ -152,10 +152,26 @@ impl DataDir {
     }
 }
 
+/// Content of the format file.
+pub(crate) fn format_line() -> String {
+    format!("{FORMAT_NAME}{VERSION}\n")
+}
+
+fn missing(disk: &dyn Disk, root: &Path) -> StorageError {
+    let path = root.to_owned();
+    match disk.exists(&root.join(UNFINISHED)) {
+        Ok(true) => StorageError::Unfinished { path },
+        _ => StorageError::Missing { path },
+    }
+}
+
 fn refuse_foreign(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
     let names = disk
         .list(root)
         .map_err(|error| cannot("list", root, error))?;
+    if names.iter().any(|name| name == UNFINISHED) {
+        return Err(missing(disk, root));
+    }
     match names
         .into_iter()
         .find(|name| !HARMLESS.contains(&name.as_str()))

@@ -38,6 +38,12 @@ pub enum StorageError {
         /// The directory.
         path: PathBuf,
     },
+    /// A restore into this directory did not come to its end.
+    #[error("{} holds a restore that did not come to its end", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file was written by a later format.
     #[error("{} has format version {found}, this program reads up to {supported}", path.display())]
     Version {
@@ -85,6 +91,7 @@ impl StorageError {
             Self::ReadOnly { .. }
             | Self::Foreign { .. }
             | Self::Missing { .. }
+            | Self::Unfinished { .. }
             | Self::Version { .. }
             | Self::TooLarge { .. } => ErrorKind::Fix,
             Self::Damaged { .. } => ErrorKind::Corrupt,

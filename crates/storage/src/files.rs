@@ -64,7 +64,7 @@ fn write_beside(
     disk.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-fn beside(path: &Path) -> PathBuf {
+pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     path.with_file_name(name)

@@ -11,10 +11,11 @@
 //! in the predecessor is never read again. So torn tails and failed appends are left behind without
 //! rewriting an old file, and the record says itself which bytes belong to it.
 
+mod copying;
 mod damage;
 mod driver;
 mod frame;
-mod header;
+pub(crate) mod header;
 mod inline;
 mod log;
 mod prepare;
@@ -29,12 +30,15 @@ mod tails;
 mod walker;
 mod window;
 
+pub(crate) use copying::{Kept, KeptReader, Next, Piece, SegmentWriter, Source};
 pub use driver::FileJournal;
 pub use frame::chain_after;
+pub(crate) use header::VERSION as SEGMENT_VERSION;
 pub use inline::InlineJournal;
 pub use log::Log;
 pub use prepare::{Prepared, prepare};
 pub use reader::read_dir;
 pub use recover::{RecoverError, Recovery, recover};
+pub(crate) use segments::file_name as segment_name;
 pub use settings::{Doors, JournalSettings};
 pub use tails::TornTail;

@@ -7,6 +7,7 @@
 //!   DataDir            one directory, one process        lock, format version, layout
 //!     └─ journal       00000001.journal, 00000002…       segments, each batch checked and chained
 //!     └─ snapshot      snapshot-….snap                   only makes a start short
+//!   backup             copies of all that beside a live owner, and the way back
 //! ```
 //!
 //! Start reading at [`journal`]; the bytes are described in `docs/journal-format.md`.
@@ -16,6 +17,7 @@
 //!
 //! Deliberately not here: what the payloads mean, and any decision about when to write.
 
+pub mod backup;
 mod data_dir;
 mod error;
 mod files;

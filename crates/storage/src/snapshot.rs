@@ -22,7 +22,9 @@ const KEPT: usize = 2;
 const HEADER_LEN: usize = 104;
 const CHECKED_LEN: usize = 72;
 const MAGIC: [u8; 8] = *b"TGSNAPSH";
-const VERSION: u32 = 1;
+
+/// Newest format that this program reads, and the one it writes.
+pub(crate) const VERSION: u32 = 1;
 
 /// A state and the place in the journal that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +148,22 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Snapshot, StorageError> {
     })
 }
 
+/// Copies one snapshot from a disk to a file on another, durably, having checked it; says what it is of and its bytes.
+///
+/// # Errors
+/// As [`read`] says, and [`StorageError::Io`] for the other disk.
+pub(crate) fn copy(
+    (from, path): (&dyn Disk, &Path),
+    (to, target): (&dyn Disk, &Path),
+) -> Result<(Position, u64), StorageError> {
+    let found = read(from, path)?;
+    let header = encode(found.position, found.time_ms, &found.payload);
+    replace_file(to, target, &[&header, &found.payload])
+        .map_err(|error| cannot("write", target, error))?;
+    let bytes = (HEADER_LEN + found.payload.len()) as u64;
+    Ok((found.position, bytes))
+}
+
 /// Checks what can be checked before memory is taken for the payload.
 fn check_header(path: &Path, header: &[u8], length: u64) -> Result<usize, StorageError> {
     if header.len() < HEADER_LEN {
@@ -196,11 +214,11 @@ fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(long)
 }
 
-fn file_name(sequence: u64) -> String {
+pub(crate) fn file_name(sequence: u64) -> String {
     format!("snapshot-{sequence:020}.snap")
 }
 
-fn sequences(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, StorageError> {
+pub(crate) fn sequences(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, StorageError> {
     let names = match disk.list(dir) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -216,7 +234,7 @@ fn sequence_of(name: &str) -> Option<u64> {
     (file_name(sequence) == name).then_some(sequence)
 }
 
-fn with_source(error: &StorageError) -> String {
+pub(crate) fn with_source(error: &StorageError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

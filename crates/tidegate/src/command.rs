@@ -1,11 +1,13 @@
 //! The command line: one file for each command.
 
+mod backup;
 mod completions;
 mod config;
 mod drill;
 mod keys;
 mod rebuild;
 mod replay;
+mod restore;
 mod serve;
 mod verify;
 
@@ -41,6 +43,8 @@ enum Command {
     Replay(replay::Options),
     Verify(verify::Options),
     Rebuild(rebuild::Options),
+    Backup(backup::Options),
+    Restore(restore::Options),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -60,6 +64,8 @@ impl Line {
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
             Command::Rebuild(options) => options.run(),
+            Command::Backup(options) => options.run(),
+            Command::Restore(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),

@@ -108,6 +108,10 @@ pub(crate) fn storage_failure(error: &StorageError) -> Failure {
         StorageError::Missing { .. } => {
             (Code::MissingFile, "give the directory of a server (--data)")
         }
+        StorageError::Unfinished { .. } => (
+            Code::Incomplete,
+            "delete it and run `tidegate restore` again, or give another directory (--data)",
+        ),
         StorageError::Foreign { .. } => (
             Code::BadConfiguration,
             "give an empty or a new directory (--data); nothing in this one was touched",

@@ -154,6 +154,9 @@ fn recovered(found: &shop::Recovered) -> Recovered {
     }
 }
 
+/// What to do about a file that a later version wrote.
+const LATER_VERSION: &str = "use the version of Tidegate that wrote it, or a newer one";
+
 /// Why the shop did not open, and what to do about it.
 fn shop_failure(error: &ShopError) -> Failure {
     match error {
@@ -161,6 +164,10 @@ fn shop_failure(error: &ShopError) -> Failure {
         ShopError::House(cause) | ShopError::Sale { source: cause, .. } => match cause {
             OpenError::Storage(error) => storage_failure(error),
             OpenError::Journal(cause) => journal_failure(error, cause),
+            // What a later version wrote is not damaged, and must not be treated as if it were.
+            OpenError::Record { .. } if cause.is_of_a_later_version() => {
+                Failure::new(Code::FormatVersion, error, LATER_VERSION)
+            }
             OpenError::Record { .. } | OpenError::Violation { .. } => Failure::new(
                 Code::Damaged,
                 error,
@@ -186,10 +193,7 @@ fn journal_failure(error: &ShopError, cause: &JournalError) -> Failure {
             Code::Lost,
             "find the missing segments, or restore a backup, before selling on",
         ),
-        JournalError::Version { .. } => (
-            Code::FormatVersion,
-            "use the version of Tidegate that wrote it, or a newer one",
-        ),
+        JournalError::Version { .. } => (Code::FormatVersion, LATER_VERSION),
         _ => (
             Code::NotWritable,
             "look at the disk: space, rights, and the system's log",

@@ -12,11 +12,11 @@ pub(super) const HEADER_LEN: usize = 128;
 const MAGIC: [u8; 8] = *b"TGJOURNL";
 
 /// Newest format that this program reads, and the one it writes.
-pub(super) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// A segment's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SegmentHeader {
+pub(crate) struct SegmentHeader {
     /// Random id of the journal.
     pub(super) journal: [u8; 16],
     /// Number of the segment, rising; numbers may be missing.
@@ -29,7 +29,7 @@ pub(super) struct SegmentHeader {
 
 /// Where the record goes on backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Predecessor {
+pub(crate) struct Predecessor {
     pub(super) ordinal: u64,
     /// First byte behind its last batch; what follows is no part of the record.
     pub(super) end: u64,

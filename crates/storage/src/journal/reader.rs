@@ -3,6 +3,7 @@
 mod directory;
 mod live;
 
+pub(super) use directory::DirectoryReader;
 pub use directory::read_dir;
 pub(super) use live::read_live;
 

@@ -110,6 +110,26 @@ impl Segments {
         Ok(())
     }
 
+    /// All segments from the one behind number `known` to number `last`, oldest first; from the first on if nothing is
+    /// known. `None` if the record does not lead from the one to the other.
+    pub(super) fn path(
+        disk: &dyn Disk,
+        dir: &Path,
+        known: Option<u64>,
+        last: u64,
+    ) -> Result<Option<Vec<SegmentHeader>>, JournalError> {
+        let mut path: Vec<SegmentHeader> = Vec::new();
+        let mut next = Some(last);
+        while let Some(ordinal) = next.filter(|next| Some(*next) != known) {
+            let (file, header) = load(disk, dir, ordinal)?;
+            let header = header.map_err(|reason| damaged_segment(&file, reason))?;
+            next = header.predecessor.map(|before| before.ordinal);
+            path.push(header);
+        }
+        path.reverse();
+        Ok((next == known).then_some(path))
+    }
+
     /// Index of the segment in which batch `sequence + 1` is, or will be. [`Segments::reach`]
     /// comes first.
     pub(super) fn locate(&self, sequence: u64) -> usize {
@@ -152,7 +172,7 @@ impl Segments {
 }
 
 /// Name of a segment's file.
-pub(super) fn file_name(ordinal: u64) -> String {
+pub(crate) fn file_name(ordinal: u64) -> String {
     format!("{ordinal:08}.journal")
 }
 

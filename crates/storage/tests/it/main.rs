@@ -1,5 +1,7 @@
 //! The embedded engine, seen from outside.
 
+mod backup_cuts;
+mod backups;
 mod bytes;
 mod conformance;
 mod crashes;
@@ -8,6 +10,7 @@ mod desk;
 mod directory_reading;
 mod faults;
 mod fuzz;
+mod formats;
 mod models;
 mod recovery;
 mod snapshots;

@@ -28,26 +28,12 @@ pub fn read_dir(
     dir: &Path,
     after: u64,
 ) -> Result<Box<dyn BatchReader>, JournalError> {
-    let mut reader = DirectoryReader {
-        disk: disk.clone(),
-        dir: dir.to_owned(),
-        place: None,
-        start: after,
-    };
-    reader.find_journal()?;
-    if reader.place.is_none() && after > 0 {
-        return Err(JournalError::WrongPosition {
-            expected: after,
-            found: 0,
-        });
-    }
-    skip_to(&mut reader, after)?;
-    Ok(Box::new(reader))
+    Ok(Box::new(DirectoryReader::open(disk, dir, after)?))
 }
 
 /// A reader that knows the files and nothing else.
 #[derive(Debug)]
-struct DirectoryReader {
+pub(in crate::journal) struct DirectoryReader {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     place: Option<Place>,
@@ -82,6 +68,34 @@ impl BatchReader for DirectoryReader {
 }
 
 impl DirectoryReader {
+    /// As [`read_dir`] says.
+    pub(in crate::journal) fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        after: u64,
+    ) -> Result<Self, JournalError> {
+        let mut reader = Self {
+            disk: disk.clone(),
+            dir: dir.to_owned(),
+            place: None,
+            start: after,
+        };
+        reader.find_journal()?;
+        if reader.place.is_none() && after > 0 {
+            return Err(JournalError::WrongPosition {
+                expected: after,
+                found: 0,
+            });
+        }
+        skip_to(&mut reader, after)?;
+        Ok(reader)
+    }
+
+    /// Number of the segment that the last batch came from.
+    pub(in crate::journal) fn ordinal(&self) -> u64 {
+        self.place.as_ref().map_or(0, |place| place.walker.ordinal)
+    }
+
     fn find_journal(&mut self) -> Result<(), JournalError> {
         if self.place.is_some() {
             return Ok(());
