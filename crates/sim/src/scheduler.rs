@@ -43,11 +43,13 @@ pub struct World(Arc<Core>);
 
 struct Core {
     state: Mutex<State>,
+    /// Sorted: several may be woken at one moment by something that keeps no order itself, and must not bring its
+    /// own chance into a life.
     ready: Mutex<Vec<Name>>,
 }
 
 /// Names a task; a name is never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     place: u32,
     age: u32,
@@ -220,7 +222,7 @@ impl World {
             return None;
         }
         let nth = self.state().chance.index(ready.len());
-        Some(ready.swap_remove(nth))
+        Some(ready.remove(nth))
     }
 
     fn poll(&self, name: Name) {
@@ -374,7 +376,7 @@ impl World {
             }));
             name
         };
-        lock(&self.0.ready).push(name);
+        self.0.ready(name);
     }
 
     fn give_back(&self, name: Name) {
@@ -390,6 +392,14 @@ impl World {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0.state)
+    }
+}
+
+impl Core {
+    fn ready(&self, name: Name) {
+        let mut ready = lock(&self.ready);
+        let place = ready.partition_point(|other| *other < name);
+        ready.insert(place, name);
     }
 }
 
@@ -438,7 +448,7 @@ impl Wake for Nudge {
         if !self.queued.swap(true, Ordering::Relaxed)
             && let Some(core) = self.world.upgrade()
         {
-            lock(&core.ready).push(self.name);
+            core.ready(self.name);
         }
     }
 }

@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_shop::clock::{BookClock, LastSeen};
 use tidegate_shop::house;
-use tidegate_shop::provider::{HttpProvider, Provider, ProviderError};
+use tidegate_shop::provider::{HttpProvider, Line, Provider, ProviderError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use world::mangle::Corpus;
-use world::{BootStamp, Clock, ManualClock};
+use world::{BootStamp, Clock, ManualClock, OsNetwork, Tasks};
 
 use crate::stage::NOON;
 
@@ -200,6 +200,10 @@ async fn provider_answers() {
     ]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let line = Line {
+        network: Arc::new(OsNetwork),
+        tasks: Tasks::of_the_machine(),
+    };
     let (answers, queue) = tokio::sync::mpsc::channel(1);
     let serving = tokio::spawn(answer_all(listener, queue));
     for trial in corpus.trials(700) {
@@ -208,7 +212,7 @@ async fn provider_answers() {
             .await
             .expect("the server listens");
         // A connection for each answer: what is left of one must not answer the next.
-        let provider = HttpProvider::new(&url, Duration::from_secs(10)).expect("a provider");
+        let provider = HttpProvider::new(&url, &line, Duration::from_secs(10)).expect("a provider");
         match provider.charge(request()).await {
             Ok(reply) => {
                 let text = serde_json::to_string(&reply).expect("JSON");
