@@ -37,7 +37,7 @@ use storage::models::{Models, ModelsError, SetAside};
 use telemetry::Telemetry;
 use tokio::sync::watch;
 use world::Tasks;
-use world::journal::{Journal, JournalError, Position};
+use world::journal::{BatchReader, Journal, JournalError, Position};
 
 pub use progress::{Lag, Progress};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
@@ -158,13 +158,13 @@ impl Drop for Handle {
 
 impl ProjectorHandle {
     /// Follows a sale's journal from where the read models stand. Called when its desk opens, before anything is
-    /// published; reads the journal's files to find the place. What is wrong with the journal goes to
-    /// [`ProjectorHandle::troubles`], and the sale's rows stay as they are.
+    /// published. That the journal has what the read models have seen is looked up beside it. What is wrong with the
+    /// journal goes to [`ProjectorHandle::troubles`], and the sale's rows stay as they are.
     pub fn attach(&self, sale: u32, journal: &dyn Journal) -> Progress {
         let track = self.0.shared.track(sale);
         let progress = Progress::new(self.0.shared.clone(), track.clone());
         match self.reader_behind(sale, journal) {
-            Ok(reader) => {
+            Ok((reader, witness)) => {
                 self.0.shared.troubles.end(Some(sale));
                 let end = journal.position().sequence;
                 if let Some(seen) = self.0.shared.seen(sale) {
@@ -174,6 +174,7 @@ impl ProjectorHandle {
                 self.send(Message::Join(Joining {
                     sale,
                     reader,
+                    witness,
                     track,
                 }));
             }
@@ -250,36 +251,20 @@ impl ProjectorHandle {
         }
     }
 
-    /// A reader behind what the read models have seen, once the journal has shown that it has seen the same.
+    /// A reader that begins with the batch that the read models have seen last, and that batch's place. The journal
+    /// has to show the same.
     fn reader_behind(
         &self,
         sale: u32,
         journal: &dyn Journal,
-    ) -> Result<Box<dyn world::journal::BatchReader>, ProjectorError> {
+    ) -> Result<(Box<dyn BatchReader>, Option<Position>), ProjectorError> {
         let Some(witness) = self.witness(sale).filter(|seen| seen.sequence > 0) else {
-            return Ok(journal.read(0)?);
+            return Ok((journal.read(0)?, None));
         };
-        let end = journal.position();
-        if witness.sequence > end.sequence {
-            return Err(JournalError::Lost {
-                witness,
-                found: end,
-            }
-            .into());
+        let found = journal.position();
+        if witness.sequence > found.sequence {
+            return Err(JournalError::Lost { witness, found }.into());
         }
-        let mut reader = journal.read(witness.sequence - 1)?;
-        match reader.next()? {
-            Some(batch) if batch.position() == witness => Ok(reader),
-            Some(batch) => Err(JournalError::Lost {
-                witness,
-                found: batch.position(),
-            }
-            .into()),
-            None => Err(JournalError::Lost {
-                witness,
-                found: end,
-            }
-            .into()),
-        }
+        Ok((journal.read(witness.sequence - 1)?, Some(witness)))
     }
 }

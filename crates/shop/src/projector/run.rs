@@ -11,7 +11,7 @@ use storage::models::{Models, Writer, set_aside};
 use telemetry::Telemetry;
 use telemetry::fact::{ProjectorMoved, ReconcileGap};
 use tokio::sync::watch;
-use world::journal::BatchReader;
+use world::journal::{BatchReader, JournalError, Position};
 use world::tasks::Lane as Road;
 use world::{ErrorKind, Tasks};
 
@@ -41,6 +41,7 @@ pub(super) enum Message {
 pub(super) struct Joining {
     pub(super) sale: u32,
     pub(super) reader: Box<dyn BatchReader>,
+    pub(super) witness: Option<Position>,
     pub(super) track: Arc<Track>,
 }
 
@@ -55,8 +56,12 @@ impl std::fmt::Debug for Joining {
 struct Following {
     lane: Lane,
     reader: Box<dyn BatchReader>,
+    /// What the rows have seen, until the journal has shown that it has it.
+    witness: Option<Position>,
     track: Arc<Track>,
     stay: Stay,
+    /// Its journal could not be read a moment ago.
+    stuck: bool,
 }
 
 /// How long a sale is followed.
@@ -70,7 +75,7 @@ enum Stay {
 
 impl Following {
     fn is_behind(&self) -> bool {
-        self.track.published() > self.lane.position().sequence
+        self.witness.is_some() || self.track.published() > self.lane.position().sequence
     }
 
     fn may_leave(&self) -> bool {
@@ -239,6 +244,7 @@ impl Keeper {
         let Joining {
             sale,
             reader,
+            witness,
             track,
         } = joining;
         match Lane::load(&self.writer, sale, self.shared.seen(sale)) {
@@ -247,8 +253,10 @@ impl Keeper {
                 let following = Following {
                     lane,
                     reader,
+                    witness,
                     track,
                     stay,
+                    stuck: false,
                 };
                 self.following.insert(sale, following);
             }
@@ -267,6 +275,20 @@ impl Keeper {
     fn let_go(&mut self) {
         let gone = self.following.extract_if(.., |_, sale| sale.may_leave());
         gone.for_each(|(sale, _)| self.shared.forget(sale));
+    }
+
+    /// A disk that refuses to be read may be better in a moment, and the sale is followed on from where it is; anything
+    /// else lasts.
+    fn fall_behind(&mut self, sale: u32, error: &ProjectorError) {
+        match error {
+            ProjectorError::Journal(cause) if cause.kind() == ErrorKind::Wait => {
+                self.shared.troubles.of_sale(sale, error);
+                if let Some(following) = self.following.get_mut(&sale) {
+                    following.stuck = true;
+                }
+            }
+            _ => self.give_up(sale, error),
+        }
     }
 
     /// Leaves a sale's rows as they were last committed, and says why.
@@ -321,12 +343,17 @@ impl Keeper {
                 .filter(|(_, sale)| sale.is_behind())
             {
                 match fold_next(&self.writer, following) {
-                    Ok(more) => moved |= more,
+                    Ok(more) => {
+                        moved |= more;
+                        if std::mem::take(&mut following.stuck) {
+                            self.shared.troubles.end(Some(*sale));
+                        }
+                    }
                     Err(error) => failed.push((*sale, error)),
                 }
             }
             for (sale, error) in failed.drain(..) {
-                self.give_up(sale, &error);
+                self.fall_behind(sale, &error);
             }
             if !moved {
                 return;
@@ -405,6 +432,12 @@ fn fold_next(writer: &Writer, sale: &mut Following) -> Result<bool, ProjectorErr
     let Some(batch) = sale.reader.next()? else {
         return Ok(false);
     };
+    if let Some(witness) = sale.witness.take()
+        && batch.position() != witness
+    {
+        let found = batch.position();
+        return Err(JournalError::Lost { witness, found }.into());
+    }
     sale.lane.fold(writer, &batch)?;
     Ok(true)
 }
