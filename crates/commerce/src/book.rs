@@ -198,6 +198,11 @@ impl Book {
         // The duplicate test comes before every other test: the retry of the order that took the last unit must hear
         // "yes" (dtm's Redis barrier answers "failure", since it looks at the stock first).
         let mut verdict = self.decide_repeat(&secret, &question);
+        if stdx::mutants::is("stock-tested-before-key")
+            && let Verdict::Refuse(refusal @ Refusal::SoldOut { .. }) = self.decide(now, &question)
+        {
+            verdict = Some(refusal.into());
+        }
         loop {
             match verdict.unwrap_or_else(|| self.decide(now, &question)) {
                 Verdict::Accept(entry) => {
@@ -213,7 +218,14 @@ impl Book {
                         repeated: true,
                     });
                 }
-                Verdict::Refuse(refusal) => return Ok(Outcome::of(Err(refusal))),
+                Verdict::Refuse(refusal) => {
+                    if stdx::mutants::is("refusal-binds-key")
+                        && let Ok(bound) = question.bound(&secret)
+                    {
+                        let _ = self.keys.bind(&bound, Done::Sale);
+                    }
+                    return Ok(Outcome::of(Err(refusal)));
+                }
                 Verdict::SweepFirst => self.sweep(now, SWEEP_MOST, out)?,
             }
             verdict = None;
