@@ -203,6 +203,7 @@ impl Book {
         {
             verdict = Some(refusal.into());
         }
+        let mut in_vain = 0;
         loop {
             match verdict.unwrap_or_else(|| self.decide(now, &question)) {
                 Verdict::Accept(entry) => {
@@ -226,7 +227,16 @@ impl Book {
                     }
                     return Ok(Outcome::of(Err(refusal)));
                 }
-                Verdict::SweepFirst => self.sweep(now, SWEEP_MOST, out)?,
+                Verdict::SweepFirst => {
+                    let before = out.len();
+                    self.sweep(now, SWEEP_MOST, out)?;
+                    in_vain = if out.len() == before { in_vain + 1 } else { 0 };
+                }
+            }
+            // The first sweep in vain may have dropped stale places; after a second one every further one is in vain.
+            if in_vain > 1 {
+                let lost = "a hold is due, and no sweep finds it";
+                return Err(Violation::new("INV-3", lost));
             }
             verdict = None;
         }
