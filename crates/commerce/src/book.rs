@@ -198,6 +198,12 @@ impl Book {
         // The duplicate test comes before every other test: the retry of the order that took the last unit must hear
         // "yes" (dtm's Redis barrier answers "failure", since it looks at the stock first).
         let mut verdict = self.decide_repeat(&secret, &question);
+        if stdx::mutants::is("stock-tested-before-key")
+            && let Verdict::Refuse(refusal @ Refusal::SoldOut { .. }) = self.decide(now, &question)
+        {
+            verdict = Some(refusal.into());
+        }
+        let mut in_vain = 0;
         loop {
             match verdict.unwrap_or_else(|| self.decide(now, &question)) {
                 Verdict::Accept(entry) => {
@@ -213,8 +219,24 @@ impl Book {
                         repeated: true,
                     });
                 }
-                Verdict::Refuse(refusal) => return Ok(Outcome::of(Err(refusal))),
-                Verdict::SweepFirst => self.sweep(now, SWEEP_MOST, out)?,
+                Verdict::Refuse(refusal) => {
+                    if stdx::mutants::is("refusal-binds-key")
+                        && let Ok(bound) = question.bound(&secret)
+                    {
+                        let _ = self.keys.bind(&bound, Done::Sale);
+                    }
+                    return Ok(Outcome::of(Err(refusal)));
+                }
+                Verdict::SweepFirst => {
+                    let before = out.len();
+                    self.sweep(now, SWEEP_MOST, out)?;
+                    in_vain = if out.len() == before { in_vain + 1 } else { 0 };
+                }
+            }
+            // The first sweep in vain may have dropped stale places; after a second one every further one is in vain.
+            if in_vain > 1 {
+                let lost = "a hold is due, and no sweep finds it";
+                return Err(Violation::new("INV-3", lost));
             }
             verdict = None;
         }

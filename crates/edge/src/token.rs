@@ -131,7 +131,8 @@ impl Tokens {
         if header.alg != "HS256" {
             return Err(refused("the token is not signed with HS256"));
         }
-        if !self.signed(header.kid, signed.as_bytes(), &signature) {
+        let fits = self.signed(header.kid, signed.as_bytes(), &signature);
+        if !fits && !stdx::mutants::is("token-signature-not-compared") {
             return Err(Problem::because(
                 Code::BadSignature,
                 "the signature of the token does not fit",

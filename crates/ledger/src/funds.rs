@@ -120,7 +120,11 @@ impl Funds {
     /// # Errors
     /// When the amount is negative or the sum overflows.
     pub fn charge_back(&mut self, amount: Minor) -> Result<(), Violation> {
-        self.charged_back = self.sum(self.charged_back, amount)?;
+        let booked = match stdx::mutants::is("chargeback-capped") {
+            true => amount.min(self.left()),
+            false => amount,
+        };
+        self.charged_back = self.sum(self.charged_back, booked)?;
         Ok(())
     }
 
@@ -138,9 +142,13 @@ impl Funds {
     }
 
     fn out(&self) -> i64 {
+        let held = match stdx::mutants::is("refund-budget-not-held") {
+            true => 0,
+            false => self.held.0,
+        };
         self.refunded
             .0
-            .saturating_add(self.held.0)
+            .saturating_add(held)
             .saturating_add(self.charged_back.0)
     }
 

@@ -55,11 +55,17 @@ impl UnitPrice {
     ///
     /// `None` when the amount does not fit.
     pub fn times(self, units: u32, currency: Currency) -> Option<Minor> {
+        if units > 1 && stdx::mutants::is("price-rounded-per-unit") {
+            return self
+                .times(1, currency)
+                .map(|one| Minor(one.0 * i64::from(units)));
+        }
         let fine = i128::from(self.0) * i128::from(units);
         let step = 10_i128.pow(PRICE_DECIMALS - currency.exponent());
         let (whole, rest) = (fine.div_euclid(step), fine.rem_euclid(step));
         let up = match (rest * 2).cmp(&step) {
             std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal if stdx::mutants::is("half-is-rounded-up") => 1,
             std::cmp::Ordering::Equal => whole.rem_euclid(2),
             std::cmp::Ordering::Greater => 1,
         };

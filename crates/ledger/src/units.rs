@@ -120,7 +120,11 @@ impl UnitAccount {
         let available = self.available.minus(units).ok_or(Shortage {
             available: self.available,
         })?;
-        self.available = available;
+        if stdx::mutants::is("write-off-takes-held") && self.held >= units {
+            self.held.0 -= units.0;
+        } else {
+            self.available = available;
+        }
         self.written_off.0 += units.0;
         Ok(())
     }
@@ -133,7 +137,10 @@ impl UnitAccount {
         let shortage = Shortage {
             available: self.available,
         };
-        self.available = self.available.minus(Units(units.get())).ok_or(shortage)?;
+        let left = self.available.minus(Units(units.get())).ok_or(shortage)?;
+        if !stdx::mutants::is("hold-leaves-available") {
+            self.available = left;
+        }
         self.held.0 += units.get();
         Ok(Hold { units })
     }
@@ -167,6 +174,9 @@ impl UnitAccount {
     pub fn release(&mut self, hold: Hold) -> Result<(), Violation> {
         self.take_held(hold.units())?;
         self.available.0 += hold.units.get();
+        if stdx::mutants::is("release-gives-twice") {
+            self.available.0 += hold.units.get();
+        }
         self.check()
     }
 
@@ -179,7 +189,10 @@ impl UnitAccount {
             .sold
             .minus(units)
             .ok_or_else(|| self.broken("more given back than sold"))?;
-        self.available.0 += units.0;
+        match stdx::mutants::is("returned-units-are-written-off") {
+            true => self.written_off.0 += units.0,
+            false => self.available.0 += units.0,
+        }
         self.check()
     }
 

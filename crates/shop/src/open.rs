@@ -196,7 +196,15 @@ pub fn apply(book: &mut Book, batch: &Batch) -> Result<(), OpenError> {
     let sequence = batch.sequence;
     let mut records = Records::new(&batch.payload);
     let read = |source| OpenError::Record { sequence, source };
+    if stdx::mutants::is("recovery-redecides-expiry") {
+        let ticked = book.tick(Time(batch.time_ms), usize::MAX, &mut Vec::new());
+        ticked.map_err(|source| OpenError::Violation { sequence, source })?;
+    }
     while let Some(entry) = records.read::<Entry>().map_err(read)? {
+        let given_up = matches!(entry, Entry::Cancelled { .. });
+        if given_up && stdx::mutants::is("recovery-skips-cancellations") {
+            continue;
+        }
         let applied = book.apply(Time(batch.time_ms), &entry);
         applied.map_err(|source| OpenError::Violation { sequence, source })?;
     }

@@ -30,5 +30,6 @@ pub(crate) fn order_id(sale: u32, number: u32) -> OrderId {
 
 /// A journal position as a receipt.
 pub(crate) fn position(position: world::journal::Position) -> Position {
-    Position::new(position.sequence, &position.chain)
+    let ahead = u64::from(stdx::mutants::is("receipt-names-next-batch"));
+    Position::new(position.sequence + ahead, &position.chain)
 }

@@ -12,6 +12,7 @@ mod invariants;
 mod layers;
 mod licences;
 mod links;
+mod mutants;
 mod outside;
 mod problems;
 mod purity;
@@ -103,6 +104,7 @@ fn findings(root: &Path) -> Result<Vec<Finding>> {
     findings.extend(changelog::check(&tree));
     findings.extend(decisions::check(&tree));
     findings.extend(links::check(&tree));
+    findings.extend(mutants::check(&tree));
     findings.sort();
     findings.dedup();
     Ok(findings)

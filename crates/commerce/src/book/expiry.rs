@@ -36,6 +36,10 @@ impl Due {
 
     /// Takes the next order whose hold is due, skipping stale places.
     fn pop(&mut self, now: Time, orders: &Chunks<Order>) -> Option<u32> {
+        let now = match stdx::mutants::is("expiry-a-second-early") {
+            true => now.after_ms(1_000),
+            false => now,
+        };
         while self.first().is_some_and(|deadline| deadline <= now) {
             let Reverse((_, number)) = self.heap.pop()?;
             if orders.get(number).is_some_and(|order| order.is_due(now)) {
@@ -90,6 +94,7 @@ impl Book {
     pub fn next_due(&self) -> Option<Time> {
         let window = self.terms.as_ref().and_then(|terms| match terms.state {
             SaleState::Scheduled => terms.window.opens,
+            SaleState::Open | SaleState::Paused if stdx::mutants::is("window-never-closes") => None,
             SaleState::Open | SaleState::Paused => terms.window.closes,
             SaleState::Draft | SaleState::Closed | SaleState::Retired => None,
         });
@@ -126,7 +131,8 @@ impl Book {
     /// What the window alone makes of the sale now. A sale whose opening was moved into the future waits for it again.
     pub(crate) fn window_step(&self, now: Time) -> Option<SaleState> {
         let terms = self.terms.as_ref()?;
-        let closes = terms.window.closes.is_some_and(|closes| now >= closes);
+        let closes = terms.window.closes.is_some_and(|closes| now >= closes)
+            && !stdx::mutants::is("window-never-closes");
         let early = terms.window.opens.is_some_and(|opens| now < opens);
         match terms.state {
             SaleState::Scheduled | SaleState::Open | SaleState::Paused if closes => {
@@ -164,6 +170,9 @@ impl Book {
             let hold = line.hold.take().ok_or_else(twice)?;
             let sku = skus.get_mut(line.sku as usize).ok_or_else(twice)?;
             sku.units.release(hold)?;
+            if phase == Phase::Expired && stdx::mutants::is("limit-kept-after-expiry") {
+                continue;
+            }
             buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = phase;

@@ -4,6 +4,7 @@ use ledger::Violation;
 use stdx::chunks::Chunks;
 use stdx::index::Index;
 
+use super::order::Phase;
 use super::{Book, Done, Verdict};
 use crate::Refusal;
 use crate::command::{Action, Actor, Command, KEY_BYTES_MOST};
@@ -90,7 +91,9 @@ impl Keys {
             let other = records.get(at);
             other.is_some_and(|other| other.digest == record.digest)
         };
-        if let Err(other) = self.index.insert(hash(&record.digest), at, same) {
+        if let Err(other) = self.index.insert(hash(&record.digest), at, same)
+            && !stdx::mutants::is("duplicate-test-dropped")
+        {
             let twice = format!("key {at} is bound already, as key {other}");
             return Err(Violation::new("INV-4", twice));
         }
@@ -141,7 +144,13 @@ impl<'a> Question<'a> {
                 let bound = format!("an idempotency key has 1 to {KEY_BYTES_MOST} bytes");
                 return Err(Refusal::Invalid(bound));
             }
-            Some(key) => Key::Digest(crate::sip::digest(secret, command.actor.scope(), key)),
+            Some(key) => {
+                let scope = match stdx::mutants::is("key-scope-ignores-buyer") {
+                    true => (2, ""),
+                    false => command.actor.scope(),
+                };
+                Key::Digest(crate::sip::digest(secret, scope, key))
+            }
         };
         Ok(Self {
             actor: &command.actor,
@@ -190,7 +199,18 @@ impl Book {
             return None;
         };
         let record = self.keys.find(digest)?;
-        if record.body == question.action.fingerprint(secret) {
+        if stdx::mutants::is("duplicate-test-dropped") {
+            return None;
+        }
+        if stdx::mutants::is("repeat-decides-anew")
+            && let Done::Order(number) = record.done()
+            && let Some(order) = self.orders.get(number)
+            && order.phase == Phase::Expired
+        {
+            return Some(Refusal::HoldExpired.into());
+        }
+        let same = record.body == question.action.fingerprint(secret);
+        if same || stdx::mutants::is("other-body-accepted") {
             Some(Verdict::Repeat(record.done()))
         } else {
             Some(Refusal::KeyReused.into())

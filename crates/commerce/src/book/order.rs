@@ -165,7 +165,8 @@ impl Order {
 
     /// Held, and its time is up: it no longer answers for its buyer, whether or not it was swept yet.
     pub(crate) fn is_due(&self, now: Time) -> bool {
-        self.phase == Phase::Held && now >= self.deadline()
+        let late = stdx::mutants::is("expiry-strictly-after-deadline") && now == self.deadline();
+        self.phase == Phase::Held && now >= self.deadline() && !late
     }
 
     /// Whether the order's units are sold.

@@ -30,6 +30,7 @@ impl Book {
     pub(crate) fn seen(&self, question: &Question<'_>, number: u32) -> Result<&Order, Refusal> {
         let order = self.orders.get(number).ok_or(Refusal::NoOrder)?;
         match question.buyer() {
+            Some(_) if stdx::mutants::is("orders-of-others-are-open") => Ok(order),
             Some(buyer) if self.buyers.name(order.buyer) != Some(buyer) => Err(Refusal::NoOrder),
             _ => Ok(order),
         }
@@ -50,6 +51,7 @@ impl Book {
             (Phase::Expired, _) => return Refusal::HoldExpired.into(),
             (Phase::Held, _) if order.is_due(now) => return Verdict::SweepFirst,
             // Unknown is not failed: the provider is asked before there is a new attempt, with a new key.
+            (Phase::Held, Charge::Unknown) if stdx::mutants::is("unknown-charge-paid-anew") => {}
             (Phase::Held, Charge::InFlight | Charge::Unknown) => {
                 return Refusal::PaymentInFlight.into();
             }
@@ -152,7 +154,8 @@ impl Book {
             Phase::Expired
                 if pays && matches!(terms.state, SaleState::Open | SaleState::Paused) =>
             {
-                if self.can_take_again(terms, order) {
+                let free = self.can_take_again(terms, order);
+                if free || stdx::mutants::is("late-capture-posts-without-stock") {
                     return Ok(Fate::KeptAgain);
                 }
                 if self.has_due(now) {
@@ -167,13 +170,23 @@ impl Book {
             )));
         };
         // Where the buyer's bank took money back before, the capture makes good for that first (INV-2).
-        let amount = amount.min(funds.left());
+        let kept = match order.phase {
+            Phase::Expired => stdx::mutants::is("late-capture-keeps-the-money"),
+            Phase::Cancelled => stdx::mutants::is("capture-after-cancel-keeps-the-money"),
+            _ => stdx::mutants::is("second-capture-keeps-the-money"),
+        };
+        let amount = if kept {
+            Minor::ZERO
+        } else {
+            amount.min(funds.left())
+        };
         Ok(Fate::GoesBack { refund, amount })
     }
 
     /// Whether all units of an expired order are free and within its buyer's limits.
     fn can_take_again(&self, terms: &Terms, order: &Order) -> bool {
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
+        let buyer = buyer.filter(|_| !stdx::mutants::is("late-capture-beyond-limit"));
         let mut sums = BTreeMap::<u32, u64>::new();
         for line in order.lines.as_slice() {
             *sums.entry(line.sku).or_default() += u64::from(line.units.get());

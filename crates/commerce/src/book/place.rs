@@ -52,7 +52,8 @@ impl Book {
         question: &Question<'_>,
         place: &Place,
     ) -> Result<Placed, Stop> {
-        if terms.state != SaleState::Open {
+        let paused = terms.state == SaleState::Paused;
+        if terms.state != SaleState::Open && !(paused && stdx::mutants::is("paused-sale-sells")) {
             return Err(not_open(terms).into());
         }
         check_place(place)?;
@@ -80,7 +81,10 @@ impl Book {
             },
             lines,
             total,
-            hold_ms: terms.hold_ms,
+            hold_ms: match stdx::mutants::is("hold-half-as-long") {
+                true => terms.hold_ms / 2,
+                false => terms.hold_ms,
+            },
             paid: place.paid.clone(),
         })
     }
@@ -126,7 +130,10 @@ impl Book {
                 return Err(Refusal::Full("buyers of one sale").into());
             }
             // A limit that a due hold still uses is free once that hold has expired.
-            let used = self.buyers.units(at);
+            let used = match stdx::mutants::is("limit-forgets-earlier-orders") {
+                true => 0,
+                false => self.buyers.units(at),
+            };
             within(|| LimitOf::Buyer, terms.limits.per_buyer, used, whole).map_err(Stop::Short)?;
         }
         if let [line] = lines {
@@ -143,6 +150,10 @@ impl Book {
                 + sums[from..]
                     .iter()
                     .take_while(|(other, _)| *other == sku)
+                    .take(match stdx::mutants::is("same-sku-lines-checked-alone") {
+                        true => 1,
+                        false => usize::MAX,
+                    })
                     .count();
             self.check_sku(
                 buyer,
@@ -165,7 +176,10 @@ impl Book {
             units,
         )?;
         if let (Some(at_buyer), Some(_)) = (buyer, sku.limits.per_buyer) {
-            let used = self.buyers.units_of(at_buyer, at);
+            let used = match stdx::mutants::is("sku-limit-forgets-earlier-orders") {
+                true => 0,
+                false => self.buyers.units_of(at_buyer, at),
+            };
             within(
                 || LimitOf::SkuOfBuyer(sku.sku.clone()),
                 sku.limits.per_buyer,

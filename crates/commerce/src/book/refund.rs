@@ -333,6 +333,7 @@ impl Book {
         let (amount, charge) = (record.amount, record.charge);
         match (was, state) {
             (RefundState::Pending, RefundState::Refunded) => extra.funds.refund(amount)?,
+            (_, RefundState::Failed) if stdx::mutants::is("declined-refund-keeps-its-budget") => {}
             (RefundState::Pending, RefundState::Failed) => extra.funds.release(amount)?,
             (RefundState::Failed, RefundState::Refunded) => extra.funds.refund_after_all(amount)?,
             _ => return Err(gone()),
@@ -357,6 +358,9 @@ fn cancellation(
         Phase::Expired => Err(Refusal::HoldExpired),
         // Only a merchant gives up a paid order, and only before the goods leave.
         Phase::Paid if question.buyer().is_none() && state == OrderStatus::Paid => {
+            if stdx::mutants::is("cancel-forgets-refund") {
+                return Ok(None);
+            }
             let ask = RefundAsk {
                 units: UnitsBack::Restock,
                 ..RefundAsk::default()
@@ -375,6 +379,9 @@ fn cancellation(
 /// The next try of a refused refund: of one that Tidegate began itself, or whose order was given up meanwhile, so that
 /// nobody would ask again. It waits longer each time (dtm#306).
 fn again(now: Time, order: &Order, refused: &RefundRecord) -> Option<Again> {
+    if stdx::mutants::is("declined-refund-is-forgotten") {
+        return None;
+    }
     let number = order
         .next_refund()
         .filter(|_| refused.automatic || !order.is_sold())?;

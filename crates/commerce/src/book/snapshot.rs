@@ -97,7 +97,9 @@ impl Book {
         book.terms = head.terms;
         for _ in 0..head.effects {
             let (of, pending): EffectRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
-            book.effects.insert(of, pending);
+            if !stdx::mutants::is("snapshot-forgets-effects") {
+                book.effects.insert(of, pending);
+            }
         }
         for _ in 0..head.buyers {
             let name: Box<str> = records.read()?.ok_or_else(|| cut(bytes.len()))?;
@@ -109,7 +111,9 @@ impl Book {
         }
         for _ in 0..head.keys {
             let key: KeyRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
-            book.keys.insert(key)?;
+            if !stdx::mutants::is("snapshot-forgets-keys") {
+                book.keys.insert(key)?;
+            }
         }
         match records.read::<()>()? {
             None => Ok(book),
@@ -119,14 +123,14 @@ impl Book {
 
     fn restore(&mut self, order: Order) -> Result<(), Violation> {
         order.check_returns()?;
-        if order.counts() {
+        if order.counts() && !stdx::mutants::is("snapshot-forgets-limits") {
             for line in order.lines.as_slice() {
                 let limited = self.sku(line.sku)?.limited();
                 let units = line.units.get().saturating_sub(line.returned);
                 self.buyers.take(order.buyer, line.sku, units, limited)?;
             }
         }
-        if order.phase == Phase::Held {
+        if order.phase == Phase::Held && !stdx::mutants::is("snapshot-forgets-deadlines") {
             self.due.push(order.deadline(), self.orders.len());
         }
         self.orders.push(order);

@@ -429,3 +429,18 @@ fn a_refused_automatic_refund_waits_longer_each_time() {
         last = effect.not_before.0 - sale.now;
     }
 }
+
+#[test]
+fn a_due_hold_that_no_list_has_stops_the_sale_and_not_the_process() {
+    let mut sale = Sale::open(1, None);
+    let order = sale.order("ann", "place", 1);
+    sale.book.due = super::expiry::Due::default();
+    let pay = Command {
+        actor: Actor::Buyer("ann".into()),
+        key: Some("pay".into()),
+        action: Action::Pay { order },
+    };
+    let late = Time(sale.now + 10_000);
+    let stopped = sale.book.execute(late, &pay, &mut sale.entries);
+    assert_eq!(stopped.unwrap_err().invariant, "INV-3");
+}

@@ -68,8 +68,10 @@ fn signed(door: &Door, asked: &Asked) -> Result<(), Problem> {
         .chain_update(time)
         .chain_update(".")
         .chain_update(&asked.body);
-    mac.verify_slice(&unhex(signature))
-        .map_err(|_| bad("the signature does not fit the body"))?;
+    let fits = mac.verify_slice(&unhex(signature)).is_ok();
+    if !fits && !stdx::mutants::is("callback-signature-unchecked") {
+        return Err(bad("the signature does not fit the body"));
+    }
     if at.abs_diff(door.rooms.clock.wall_ms() / 1_000) > SIGNATURE_AGE_S {
         return Err(bad("the signature is too old"));
     }

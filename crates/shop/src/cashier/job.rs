@@ -131,7 +131,7 @@ impl Job {
         ChargeRequest {
             key,
             order: key.order,
-            amount_minor: self.effect.amount.0,
+            amount_minor: self.effect.amount.0 + i64::from(stdx::mutants::is("charge-sent-over")),
             currency: self.currency,
         }
     }
@@ -141,7 +141,7 @@ impl Job {
         RefundRequest {
             key,
             charge,
-            amount_minor: self.effect.amount.0,
+            amount_minor: self.effect.amount.0 - i64::from(stdx::mutants::is("refund-sent-short")),
             currency: self.currency,
         }
     }

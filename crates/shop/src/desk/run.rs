@@ -278,6 +278,10 @@ impl Desk {
                 job.finish(Err(error));
                 Ok(())
             }
+            _ if !job.changes() && stdx::mutants::is("query-before-durable") => {
+                self.ask_again(job, batch.time, self.journal.position());
+                Ok(())
+            }
             _ => batch.run(job, &mut self.book, &mut self.scratch),
         }
     }
@@ -313,9 +317,25 @@ impl Desk {
             self.answer(batch, view);
             return;
         }
+        self.hurry(&mut batch, view.as_ref());
         let expected = self.journal.position().sequence;
         let appending = self.journal.append(expected, batch.seal());
         self.state.flying = Some((appending, Flight { batch, view }));
+    }
+
+    /// What a desk must not do with a batch that is not durable: the deliberate bugs of this place.
+    fn hurry(&mut self, batch: &mut Batch, view: Option<&LiveView>) {
+        if stdx::mutants::is("answer-before-sync") {
+            let position = self.journal.position();
+            let jobs = batch.jobs.drain(..);
+            jobs.for_each(|job| job.finish(Ok(position)));
+        }
+        if stdx::mutants::is("effects-before-durable") {
+            self.equipment.effects.offer(self.sale, &mut batch.effects);
+        }
+        if let Some(view) = view.filter(|_| stdx::mutants::is("live-view-before-durable")) {
+            self.live.send_replace(Arc::new(view.clone()));
+        }
     }
 
     /// Waits for the append under way, and goes on deciding what comes in meanwhile.
@@ -419,7 +439,9 @@ impl Desk {
             self.say(Trouble::ReadOnly(error.to_string().into()));
         }
         let building = self.state.building.take();
-        self.restore();
+        if !stdx::mutants::is("book-kept-after-failed-append") {
+            self.restore();
+        }
         self.withdraw([Some(batch), building].into_iter().flatten());
     }
 
@@ -453,7 +475,10 @@ impl Desk {
         let (now, position) = (self.clock.now(), self.journal.position());
         for job in batches.flat_map(|batch| batch.jobs) {
             if job.changes() || self.tainted {
-                job.finish(Err(DeskError::Unknown));
+                job.finish(Err(match stdx::mutants::is("unknown-told-as-busy") {
+                    true => DeskError::Busy,
+                    false => DeskError::Unknown,
+                }));
             } else {
                 self.ask_again(job, now, position);
             }

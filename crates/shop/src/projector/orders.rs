@@ -132,7 +132,8 @@ impl Folding<'_> {
             amount: back,
         } = fate
         else {
-            let from = if fate == Fate::Kept {
+            let late = stdx::mutants::is("projector-takes-late-payment-from-held");
+            let from = if fate == Fate::Kept || late {
                 Spot::Held
             } else {
                 Spot::Available
@@ -225,7 +226,9 @@ impl Folding<'_> {
         again: Option<Again>,
     ) -> Result<(), String> {
         let (_, amount) = self.end_refund(number, RefundState::Failed)?;
-        self.row.refund_pending -= amount;
+        if !stdx::mutants::is("projector-keeps-declined-refunds") {
+            self.row.refund_pending -= amount;
+        }
         self.refund_event(OrderEventKind::RefundFailed, number, amount);
         again.map_or(Ok(()), |next| self.send_back(next.number, next.amount.0))
     }
@@ -262,6 +265,7 @@ impl Folding<'_> {
             .filter(|&sum| sum <= found.units);
         found.returned = returned.ok_or("more units come back than were sold")?;
         match restocked {
+            true if stdx::mutants::is("projector-forgets-restocked-units") => Ok(()),
             true => self
                 .shelf
                 .shift(found.sku, units.into(), Spot::Sold, Spot::Available),

@@ -115,8 +115,8 @@ impl Handle {
         else {
             return Err(Problem::new(Code::OrderNotFound));
         };
-        if matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id))
-        {
+        let others = matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id));
+        if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
         }
         Ok(Answer {

@@ -90,6 +90,14 @@ impl Log {
     ) -> Result<(Position, Duration), JournalError> {
         let head = self.check(expected, batch)?;
         let started = self.doors.clock.monotonic();
+        if stdx::mutants::is("position-published-before-sync") {
+            let position = head.position();
+            let durable = self.shared.durable();
+            self.shared.set_durable(Durable {
+                position,
+                ..durable
+            });
+        }
         if let Err(Failure { fault, source }) = self.write(&head, batch) {
             self.broken = true;
             return Err(JournalError::Unknown { fault, source });

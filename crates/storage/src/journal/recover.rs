@@ -76,6 +76,10 @@ pub fn recover<E>(
     let mut pass = Pass::begin(discovery, start)?;
     let mut batch = empty_batch();
     while pass.step(&mut batch)? {
+        let behind = pass.from() > 0 && batch.sequence == pass.from() + 1;
+        if behind && stdx::mutants::is("batch-behind-snapshot-skipped") {
+            continue;
+        }
         if batch.sequence > pass.from() {
             visit(&batch).map_err(|source| RecoverError::Visit {
                 sequence: batch.sequence,
@@ -220,6 +224,7 @@ impl Pass {
         let position = self.walker.position;
         if let Some(witness) = self.start
             && witness.sequence > position.sequence
+            && !stdx::mutants::is("lost-batches-not-noticed")
         {
             return Err(JournalError::Lost {
                 witness,

@@ -53,7 +53,9 @@ impl Segments {
         let mut headless = Vec::new();
         for ordinal in ordinals.iter().rev() {
             let (_, header) = load(&**disk, dir, *ordinal)?;
+            let newest = ordinals.len() > 1 && ordinals.last() == Some(ordinal);
             match header {
+                Ok(_) if newest && stdx::mutants::is("newest-segment-ignored") => {}
                 Ok(tip) => {
                     let segments = Self::begin(disk.clone(), dir, tip);
                     return Ok(Some(Discovery { segments, headless }));

@@ -74,7 +74,8 @@ impl Walker {
         batch
             .payload
             .extend_from_slice(&bytes[FRAME_HEADER_BYTES..]);
-        if crc32c::crc32c(&batch.payload) != header.payload_crc {
+        let sound = crc32c::crc32c(&batch.payload) == header.payload_crc;
+        if !sound && !stdx::mutants::is("torn-tail-accepted") {
             return Ok(Found::Bad("the payload's checksum does not match"));
         }
         if let Err(reason) = follows(&header, &self.position, batch) {
@@ -119,7 +120,7 @@ fn follows(
         payload: content.payload,
         chain,
     };
-    if chain == header.chain {
+    if chain == header.chain || stdx::mutants::is("torn-tail-accepted") {
         Ok(())
     } else {
         Err("the chain hash does not follow from the batch before")
