@@ -1,6 +1,6 @@
 //! The judges: they share no code with what they judge.
 //!
-//! Each journal is read once, entry by entry, into plain rows ([`rows`], [`fold`]); some judges look before an entry,
+//! Each journal is read once, entry by entry, into plain rows ([`rows`], [`fold`], [`settle`]); some judges look before an entry,
 //! some after it, some at the end. The others hold against the rows what clients heard ([`deeds`]), what the provider
 //! has, and what the read models list. Only the types and the decoder of entries are the book's own; every sum, limit,
 //! step of a state machine, digest and hash is worked out here anew, plainly.
@@ -17,6 +17,7 @@
 //! | INV-11 | [`models`] |
 //! | monotonic reads, linearizable stock, healing | [`reads`], [`history`] with [`linear`], [`healed`] |
 
+mod answer;
 mod chain;
 mod deeds;
 mod facts;
@@ -28,14 +29,17 @@ mod limits;
 mod linear;
 mod models;
 mod money;
+mod order;
 mod outcome;
 mod price;
 mod provider;
 mod reads;
 mod rows;
+mod settle;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod turns;
 mod units;
 

@@ -2,25 +2,23 @@
 //!
 //! The judges look before and after each entry; this file only writes down.
 
-use api::refund::RefundState;
 use commerce::Entry;
-use commerce::entry::{Fate, Placed, RefundBegun};
+use commerce::entry::Placed;
 use commerce::plan::{Patch, Plan, SkuPlan};
 
 use super::rows::{
-    Attempt, Happening, LineRow, OrderRow, Phase, RefundRow, Rows, SkuLook, SkuRow, Terms, bound,
-    name_of,
+    Happening, LineRow, OrderRow, Phase, Rows, SkuLook, SkuRow, Terms, bound, name_of,
 };
 
 /// Where a unit is.
 #[derive(Clone, Copy)]
-enum Spot {
+pub(super) enum Spot {
     Free,
     Held,
     Sold,
 }
 
-fn place(number: u32) -> usize {
+pub(super) fn place(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
@@ -126,7 +124,7 @@ impl Rows {
         }
     }
 
-    fn shift(&mut self, sku: usize, units: i64, from: Spot, to: Spot) {
+    pub(super) fn shift(&mut self, sku: usize, units: i64, from: Spot, to: Spot) {
         let Some(row) = self.skus.get_mut(sku) else {
             return;
         };
@@ -140,7 +138,7 @@ impl Rows {
         self.touched.1.push(sku);
     }
 
-    fn shift_order(&mut self, order: usize, from: Spot, to: Spot) {
+    pub(super) fn shift_order(&mut self, order: usize, from: Spot, to: Spot) {
         let lines = self
             .orders
             .get(order)
@@ -187,125 +185,12 @@ impl Rows {
         self.shift_order(at, Spot::Free, if paid { Spot::Sold } else { Spot::Held });
     }
 
-    fn end_hold(&mut self, order: usize, phase: Phase) {
+    pub(super) fn end_hold(&mut self, order: usize, phase: Phase) {
         self.shift_order(order, Spot::Held, Spot::Free);
         if let Some(row) = self.orders.get_mut(order) {
             row.phase = phase;
             self.touched.0.push(order);
         }
-    }
-
-    fn of_order(&mut self, entry: &Entry) {
-        let Some(number) = order_of(entry).map(place) else {
-            return;
-        };
-        self.touched.0.push(number);
-        if let Entry::Captured {
-            attempt,
-            amount,
-            fate,
-            ..
-        } = entry
-        {
-            return self.captured(number, *attempt, amount.0, *fate);
-        }
-        if let Entry::RefundBegun { refund, .. } = entry {
-            return self.refund_begun(number, refund);
-        }
-        if let Entry::Cancelled { refund, .. } = entry {
-            return self.cancelled(number, refund.as_ref());
-        }
-        let Some(row) = self.orders.get_mut(number) else {
-            return;
-        };
-        match entry {
-            Entry::PayBegun { .. } => row.attempts.push(Attempt::Charging),
-            Entry::ChargeFailed { attempt, .. } => set(row, *attempt, Attempt::Failed),
-            Entry::ChargeUnknown { attempt, .. } => set(row, *attempt, Attempt::Unknown),
-            Entry::Refunded { number, .. } => end_refund(row, *number, RefundState::Refunded),
-            Entry::RefundFailed { number, again, .. } => {
-                end_refund(row, *number, RefundState::Failed);
-                if let Some(again) = again {
-                    push_refund(row, again.amount.0, again.charge);
-                }
-            }
-            Entry::ChargedBack { amount, .. } => row.charged_back += amount.0,
-            Entry::Shipped { .. } => row.phase = Phase::Shipped,
-            Entry::Delivered { .. } => row.phase = Phase::Delivered,
-            _ => {}
-        }
-    }
-
-    fn captured(&mut self, order: usize, attempt: u16, amount: i64, fate: Fate) {
-        match fate {
-            Fate::Kept => self.shift_order(order, Spot::Held, Spot::Sold),
-            Fate::KeptAgain => self.shift_order(order, Spot::Free, Spot::Sold),
-            Fate::GoesBack { .. } => {}
-        }
-        let Some(row) = self.orders.get_mut(order) else {
-            return;
-        };
-        row.captured += amount;
-        let kept = !matches!(fate, Fate::GoesBack { .. });
-        set(row, attempt, Attempt::Captured { amount, kept });
-        match fate {
-            Fate::GoesBack { amount, .. } => push_refund(row, amount.0, attempt),
-            Fate::Kept | Fate::KeptAgain => row.phase = Phase::Paid,
-        }
-    }
-
-    fn return_line(&mut self, order: usize, line: usize, units: i64, restocked: bool) {
-        let row = self
-            .orders
-            .get_mut(order)
-            .and_then(|row| row.lines.get_mut(line));
-        let Some(row) = row else { return };
-        row.returned += units;
-        if restocked {
-            row.restocked += units;
-            let sku = row.sku;
-            self.shift(sku, units, Spot::Sold, Spot::Free);
-        }
-    }
-
-    fn refund_begun(&mut self, order: usize, refund: &RefundBegun) {
-        for &(line, units) in &refund.lines {
-            self.return_line(order, line.into(), units.into(), refund.restocked);
-        }
-        let Some(row) = self.orders.get_mut(order) else {
-            return;
-        };
-        push_refund(row, refund.amount.0, refund.charge);
-        let units: i64 = refund
-            .lines
-            .iter()
-            .map(|(_, units)| i64::from(*units))
-            .sum();
-        if let Some(begun) = row.refunds.last_mut() {
-            begun.automatic = false;
-            begun.elsewhere = refund.elsewhere;
-            begun.units_restocked = if refund.restocked { units } else { 0 };
-        }
-        if refund.elsewhere && refund.amount.0 > 0 {
-            end_refund(row, refund.number, RefundState::Refunded);
-        }
-    }
-
-    fn cancelled(&mut self, order: usize, refund: Option<&RefundBegun>) {
-        let Some(row) = self.orders.get(order) else {
-            return;
-        };
-        if row.phase == Phase::Held {
-            return self.end_hold(order, Phase::Cancelled);
-        }
-        if let Some(refund) = refund {
-            self.refund_begun(order, refund);
-        }
-        for line in 0..self.orders[order].lines.len() {
-            let row = &self.orders[order].lines[line];
-            self.return_line(order, line, row.units - row.returned, true);
-        }
-        self.orders[order].phase = Phase::Cancelled;
     }
 
     /// Keeps how everything looks that the entry has touched.
@@ -322,47 +207,17 @@ impl Rows {
             row.looks.push((sequence, row.now));
         }
         let Some(terms) = &self.terms else { return };
-        let look = (terms.state, terms.title.clone(), terms.hold_ms);
-        if self.looks.last().is_none_or(|(_, last)| *last != look) {
+        let same = self
+            .looks
+            .last()
+            .is_some_and(|(_, (state, title, hold_ms))| {
+                *state == terms.state && *title == terms.title && *hold_ms == terms.hold_ms
+            });
+        if !same {
+            let look = (terms.state, terms.title.clone(), terms.hold_ms);
             self.looks.push((sequence, look));
         }
     }
-}
-
-fn set(row: &mut OrderRow, attempt: u16, to: Attempt) {
-    if let Some(known) = row.attempts.get_mut(usize::from(attempt).wrapping_sub(1)) {
-        *known = to;
-    }
-}
-
-/// A refund that nobody asked for, until more is known of it.
-fn push_refund(row: &mut OrderRow, amount: i64, charge: u16) {
-    row.pending += amount;
-    row.refunds.push(RefundRow {
-        amount,
-        charge,
-        state: RefundState::Pending,
-        automatic: true,
-        elsewhere: false,
-        units_restocked: 0,
-    });
-    if amount == 0 {
-        let number = u16::try_from(row.refunds.len()).unwrap_or(u16::MAX);
-        end_refund(row, number, RefundState::Refunded);
-    }
-}
-
-fn end_refund(row: &mut OrderRow, number: u16, state: RefundState) {
-    let Some(refund) = row.refunds.get_mut(usize::from(number).wrapping_sub(1)) else {
-        return;
-    };
-    if refund.state == RefundState::Pending {
-        row.pending -= refund.amount;
-    }
-    if state == RefundState::Refunded {
-        row.refunded += refund.amount;
-    }
-    refund.state = state;
 }
 
 /// The order that an entry is about.

@@ -63,6 +63,8 @@ struct Search<'a> {
     ops: &'a [Op],
     /// Which operations have been put in order, a bit for each.
     done: Vec<u64>,
+    /// How many that were heard of are not in order yet.
+    heard_left: usize,
     tried: BTreeSet<(Vec<u64>, i64)>,
     steps: u32,
 }
@@ -73,6 +75,7 @@ pub(super) fn check(start: i64, ops: &[Op]) -> Answer {
     ops.sort_by_key(|op| (op.from, op.to));
     let mut search = Search {
         done: vec![0; ops.len().div_ceil(64)],
+        heard_left: ops.iter().filter(|op| op.to.is_some()).count(),
         ops: &ops,
         tried: BTreeSet::new(),
         steps: 0,
@@ -87,19 +90,37 @@ impl Search<'_> {
 
     fn flip(&mut self, at: usize) {
         self.done[at / 64] ^= 1 << (at % 64);
+        let heard = usize::from(self.ops[at].to.is_some());
+        self.heard_left = match self.is_done(at) {
+            true => self.heard_left - heard,
+            false => self.heard_left + heard,
+        };
     }
 
-    /// Operations that may come next: those that were sent before any other that is left was answered.
+    /// Operations that may come next: those that were sent before any other that is left was answered. The last one is
+    /// to be tried first: it was answered first, so that a story without contradiction is read straight through.
     fn next(&self) -> Vec<usize> {
-        let left = || (0..self.ops.len()).filter(|at| !self.is_done(*at));
-        let first_answer = left().filter_map(|at| self.ops[at].to).min();
-        let may = |at: &usize| first_answer.is_none_or(|answer| self.ops[*at].from <= answer);
-        left().filter(may).collect()
+        let mut next = Vec::new();
+        let mut first_answer = Duration::MAX;
+        for (at, op) in self.ops.iter().enumerate() {
+            if self.is_done(at) {
+                continue;
+            }
+            // They stand in the order in which they were sent: none of the others was sent earlier.
+            if op.from > first_answer {
+                break;
+            }
+            first_answer = op.to.map_or(first_answer, |to| to.min(first_answer));
+            next.push(at);
+        }
+        next.retain(|at| self.ops[*at].from <= first_answer);
+        next.sort_by_key(|at| std::cmp::Reverse(self.ops[*at].to.unwrap_or(Duration::MAX)));
+        next
     }
 
     /// Whether all that was heard of is in order; the rest may never have happened.
     fn is_over(&self) -> bool {
-        (0..self.ops.len()).all(|at| self.is_done(at) || self.ops[at].to.is_none())
+        self.heard_left == 0
     }
 
     fn run(&mut self, start: i64) -> Answer {

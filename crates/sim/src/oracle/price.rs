@@ -5,24 +5,14 @@ use commerce::entry::Placed;
 use super::rows::Rows;
 use crate::record::Finding;
 
-/// Currencies without a minor unit.
-const WHOLE: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
-/// Currencies with thousandths.
-const THOUSANDTHS: &str = "BHD IQD JOD KWD LYD OMR TND";
-/// Currencies with ten-thousandths.
-const TEN_THOUSANDTHS: &str = "CLF UYW";
-
 /// Ten-thousandths of the major unit in one minor unit.
 fn step(currency: &str) -> i128 {
-    let is_in = |list: &str| list.split(' ').any(|code| code == currency);
-    if is_in(WHOLE) {
-        10_000
-    } else if is_in(THOUSANDTHS) {
-        10
-    } else if is_in(TEN_THOUSANDTHS) {
-        1
-    } else {
-        100
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
+        | "UYI" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 10_000,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 10,
+        "CLF" | "UYW" => 1,
+        _ => 100,
     }
 }
 

@@ -7,7 +7,8 @@ use api::provider::{ChargeOutcome, ProviderCharge, ProviderRefund, RefundOutcome
 use api::refund::RefundState;
 use api::{OrderId, SaleId};
 
-use super::rows::{Attempt, OrderRow, RefundRow, Rows};
+use super::rows::{Attempt, OrderRow, Phase, RefundRow, Rows};
+use super::totals;
 use crate::record::{Evidence, Finding};
 
 /// The sales of a life, by number.
@@ -68,7 +69,7 @@ pub(super) fn judge(evidence: &Evidence, books: &Books, findings: &mut Vec<Findi
             one_order(id, order, findings);
         }
     }
-    sums(evidence, books, findings);
+    totals::judge(evidence, books, findings);
 }
 
 type Wrong = Option<(&'static str, String)>;
@@ -209,8 +210,7 @@ fn one_order(id: OrderId, order: &OrderRow, findings: &mut Vec<Finding>) {
             format!("{id} has a negative part: {:?}", order.look()),
         ));
     }
-    let due =
-        order.phase == super::rows::Phase::Cancelled || order.phase == super::rows::Phase::Expired;
+    let due = order.phase == Phase::Cancelled || order.phase == Phase::Expired;
     if due && order.left() > 0 {
         let what = format!(
             "{id} is {:?} and {} of its money stays",
@@ -218,54 +218,5 @@ fn one_order(id: OrderId, order: &OrderRow, findings: &mut Vec<Finding>) {
             order.left()
         );
         findings.push(Finding::new("INV-10", what));
-    }
-}
-
-/// The whole sale: all that the provider has is all that the book has.
-fn sums(evidence: &Evidence, books: &Books, findings: &mut Vec<Finding>) {
-    for rows in books.values() {
-        let ours = |order: OrderId| order.sale().get() == rows.sale;
-        let charges = evidence
-            .charges
-            .iter()
-            .filter(|charge| ours(charge.request.order));
-        let came: i64 = charges
-            .filter(|charge| charge.outcome == ChargeOutcome::Captured)
-            .map(|charge| charge.request.amount_minor)
-            .sum();
-        let refunds = evidence
-            .refunds
-            .iter()
-            .filter(|refund| ours(refund.request.key.order));
-        let went: i64 = refunds
-            .filter(|refund| refund.outcome == RefundOutcome::Refunded)
-            .map(|refund| refund.request.amount_minor)
-            .sum();
-        let orders = rows.orders.iter().filter(|order| !order.elsewhere);
-        let book = orders.fold((0, 0), |(came, went), order| {
-            (came + order.captured, went + order.refunded)
-        });
-        if (came, went) != book {
-            let what = format!(
-                "sale {}: the provider has {came} in and {went} out, the book {} and {}",
-                rows.sale, book.0, book.1
-            );
-            findings.push(Finding::new("INV-10", what));
-        }
-    }
-    let over = |charge: &&ProviderCharge| {
-        let out = evidence.refunds.iter().filter(|refund| {
-            refund.request.charge == charge.request.key && refund.outcome == RefundOutcome::Refunded
-        });
-        out.map(|refund| refund.request.amount_minor).sum::<i64>() > charge.request.amount_minor
-    };
-    if !evidence.refunds.is_empty() {
-        for charge in evidence.charges.iter().filter(over) {
-            let what = format!(
-                "more than was captured went back of charge {}",
-                charge.request.key
-            );
-            findings.push(Finding::new("INV-2", what));
-        }
     }
 }

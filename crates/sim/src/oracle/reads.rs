@@ -38,11 +38,11 @@ pub(super) fn judge(deeds: &[Deed<'_>], findings: &mut Vec<Finding>) {
         // Lists come from the read models, which may lag behind the book.
         if let Shown::Order(order) = shown {
             let before = memory.orders.insert(order.id, order.state);
-            if before.is_some_and(|before| goes_back(before, order.state)) {
+            if let Some(before) = before.filter(|before| goes_back(*before, order.state)) {
+                let (from, to) = (before.name(), order.state.name());
                 let what = format!(
-                    "{} went back from {before:?} to {}: {}",
+                    "{} went back from {from} to {to}: {}",
                     order.id,
-                    order.state.name(),
                     deed.name()
                 );
                 findings.push(Finding::new("monotonic reads", what));
@@ -58,7 +58,7 @@ fn of_the_book(deed: &Deed<'_>) -> Vec<(SaleId, Position)> {
             shown: Shown::Page(_),
             ..
         } => Vec::new(),
-        _ => super::deeds::receipts(deed),
+        _ => super::answer::receipts(deed),
     }
 }
 

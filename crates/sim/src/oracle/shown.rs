@@ -10,7 +10,8 @@ use commerce::house::HouseEntry;
 use commerce::plan::SaleState;
 use world::journal::Batch;
 
-use super::deeds::{Deed, Heard, Shown, receipts};
+use super::answer::receipts;
+use super::deeds::{Deed, Heard, Shown};
 use super::facts;
 use super::provider::Books;
 use super::rows::{OrderRow, Rows, seen_at};

@@ -7,6 +7,7 @@ mod books;
 mod clients;
 mod life;
 mod outside;
+mod rare;
 
 use super::judge;
 use crate::record::Evidence;

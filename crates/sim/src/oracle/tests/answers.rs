@@ -50,7 +50,10 @@ pub(super) fn order_body(book: &Book, number: u32) -> String {
 fn no(refusal: &Refusal) -> Said {
     let (code, left) = match refusal {
         Refusal::SoldOut { left, .. } => ("TG-2102", Some(left.0)),
+        Refusal::OverWriteOff { left } => ("TG-2109", Some(left.0)),
         Refusal::Limit { .. } => ("TG-2103", None),
+        Refusal::KeyReused => ("TG-2105", None),
+        Refusal::NotOpen { .. } => ("TG-2101", None),
         other => panic!("{other:?}"),
     };
     Said {
@@ -135,9 +138,12 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
 
 fn sale_state(book: &Book) -> SaleState {
     match book.state() {
-        commerce::SaleState::Open => SaleState::Open,
         commerce::SaleState::Draft => SaleState::Draft,
-        other => panic!("{other:?}"),
+        commerce::SaleState::Scheduled => SaleState::Scheduled,
+        commerce::SaleState::Open => SaleState::Open,
+        commerce::SaleState::Paused => SaleState::Paused,
+        commerce::SaleState::Closed => SaleState::Closed,
+        commerce::SaleState::Retired => SaleState::Retired,
     }
 }
 
