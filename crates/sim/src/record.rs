@@ -116,6 +116,8 @@ pub struct Evidence {
     pub journals: BTreeMap<u32, Vec<Batch>>,
     /// The house journal, likewise.
     pub house: Vec<Batch>,
+    /// The id of each journal by sale, the house journal's under 0: with it the hash of the first batch is judged too.
+    pub journal_ids: BTreeMap<u32, [u8; 16]>,
     /// The provider's own ledger.
     pub charges: Vec<ProviderCharge>,
     /// The provider's own ledger.

@@ -1,0 +1,74 @@
+//! INV-11: the read models, caught up, say the same as the journal.
+
+use api::order::{Order, OrderState};
+
+use super::facts;
+use super::provider::Books;
+use super::rows::{OrderRow, Rows};
+use crate::record::{Evidence, Finding};
+
+/// Everything that the lists say and the journals do not, or the other way round.
+pub(super) fn judge(evidence: &Evidence, books: &Books, findings: &mut Vec<Finding>) {
+    for (sale, orders) in &evidence.listed {
+        let mut found = |what: String| {
+            findings.push(Finding::new("INV-11", format!("sale {sale}: {what}")));
+        };
+        let Some(rows) = books.get(sale) else {
+            found("listed, and there is no journal".into());
+            continue;
+        };
+        let mut seen = vec![false; rows.orders.len()];
+        for order in orders {
+            let at = usize::try_from(order.id.number()).unwrap_or(usize::MAX);
+            let (Some(row), Some(seen)) = (rows.orders.get(at), seen.get_mut(at)) else {
+                found(format!("{} is listed and in no journal", order.id));
+                continue;
+            };
+            if std::mem::replace(seen, true) {
+                found(format!("{} is listed twice", order.id));
+            }
+            if let Some(what) = differs(rows, row, order) {
+                found(what);
+            }
+        }
+        for (at, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
+            found(format!("order {at} is not listed"));
+        }
+    }
+}
+
+fn differs(rows: &Rows, row: &OrderRow, order: &Order) -> Option<String> {
+    if order.id.sale().get() != rows.sale || order.sale_id.get() != rows.sale {
+        return Some(format!("{} is listed under another sale", order.id));
+    }
+    if let Some(what) = facts::of_order(rows, row, order) {
+        return Some(what);
+    }
+    let look = row.look();
+    let money = [
+        (order.captured_minor, look.captured),
+        (order.refunded_minor, look.refunded),
+        (order.refund_pending_minor, look.pending),
+        (order.charged_back_minor, look.charged_back),
+    ];
+    let waits = matches!(look.state, OrderState::Held | OrderState::Paying);
+    let state = order.state == look.state || (waits && order.state == OrderState::Expired);
+    let payment = order
+        .payment
+        .as_ref()
+        .map(|payment| (payment.id.attempt, payment.state));
+    let refunds = order.refunds.len() == row.refunds.len()
+        && order
+            .refunds
+            .iter()
+            .zip(&row.refunds)
+            .all(|(listed, row)| listed.state == row.state);
+    let mut lines = order.lines.iter().zip(&row.lines);
+    let returned = lines.all(|(listed, row)| i64::from(listed.returned_quantity) == row.returned);
+    let same = state
+        && money.iter().all(|(listed, is)| listed == is)
+        && payment == row.payment()
+        && refunds
+        && returned;
+    (!same).then(|| format!("{} is listed as {order:?}, it is {row:?}", order.id))
+}

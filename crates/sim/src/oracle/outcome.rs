@@ -1,0 +1,179 @@
+//! INV-3: a hold ends once, an order only takes steps that exist, and late money is settled one way or the other.
+
+use commerce::Entry;
+use commerce::entry::{By, Fate, Placed};
+
+use super::rows::{Attempt, Happening, OrderRow, Phase, Rows, Terms};
+use super::{fold, limits, turns};
+use crate::record::Finding;
+use commerce::SaleState;
+
+/// Before each entry: what stands in its way.
+pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
+    let mut found = |order: Option<u32>, what: String| {
+        let of = order.map_or_else(|| format!("sale {}", rows.sale), |order| rows.name(order));
+        let what = format!("{of} batch {}: {what}", at.sequence);
+        findings.push(Finding::new("INV-3", what));
+    };
+    if let Some(what) = turns::in_the_way(rows, at) {
+        return found(None, what);
+    }
+    if let Entry::Expired { orders } = &at.entry {
+        for number in orders {
+            if let Some(what) = not_expired(rows.order(*number), at.time) {
+                found(Some(*number), what.into());
+            }
+        }
+        return;
+    }
+    let Some(number) = fold::order_of(&at.entry) else {
+        return;
+    };
+    let wrong = match (&at.entry, rows.order(number), &rows.terms) {
+        (Entry::Placed(placed), _, Some(terms)) => not_placed(rows, terms, at.time, placed),
+        (Entry::Noted { .. }, ..) => None,
+        (_, Some(order), Some(terms)) => not_done(rows, terms, order, at),
+        _ => Some("no such order"),
+    };
+    if let Some(what) = wrong {
+        found(Some(number), format!("{what}: {:?}", at.entry));
+    }
+}
+
+fn not_expired(order: Option<&OrderRow>, now: u64) -> Option<&'static str> {
+    match order {
+        None => Some("expired and was never placed"),
+        Some(order) if order.phase != Phase::Held => Some("a hold ended twice: expired"),
+        Some(order) if now < order.deadline() => Some("expired before its time"),
+        Some(_) => None,
+    }
+}
+
+fn not_placed(rows: &Rows, terms: &Terms, now: u64, placed: &Placed) -> Option<&'static str> {
+    let next = usize::try_from(placed.order).ok() == Some(rows.orders.len());
+    let early = terms.window.opens.is_some_and(|opens| now < opens.0);
+    let late = terms.window.closes.is_some_and(|closes| now >= closes.0);
+    if !next {
+        Some("its number is not the next")
+    } else if terms.state != SaleState::Open {
+        Some("placed while the sale did not sell")
+    } else if early || late {
+        Some("placed outside of the window")
+    } else if placed.hold_ms != terms.hold_ms {
+        Some("its hold is not as long as the plan says")
+    } else if placed.lines.as_slice().is_empty() {
+        Some("placed without lines")
+    } else if placed.lines.as_slice().iter().any(|line| line.units == 0) {
+        Some("a line without units")
+    } else {
+        None
+    }
+}
+
+fn not_done(rows: &Rows, terms: &Terms, order: &OrderRow, at: &Happening) -> Option<&'static str> {
+    let due = order.phase == Phase::Held && at.time >= order.deadline();
+    match &at.entry {
+        Entry::PayBegun { attempt, .. } => {
+            let next = usize::from(*attempt) == order.attempts.len() + 1;
+            let may = order.phase == Phase::Held && !due && !order.is_charging() && next;
+            (!may).then_some("a charge was begun that may not begin")
+        }
+        Entry::Captured {
+            attempt,
+            amount,
+            fate,
+            ..
+        } => {
+            let paid = (*attempt, amount.0, *fate);
+            not_captured(rows, terms, order, at.time, paid)
+        }
+        Entry::ChargeFailed { attempt, .. } => {
+            let open = matches!(
+                known(order, *attempt),
+                Some(Attempt::Charging | Attempt::Unknown)
+            );
+            (!open).then_some("a charge failed that was not under way")
+        }
+        Entry::ChargeUnknown { attempt, .. } => {
+            let open = known(order, *attempt) == Some(Attempt::Charging);
+            (!open).then_some("a charge is unknown that was not under way")
+        }
+        Entry::Cancelled { key, .. } => match order.phase {
+            Phase::Held => due.then_some("given up after it had run out"),
+            Phase::Paid if matches!(key.by, By::Buyer(_)) => Some("a buyer gave up what was paid"),
+            Phase::Paid => None,
+            _ => Some("a hold ended twice: given up"),
+        },
+        Entry::RefundBegun { .. } => (!order.is_sold()).then_some("a refund of what is not sold"),
+        Entry::Shipped { .. } => not_shipped(order),
+        Entry::Delivered { .. } => {
+            (order.phase != Phase::Shipped).then_some("delivered and never shipped")
+        }
+        _ => None,
+    }
+}
+
+fn not_shipped(order: &OrderRow) -> Option<&'static str> {
+    let paid_for = order.total == 0 || order.left() > 0;
+    if order.phase != Phase::Paid {
+        Some("shipped and not paid")
+    } else if !paid_for || order.units_left() == 0 {
+        Some("shipped although its money or its goods went back")
+    } else {
+        None
+    }
+}
+
+fn known(order: &OrderRow, attempt: u16) -> Option<Attempt> {
+    order
+        .attempts
+        .get(usize::from(attempt).checked_sub(1)?)
+        .copied()
+}
+
+/// Where captured money may go, and where it has to.
+fn not_captured(
+    rows: &Rows,
+    terms: &Terms,
+    order: &OrderRow,
+    now: u64,
+    (attempt, amount, fate): (u16, i64, Fate),
+) -> Option<&'static str> {
+    match known(order, attempt) {
+        None => return Some("a charge was captured that never began"),
+        Some(Attempt::Captured { .. }) => return Some("a charge was captured twice"),
+        Some(_) => {}
+    }
+    let pays = amount == order.total && order.kept() == 0;
+    let due = order.phase == Phase::Held && now >= order.deadline();
+    let in_time = order.phase == Phase::Held && pays && !due;
+    let sells = matches!(terms.state, SaleState::Open | SaleState::Paused);
+    let again = order.phase == Phase::Expired && pays && sells && free(rows, order);
+    match fate {
+        Fate::Kept if !in_time => Some("money was kept that pays nothing"),
+        Fate::KeptAgain if !again => Some("units were taken again that were not free"),
+        Fate::GoesBack { .. } if due => Some("money goes back before the hold ran out"),
+        Fate::GoesBack { .. } if in_time || again => Some("money goes back that pays the order"),
+        _ => None,
+    }
+}
+
+/// All units of an expired order are free, and its buyer may still have them.
+fn free(rows: &Rows, order: &OrderRow) -> bool {
+    let lines: Vec<(usize, i64)> = order
+        .lines
+        .iter()
+        .map(|line| (line.sku, line.units))
+        .collect();
+    let there = lines.iter().all(|(sku, _)| {
+        let wanted: i64 = lines
+            .iter()
+            .filter(|(other, _)| other == sku)
+            .map(|(_, units)| units)
+            .sum();
+        rows.skus
+            .get(*sku)
+            .is_some_and(|row| wanted <= row.now.available())
+    });
+    there && limits::broken_by(rows, order.buyer.as_deref(), &lines).is_none()
+}

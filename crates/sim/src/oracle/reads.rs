@@ -1,0 +1,77 @@
+//! Monotonic reads: what one client has seen of a sale never goes back, not even across a restart.
+
+use std::collections::BTreeMap;
+
+use api::order::OrderState;
+use api::{OrderId, Position, SaleId};
+
+use super::deeds::{Deed, Heard, Shown};
+use crate::record::Finding;
+
+/// What one client has seen.
+#[derive(Default)]
+struct Memory {
+    at: BTreeMap<SaleId, u64>,
+    orders: BTreeMap<OrderId, OrderState>,
+}
+
+/// Everything that went back under a client's eyes.
+pub(super) fn judge(deeds: &[Deed<'_>], findings: &mut Vec<Finding>) {
+    let mut memories: BTreeMap<u32, Memory> = BTreeMap::new();
+    for deed in deeds {
+        let Heard::Yes { shown, .. } = &deed.heard else {
+            continue;
+        };
+        let memory = memories.entry(deed.call.client).or_default();
+        for (sale, position) in of_the_book(deed) {
+            let seen = memory.at.entry(sale).or_default();
+            if position.sequence < *seen {
+                let what = format!(
+                    "{sale} went back from batch {seen} to {}: {}",
+                    position.sequence,
+                    deed.name()
+                );
+                findings.push(Finding::new("monotonic reads", what));
+            }
+            *seen = position.sequence.max(*seen);
+        }
+        // Lists come from the read models, which may lag behind the book.
+        if let Shown::Order(order) = shown {
+            let before = memory.orders.insert(order.id, order.state);
+            if let Some(before) = before.filter(|before| goes_back(*before, order.state)) {
+                let (from, to) = (before.name(), order.state.name());
+                let what = format!(
+                    "{} went back from {from} to {to}: {}",
+                    order.id,
+                    deed.name()
+                );
+                findings.push(Finding::new("monotonic reads", what));
+            }
+        }
+    }
+}
+
+/// Positions that an answer took from the book itself.
+fn of_the_book(deed: &Deed<'_>) -> Vec<(SaleId, Position)> {
+    match &deed.heard {
+        Heard::Yes {
+            shown: Shown::Page(_),
+            ..
+        } => Vec::new(),
+        _ => super::answer::receipts(deed),
+    }
+}
+
+/// No machine of states leads from the one to the other. Money may go back and come again, and what ran out may be
+/// paid late, but what is paid is never merely held again.
+fn goes_back(before: OrderState, now: OrderState) -> bool {
+    use OrderState::{Cancelled, Delivered, Expired, Held, Paid, Paying, Refunded, Shipped};
+    match before {
+        Held | Paying => false,
+        Expired => matches!(now, Held | Paying),
+        Paid | Refunded => matches!(now, Held | Paying | Expired),
+        Shipped => matches!(now, Held | Paying | Expired | Paid | Cancelled),
+        Delivered => matches!(now, Held | Paying | Expired | Paid | Cancelled | Shipped),
+        Cancelled => now != Cancelled,
+    }
+}
