@@ -145,6 +145,7 @@ impl Director {
     /// Starts the server, again and again until it opens; an operator would.
     async fn start(&mut self) {
         for _ in 0..50 {
+            let met = self.faults_met();
             match self.stage.open().await {
                 Ok(opened) => {
                     self.opened = Some(opened);
@@ -152,7 +153,11 @@ impl Director {
                 }
                 Err(Some(why)) => {
                     self.tell(format!("the start was refused: {why}"));
-                    if let Some(restart) = self.restarts.last_mut() {
+                    // A start may be refused by a disk that refuses; the next one must not be.
+                    let without_reason = self.faults_met() == met;
+                    if let Some(restart) = self.restarts.last_mut()
+                        && without_reason
+                    {
                         restart.refused.get_or_insert(why);
                     }
                     // The process has ended by itself.
@@ -163,6 +168,10 @@ impl Director {
                 Err(None) => self.bury(),
             }
         }
+    }
+
+    fn faults_met(&self) -> u64 {
+        self.stage.disk().stats().met.values().sum()
     }
 
     /// The run is over: notes how, and makes the disk what the next one finds.

@@ -7,14 +7,15 @@ use std::time::Duration;
 use api::SaleId;
 use api::order::OrderPage;
 use api::provider::ProviderLedger;
-use shop::verify::verify;
+use shop::verify::{Receipt, verify};
 use storage::journal::read_dir;
 use world::Disk;
+use world::disk::Access;
 use world::journal::Batch;
 
 use super::{Director, HEALING};
 use crate::client::Ask;
-use crate::record::{Ended, Evidence, Outcome, Who};
+use crate::record::{Call, Ended, Evidence, Outcome, Who};
 
 /// Between two looks at whether everything has settled.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -100,7 +101,7 @@ impl Director {
             let mut orders = Vec::new();
             let mut cursor = String::new();
             loop {
-                let ask = Ask::get(format!("/v1/orders?sale={sale}&limit=200{cursor}"));
+                let ask = Ask::get(format!("/v1/orders?sale_id={sale}&limit=200{cursor}"));
                 let Outcome::Said(said) = client.ask(&ask, Duration::from_secs(30)).await else {
                     break;
                 };
@@ -128,16 +129,25 @@ impl Director {
         match storage::DataDir::inspect(&disk, &data) {
             Ok(dir) => {
                 evidence.house = batches(&disk, &dir.house(), evidence);
+                evidence
+                    .journal_ids
+                    .extend(id(&*disk, &dir.house()).map(|id| (0, id)));
                 for number in dir.sale_numbers(&*disk).unwrap_or_default() {
                     let read = batches(&disk, &dir.sale(number), evidence);
-                    evidence
-                        .journals
-                        .insert(u32::try_from(number).unwrap_or(0), read);
+                    let sale = u32::try_from(number).unwrap_or(0);
+                    let id = id(&*disk, &dir.sale(number));
+                    evidence.journal_ids.extend(id.map(|id| (sale, id)));
+                    evidence.journals.insert(sale, read);
                 }
             }
             Err(error) => evidence.verify.push(error.to_string()),
         }
-        match verify(&disk, &data, &[], &mut |_| {}) {
+        match verify(
+            &disk,
+            &data,
+            &receipts(&self.market.history.all()),
+            &mut |_| {},
+        ) {
             Ok(report) => {
                 let findings = report.findings.iter().map(|finding| format!("{finding:?}"));
                 evidence.verify.extend(findings);
@@ -150,6 +160,25 @@ impl Director {
             Err(error) => evidence.verify.push(error.to_string()),
         }
     }
+}
+
+/// Every place in a journal that a client was shown.
+fn receipts(calls: &[Call]) -> Vec<Receipt> {
+    let said = calls.iter().filter_map(|call| match &call.outcome {
+        Outcome::Said(said) => said.position,
+        Outcome::Open | Outcome::Unheard(_) => None,
+    });
+    said.map(|(sale, position)| Receipt { sale, position })
+        .collect()
+}
+
+/// The random id of a journal: bytes 16 to 31 of its segments, as docs/journal-format.md says.
+fn id(disk: &dyn Disk, dir: &std::path::Path) -> Option<[u8; 16]> {
+    let names = disk.list(dir).ok()?;
+    let segment = names.iter().find(|name| name.ends_with(".journal"))?;
+    let file = disk.open(&dir.join(segment), Access::Read).ok()?;
+    let mut head = [0; 32];
+    (file.read_at(0, &mut head).ok()? == head.len()).then(|| head[16..].try_into().ok())?
 }
 
 fn batches(disk: &Arc<dyn Disk>, dir: &std::path::Path, evidence: &mut Evidence) -> Vec<Batch> {

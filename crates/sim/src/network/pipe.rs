@@ -76,6 +76,15 @@ impl Pipe {
         self.state == State::Reset
     }
 
+    /// Its writer has not said that it is at its end.
+    pub(super) fn may_still_speak(&self) -> bool {
+        let ended = self
+            .pieces
+            .iter()
+            .any(|piece| matches!(piece.what, What::End));
+        self.state == State::Open && !ended
+    }
+
     pub(super) fn is_held_back(&self) -> bool {
         self.pieces.iter().any(|piece| piece.arrives.is_none())
     }

@@ -51,6 +51,11 @@ impl End {
         !world.is_alive(pipe_to) && !world.is_dark(address)
     }
 
+    fn hangs_up(&self) -> bool {
+        let leaves = !self.said_end && lock(&self.back).may_still_speak();
+        leaves && self.net.state().chance.hits(300)
+    }
+
     fn reset(&self) {
         for pipe in [&self.out, &self.back] {
             let wakers = lock(pipe).reset();
@@ -138,6 +143,8 @@ impl Drop for End {
             Some(Ended::PowerLost) => {}
             // The kernel closes what its process held.
             Some(Ended::Killed) => self.late_reset(),
+            // Somebody who hangs up while an answer is on its way resets the stream, as kernels do.
+            Some(Ended::Drained) | None if self.hangs_up() => self.late_reset(),
             Some(Ended::Drained) | None => {
                 if !self.said_end {
                     self.send(None);
