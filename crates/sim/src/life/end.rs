@@ -15,6 +15,7 @@ use world::journal::Batch;
 
 use super::{Director, HEALING};
 use crate::client::Ask;
+use crate::disk;
 use crate::record::{Call, Ended, Evidence, Outcome, Who};
 
 /// Between two looks at whether everything has settled.
@@ -27,6 +28,8 @@ impl Director {
     pub(super) async fn heal(&mut self) {
         self.tell("all faults are over");
         self.stage.disk().heal();
+        self.stage.disk().crash_at(u64::MAX, disk::Moment::Before);
+        self.stage.shop.spare();
         self.stage.net.heal();
         if !self.stage.shop.is_up() {
             self.raise().await;

@@ -178,6 +178,11 @@ impl Host {
         host.cut = Some(how);
     }
 
+    /// An end that was planned by polls does not come.
+    pub fn spare(&self) {
+        self.world.state().hosts[self.number as usize].last_poll = None;
+    }
+
     /// How the run ends when its disk is cut off.
     pub fn ends_so(&self, how: Ended) {
         self.world.state().hosts[self.number as usize].cut = Some(how);
