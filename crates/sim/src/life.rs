@@ -3,6 +3,8 @@
 mod end;
 mod incidents;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,17 @@ pub fn live(plan: &LifePlan) -> anyhow::Result<Lived> {
 /// # Errors
 /// As [`live`].
 pub fn live_for(plan: &LifePlan, steps_max: u64) -> anyhow::Result<Lived> {
+    live_with(plan, Vec::new(), steps_max)
+}
+
+/// Somebody who comes to a market and acts by a script, where a guest acts by habit and chance.
+pub type Act = Box<dyn FnOnce(Market) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Lives a plan, with people who act by scripts of their own; they begin when the guests do, once the sales are open.
+///
+/// # Errors
+/// As [`live`].
+pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Result<Lived> {
     let world = World::new(plan.seed);
     let stage = Arc::new(Stage::set(&world, plan)?);
     let history = History::default();
@@ -66,7 +79,7 @@ pub fn live_for(plan: &LifePlan, steps_max: u64) -> anyhow::Result<Lived> {
         opened: None,
         dice: crate::chance::Chance::of(plan.seed, "director"),
     };
-    let ran = world.block_on(steps_max, &heaven, director.run());
+    let ran = world.block_on(steps_max, &heaven, director.run(acts));
     let (mut evidence, story) = match ran {
         Ok(ended) => ended,
         Err(still) => (stuck(still), Vec::new()),
@@ -114,7 +127,7 @@ struct Director {
 }
 
 impl Director {
-    async fn run(mut self) -> (Evidence, Vec<(Duration, String)>) {
+    async fn run(mut self, acts: Vec<Act>) -> (Evidence, Vec<(Duration, String)>) {
         self.start().await;
         let street = self.stage.street.tasks();
         let crowd: Vec<_> = (0..self.plan.sales.len())
@@ -123,12 +136,12 @@ impl Director {
         for opening in crowd {
             self.keep_up_until(opening).await;
         }
-        let visits: Vec<_> = self
-            .plan
-            .guests
-            .iter()
+        let guests = self.plan.guests.iter();
+        let mut visits: Vec<_> = guests
             .map(|guest| street.spawn(self.market.clone().visit(guest.clone())))
             .collect();
+        let acts = acts.into_iter();
+        visits.extend(acts.map(|act| street.spawn(act(self.market.clone()))));
         self.break_things().await;
         for visit in visits {
             self.keep_up_until(visit).await;

@@ -144,6 +144,20 @@ impl Net {
         }
     }
 
+    /// The next so many accepts of a host at a port fail; who calls waits meanwhile. False when nobody listens there.
+    pub fn fail_accepts(&self, host: &Host, port: u16, times: u32) -> bool {
+        let place = SocketAddr::new(IpAddr::V4(host.address()), port);
+        let keeper = {
+            let mut state = self.state();
+            state.doors.get_mut(&place).map(|door| door.fail(times))
+        };
+        let found = keeper.is_some();
+        if let Some(keeper) = keeper.flatten() {
+            keeper.wake();
+        }
+        found
+    }
+
     /// The network as a process on `host` sees it, for as long as its run lasts.
     #[must_use]
     pub fn of(&self, host: &Host) -> Arc<dyn Network> {

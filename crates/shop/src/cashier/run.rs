@@ -244,7 +244,10 @@ impl Cashier {
                 .telemetry
                 .tell(&ReconcileGap { detail: &detail });
         };
-        let wait_ms = effect.not_before.0.saturating_sub(self.clock.wall_ms());
+        // Moments of an effect are of the book's time, which does not go back: where the wall clock was set back, the
+        // book has passed `since` all the same, and what is due from then on does not wait for the wall.
+        let passed_ms = self.clock.wall_ms().max(effect.since.0);
+        let wait_ms = effect.not_before.0.saturating_sub(passed_ms);
         // What has to wait must not take the room of others: the regular scan finds it after its time.
         let crowded = self.board.room_for_found() == 0;
         if wait_ms > self.settings.reconcile_every_ms || (wait_ms > 0 && crowded) {

@@ -74,6 +74,12 @@ impl Sandbox {
         }
     }
 
+    /// How often each charge was asked for, by its key: once, and once more for each retry.
+    #[must_use]
+    pub fn charge_calls(&self) -> Vec<(PaymentId, u32)> {
+        self.inner.ledger().charge_calls()
+    }
+
     async fn take_charge(&self, request: ChargeRequest) -> Result<ChargeReply, ProviderError> {
         let name = [request.key.order.get(), u64::from(request.key.attempt)];
         let inner = &self.inner;

@@ -40,6 +40,17 @@ async fn a_charge_is_captured_and_its_refund_goes_back_once() {
     assert_eq!(till.line.called().len(), 2, "{:?}", till.line.called());
 }
 
+/// The moments of an effect are the book's, which is ahead of a wall clock that was set back: charges waited until the
+/// wall clock had come to where it was, and holds ran out meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_was_set_back_keeps_no_charge_waiting() {
+    let till = Till::open(Settings::default(), sandbox::Settings::default());
+    till.set_back(minutes(10));
+    let order = till.books.buy("a");
+    till.pass(Duration::from_secs(1)).await;
+    assert_eq!(till.books.status(order), OrderStatus::Paid);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_about_and_the_buyer_is_charged_once() {
     let lossy = sandbox::Settings {

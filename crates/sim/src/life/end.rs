@@ -57,7 +57,7 @@ impl Director {
             }
             self.tasks.sleep(LOOK_EVERY).await;
         }
-        evidence.listed = self.list().await;
+        self.list(&mut evidence).await;
         self.stop().await;
         self.after_the_end(Ended::Drained);
         self.read(&mut evidence);
@@ -96,19 +96,18 @@ impl Director {
             .then(|| format!("read models are {} batches behind", lag.behind_batches))
     }
 
-    /// All orders, as lists show them.
-    async fn list(&mut self) -> BTreeMap<u32, Vec<api::order::Order>> {
+    /// All orders, as lists show them. A list that cannot be read is a finding: an empty one would hide all others.
+    async fn list(&mut self, evidence: &mut Evidence) {
         let mut client = self.market.client(LISTER, Who::Merchant);
-        let mut listed = BTreeMap::new();
         for sale in self.market.sale_ids() {
             let mut orders = Vec::new();
             let mut cursor = String::new();
             loop {
                 let ask = Ask::get(format!("/v1/orders?sale_id={sale}&limit=200{cursor}"));
-                let Outcome::Said(said) = client.ask(&ask, Duration::from_secs(30)).await else {
-                    break;
-                };
-                let Ok(page) = serde_json::from_str::<OrderPage>(&said.body) else {
+                let outcome = client.ask(&ask, Duration::from_secs(30)).await;
+                let Some(page) = page(&outcome) else {
+                    let what = format!("{} gives no list but {outcome:?}", ask.path);
+                    evidence.unhealed.push(what);
                     break;
                 };
                 orders.extend(page.orders);
@@ -118,10 +117,9 @@ impl Director {
                 }
             }
             if let Ok(sale) = sale.parse::<SaleId>() {
-                listed.insert(sale.get(), orders);
+                evidence.listed.insert(sale.get(), orders);
             }
         }
-        listed
     }
 
     fn read(&self, evidence: &mut Evidence) {
@@ -182,6 +180,13 @@ fn id(disk: &dyn Disk, dir: &std::path::Path) -> Option<[u8; 16]> {
     let file = disk.open(&dir.join(segment), Access::Read).ok()?;
     let mut head = [0; 32];
     (file.read_at(0, &mut head).ok()? == head.len()).then(|| head[16..].try_into().ok())?
+}
+
+fn page(outcome: &Outcome) -> Option<OrderPage> {
+    match outcome {
+        Outcome::Said(said) if said.is_yes() => serde_json::from_str(&said.body).ok(),
+        Outcome::Said(_) | Outcome::Unheard(_) | Outcome::Open => None,
+    }
 }
 
 fn batches(disk: &Arc<dyn Disk>, dir: &std::path::Path, evidence: &mut Evidence) -> Vec<Batch> {

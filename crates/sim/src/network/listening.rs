@@ -21,9 +21,17 @@ pub(super) struct Door {
     pub(super) run: Run,
     waiting: VecDeque<(End, SocketAddr)>,
     keeper: Option<Waker>,
+    /// So many more accepts fail.
+    failures: u32,
 }
 
 impl Door {
+    /// The next accepts fail, as they do when a process has no file handles left.
+    pub(super) fn fail(&mut self, times: u32) -> Option<Waker> {
+        self.failures = times;
+        self.keeper.take()
+    }
+
     pub(super) fn call(&mut self, end: End, from: SocketAddr) -> Option<Waker> {
         if self.waiting.len() < BACKLOG {
             self.waiting.push_back((end, from));
@@ -62,6 +70,7 @@ impl Listening {
             run,
             waiting: VecDeque::new(),
             keeper: None,
+            failures: 0,
         };
         let before = state.doors.insert(place, door);
         drop(state);
@@ -85,6 +94,10 @@ impl Listener for Listening {
             let Some(door) = state.doors.get_mut(&self.address) else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             };
+            if let Some(left) = door.failures.checked_sub(1) {
+                door.failures = left;
+                return Poll::Ready(Err(io::Error::other("too many open files")));
+            }
             match door.waiting.pop_front() {
                 Some((end, from)) => Poll::Ready(Ok((Box::new(end) as Stream, from))),
                 None => {

@@ -133,6 +133,14 @@ impl Ledger {
         })
     }
 
+    /// How often each charge was asked for.
+    pub(super) fn charge_calls(&self) -> Vec<(PaymentId, u32)> {
+        let charges = self.charges.iter();
+        charges
+            .map(|(key, charge)| (*key, charge.record.calls))
+            .collect()
+    }
+
     /// Every charge at this time.
     pub(super) fn charges(&self, now: Duration) -> Vec<ProviderCharge> {
         let charges = self.charges.values().map(|charge| ProviderCharge {

@@ -1,7 +1,7 @@
 //! A till: a real book without a journal, a sandbox behind a line that can be cut, and a cashier between them.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,21 +31,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The runtime's clock, so that paused time is paused everywhere.
 #[derive(Debug)]
-pub(super) struct RuntimeClock(Instant);
+pub(super) struct RuntimeClock {
+    began: Instant,
+    /// By how much the wall clock was set back, in milliseconds.
+    back_ms: AtomicU64,
+}
 
 impl RuntimeClock {
     pub(super) fn start() -> Arc<Self> {
-        Arc::new(Self(Instant::now()))
+        Arc::new(Self {
+            began: Instant::now(),
+            back_ms: AtomicU64::new(0),
+        })
     }
 }
 
 impl Clock for RuntimeClock {
     fn wall_ms(&self) -> u64 {
-        1_800_000_000_000 + u64::try_from(self.monotonic().as_millis()).unwrap_or(u64::MAX)
+        let passed = u64::try_from(self.monotonic().as_millis()).unwrap_or(u64::MAX);
+        1_800_000_000_000 + passed - self.back_ms.load(Ordering::Relaxed)
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.began.elapsed()
     }
 
     fn boot(&self) -> Option<BootStamp> {
@@ -216,8 +224,8 @@ impl Books {
 
     /// Decides, and hands out the effects like a desk does.
     fn execute(&self, command: &Command) -> Outcome {
-        let now = Time(self.clock.wall_ms());
         let mut book = lock(&self.book);
+        let now = Time(self.clock.wall_ms()).max(book.time());
         let mut new = Vec::new();
         let outcome = book
             .execute(now, command, &mut new)
@@ -420,6 +428,12 @@ impl Till {
             clock,
             run: None,
         }
+    }
+
+    /// Somebody sets the wall clock back; the book's time stays where it is.
+    pub(super) fn set_back(&self, by: Duration) {
+        let by_ms = u64::try_from(by.as_millis()).expect("it fits");
+        self.clock.back_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
     /// The cashier comes to work.
