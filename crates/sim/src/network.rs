@@ -11,6 +11,8 @@
 mod listening;
 mod pipe;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
