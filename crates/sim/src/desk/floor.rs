@@ -1,6 +1,5 @@
 //! The floor: where clients find the desk of now, and what all of them remember together.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -266,18 +265,6 @@ impl Start {
         };
         Ok(Desk::new(SALE, opened, self.settings, equipment))
     }
-}
-
-/// The commands of a batch, one for each key.
-pub(super) fn once_each(commands: Vec<Command>) -> Vec<Command> {
-    let mut seen = BTreeMap::new();
-    commands
-        .into_iter()
-        .filter(|command| {
-            let owner = format!("{:?} {:?}", command.actor, command.key);
-            command.key.is_none() || seen.insert(owner, ()).is_none()
-        })
-        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,7 @@
 //! What everybody outside has been told: the measure of what must be there after a crash.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use commerce::{Actor, Command, Done, EffectKind};
 use world::journal::Position;
@@ -25,7 +26,7 @@ pub(super) struct Memory {
     pub(super) positions: BTreeMap<u64, [u8; 32]>,
     /// Answers to keys, first ones only.
     pub(super) told: Vec<Told>,
-    by_key: BTreeMap<(String, Box<str>), usize>,
+    by_key: BTreeMap<Owned, usize>,
     /// How many orders the book showed at a position.
     pub(super) shown: Vec<(u64, u32)>,
     /// Effects that were handed out.
@@ -72,7 +73,7 @@ impl Memory {
         let Some(key) = &command.key else {
             return;
         };
-        let owner = (owner(&command.actor), key.clone());
+        let owner = owned(&command.actor, key);
         if let Some(&nth) = self.by_key.get(&owner) {
             let before = &self.told[nth];
             if before.done != done || !repeated {
@@ -96,7 +97,7 @@ impl Memory {
         let Some(key) = &command.key else {
             return;
         };
-        let owner = (owner(&command.actor), key.clone());
+        let owner = owned(&command.actor, key);
         if let Some(&nth) = self.by_key.get(&owner)
             && same_body(&self.told[nth].command, command)
         {
@@ -107,17 +108,21 @@ impl Memory {
 
     /// The order that a key gave, if its owner heard.
     pub(super) fn answer(&self, actor: &Actor, key: &str) -> Option<Done> {
-        let nth = self.by_key.get(&(owner(actor), key.into()))?;
+        let nth = self.by_key.get(&owned(actor, key))?;
         Some(self.told[*nth].done)
     }
 }
 
-fn owner(actor: &Actor) -> String {
-    match actor {
-        Actor::Merchant(name) => format!("merchant {name}"),
-        Actor::Buyer(name) => format!("buyer {name}"),
-        Actor::House => "house".to_owned(),
-    }
+/// A key with its scope, which is all that the book may tell commands apart by.
+pub(super) type Owned = (u8, Arc<str>, Box<str>);
+
+pub(super) fn owned(actor: &Actor, key: &str) -> Owned {
+    let (kind, name) = match actor {
+        Actor::Merchant(name) => (1, name.clone()),
+        Actor::Buyer(name) => (2, name.clone()),
+        Actor::House => (3, "".into()),
+    };
+    (kind, name, key.into())
 }
 
 /// Clones of one command print alike.

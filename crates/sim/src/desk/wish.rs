@@ -1,5 +1,6 @@
 //! What clients of a desk want: orders, large and small, and everything that can be done with one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use ledger::{Currency, Minor, UnitPrice, Units};
 
 use super::DeskSize;
 use super::floor::Floor;
+use super::memory::owned;
 use crate::chance::Chance;
 
 /// The merchant of the sale.
@@ -99,7 +101,7 @@ impl Client {
         for _ in 0..self.size.asks {
             let count = self.chance.between(1, self.size.batch_max);
             let commands = (0..count).map(|_| self.wish()).collect();
-            let commands = super::floor::once_each(commands);
+            let commands = once_each(commands);
             if self.floor.insist(&commands).await.is_none() {
                 return;
             }
@@ -239,4 +241,17 @@ impl Client {
         };
         merchant(&key, action)
     }
+}
+
+/// The commands of a request, one for each key.
+fn once_each(commands: Vec<Command>) -> Vec<Command> {
+    let mut seen = BTreeSet::new();
+    let mut is_first = |command: &Command| match &command.key {
+        Some(key) => seen.insert(owned(&command.actor, key)),
+        None => true,
+    };
+    commands
+        .into_iter()
+        .filter(|command| is_first(command))
+        .collect()
 }
