@@ -343,7 +343,10 @@ impl Director {
 
     fn turned_away(&mut self, refused: Refused) {
         match refused {
-            Refused::Died => return self.bury(),
+            Refused::Died => {
+                self.crashes += 1;
+                return self.bury();
+            }
             Refused::Because(why) => self.refused.push(why),
             Refused::Lost(why) => {
                 self.refused.push(why.clone());
@@ -426,7 +429,6 @@ impl Director {
             }
             _ => Outage::Process,
         };
-        self.crashes += u64::from(ended != Some(Ended::Drained));
         self.disk = self.disk.crash(outage);
         if self.calm {
             self.disk.heal();
@@ -485,6 +487,7 @@ impl Director {
     }
 
     async fn raise(&mut self) {
+        self.crashes += 1;
         self.bury();
         let wait = self.dice.between(1, 3_000);
         self.tasks.sleep(Duration::from_millis(wait)).await;
