@@ -71,6 +71,11 @@ pub(crate) const BENCHES: &[Bench] = &[
         "tidegate-shop",
         "replay of 1,000,000 journalled orders",
     ),
+    bench(
+        "sim",
+        "tidegate-sim",
+        "simulated orders a wall second of one core, at the desk and through HTTP",
+    ),
     Bench {
         needs_binary: true,
         ..bench(

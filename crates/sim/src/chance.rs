@@ -18,6 +18,10 @@ impl Chance {
     }
 
     /// The next 64 bits.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator may come to an end, and dice do not"
+    )]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GAMMA);
         mix(self.0)

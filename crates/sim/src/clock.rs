@@ -101,3 +101,41 @@ impl Clock for RunClock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::World;
+
+    fn passes(world: &World, how_long: Duration) {
+        let wait = world.sleep(how_long);
+        world.block_on(100, &world.host(), wait).unwrap();
+    }
+
+    #[test]
+    fn a_wall_clock_is_set_and_drifts_while_monotonic_time_passes_as_it_should() {
+        let world = World::new(1);
+        let clock = HostClock::new(&world);
+        let run = clock.of_a_run();
+        clock.step(-3_600_000);
+        clock.drift(1_000);
+        passes(&world, Duration::from_secs(1_000));
+        let passed = run.monotonic();
+        assert!(passed >= Duration::from_secs(1_000) && passed < Duration::from_secs(1_001));
+        assert_eq!(run.wall_ms(), DAWN_MS - 3_600_000 + 1_000_000 + 1_000);
+    }
+
+    #[test]
+    fn monotonic_time_begins_with_a_run_and_boot_time_with_the_machine() {
+        let world = World::new(2);
+        let clock = HostClock::new(&world);
+        passes(&world, Duration::from_secs(10));
+        let run = clock.of_a_run();
+        assert_eq!(run.monotonic(), Duration::ZERO);
+        let first = run.boot().unwrap();
+        assert_eq!((first.boot_id, first.boottime_ms), (1, 10_000));
+        clock.boot_anew();
+        let second = run.boot().unwrap();
+        assert_eq!((second.boot_id, second.boottime_ms), (2, 0));
+    }
+}

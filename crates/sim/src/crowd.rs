@@ -115,9 +115,9 @@ impl Market {
             | Habit::Batch
             | Habit::ChargeBack
             | Habit::Keys => {
-                visit.as_merchant().await;
+                visit.be_a_merchant().await;
             }
-            _ => visit.as_buyer().await,
+            _ => visit.be_a_buyer().await,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod chance;
 pub mod client;
 pub mod clock;
 pub mod crowd;
+pub mod desk;
 pub mod disk;
 pub mod life;
 pub mod network;

@@ -11,6 +11,8 @@
 mod listening;
 mod pipe;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -55,6 +57,8 @@ impl Default for Way {
 const AGAIN: Duration = Duration::from_millis(200);
 /// Bytes that may be on their way or unread before the writer has to wait.
 const WINDOW_BYTES: usize = 64 * 1024;
+/// Pipes before those that are gone are looked for.
+const PIPES_LOOK: usize = 4_096;
 /// How long a connection is tried.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -74,6 +78,8 @@ struct State {
     doors: BTreeMap<SocketAddr, Door>,
     names: BTreeMap<String, IpAddr>,
     pipes: Vec<Weak<Mutex<Pipe>>>,
+    /// With so many pipes those that are gone are forgotten.
+    pipes_look: usize,
     port: u16,
 }
 
@@ -90,6 +96,7 @@ impl Net {
                 doors: BTreeMap::new(),
                 names: BTreeMap::new(),
                 pipes: Vec::new(),
+                pipes_look: PIPES_LOOK,
                 port: 40_000,
             }),
         }))
@@ -277,8 +284,10 @@ impl Net {
         state
             .pipes
             .extend([Arc::downgrade(&there), Arc::downgrade(&back)]);
-        if state.pipes.len() > 4_096 {
+        if state.pipes.len() > state.pipes_look {
             state.pipes.retain(|pipe| pipe.strong_count() > 0);
+            // Looked through again when twice as many are there, so that a crowd does not pay for each of its callers.
+            state.pipes_look = (2 * state.pipes.len()).max(PIPES_LOOK);
         }
         drop(state);
         if let Some(waker) = waker {

@@ -15,6 +15,8 @@ mod alarm;
 mod carrier;
 mod events;
 mod host;
+#[cfg(test)]
+mod tests;
 
 pub use host::{Host, Run};
 
@@ -262,8 +264,10 @@ impl World {
     fn put_back(&self, name: Name, work: Work) {
         let gone = {
             let mut state = self.state();
+            let run = state.slots.get(name.place as usize).map(|slot| slot.run);
+            let goes_on = run.is_some_and(|run| state.is_alive(run));
             match state.slots.get_mut(name.place as usize) {
-                Some(slot) if slot.age == name.age => {
+                Some(slot) if slot.age == name.age && goes_on => {
                     slot.work = Some(work);
                     None
                 }

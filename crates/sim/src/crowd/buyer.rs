@@ -22,7 +22,7 @@ impl Visit {
         }
     }
 
-    pub(super) async fn as_buyer(mut self) {
+    pub(super) async fn be_a_buyer(mut self) {
         let who = Who::Buyer(self.name());
         let mut client = self.market.client(self.guest.number, who.clone());
         match self.guest.habit {

@@ -8,7 +8,7 @@ use crate::plan::Habit;
 use crate::record::Who;
 
 impl Visit {
-    pub(super) async fn as_merchant(mut self) {
+    pub(super) async fn be_a_merchant(mut self) {
         let mut client = self.market.client(self.guest.number, Who::Merchant);
         for nth in 0..self.chance.between(2, 8) {
             match self.guest.habit {

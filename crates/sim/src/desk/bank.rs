@@ -1,0 +1,149 @@
+//! A bank at its worst, without a network: it does each charge once, and tells of it late, twice, or after the hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use commerce::command::{ChargeOutcome, RefundOutcome};
+use commerce::{Action, Actor, Command, Effect, EffectKind, Report};
+use tokio::sync::mpsc;
+
+use super::floor::Floor;
+use crate::chance::Chance;
+use crate::clock::DAWN_MS;
+
+/// What the bank's own books hold.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    decided: BTreeMap<(u32, EffectKind), Outcome>,
+    busy: BTreeSet<(u32, EffectKind)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Charge(ChargeOutcome),
+    Refund(RefundOutcome),
+}
+
+/// The bank; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Bank {
+    floor: Floor,
+    ledger: Arc<Mutex<Ledger>>,
+    chance: Arc<Mutex<Chance>>,
+    hold_ms: u64,
+}
+
+impl Bank {
+    pub(super) fn new(floor: &Floor, seed: u64, hold_ms: u64) -> Self {
+        Self {
+            floor: floor.clone(),
+            ledger: Arc::default(),
+            chance: Arc::new(Mutex::new(Chance::of(seed, "bank"))),
+            hold_ms,
+        }
+    }
+
+    /// Takes effects for as long as anybody can hand some out.
+    pub(super) async fn run(self, mut effects: mpsc::UnboundedReceiver<Effect>) {
+        while let Some(effect) = effects.recv().await {
+            if self.ledger().busy.insert((effect.order, effect.kind)) {
+                let bank = self.clone();
+                drop(self.floor.street.spawn(bank.attend(effect)));
+            }
+        }
+    }
+
+    /// Whether nothing is being done.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ledger().busy.is_empty()
+    }
+
+    /// Charges that were captured.
+    pub(super) fn captured(&self) -> Vec<(u32, u16)> {
+        let ledger = self.ledger();
+        let captured = ledger
+            .decided
+            .iter()
+            .filter_map(|(at, outcome)| match (at, outcome) {
+                (
+                    (order, EffectKind::Charge { attempt }),
+                    Outcome::Charge(ChargeOutcome::Captured(_)),
+                ) => Some((*order, *attempt)),
+                _ => None,
+            });
+        captured.collect()
+    }
+
+    async fn attend(self, effect: Effect) {
+        let now_ms = DAWN_MS + u64::try_from(self.floor.street.now().as_millis()).unwrap_or(0);
+        let early = effect.not_before.0.saturating_sub(now_ms);
+        let (outcome, wait, tells) = self.decide(&effect);
+        let wait = Duration::from_millis(early) + wait;
+        self.floor.street.sleep(wait).await;
+        for _ in 0..tells {
+            self.floor.insist(&[report(&effect, outcome)]).await;
+        }
+        self.ledger().busy.remove(&(effect.order, effect.kind));
+    }
+
+    /// What becomes of an effect, decided once; how long that takes, and how often it is told.
+    fn decide(&self, effect: &Effect) -> (Outcome, Duration, u32) {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = match effect.kind {
+            EffectKind::Charge { .. } => Outcome::Charge(match chance.hits(800) {
+                true => ChargeOutcome::Captured(effect.amount),
+                false => ChargeOutcome::Failed,
+            }),
+            EffectKind::Refund { .. } => Outcome::Refund(match chance.hits(850) {
+                true => RefundOutcome::Refunded,
+                false => RefundOutcome::Failed,
+            }),
+        };
+        let most = match chance.hits(150) {
+            true => self.hold_ms * 2,
+            false => 300,
+        };
+        let wait = Duration::from_millis(chance.between(1, most));
+        let tells = 1 + u32::from(chance.hits(200));
+        let mut ledger = self.ledger();
+        let outcome = ledger.decided.entry((effect.order, effect.kind));
+        (*outcome.or_insert(drawn), wait, tells)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn report(effect: &Effect, outcome: Outcome) -> Command {
+    let order = effect.order;
+    let report = match (outcome, effect.kind) {
+        (Outcome::Charge(outcome), EffectKind::Charge { attempt }) => Report::Charge {
+            order,
+            attempt,
+            outcome,
+        },
+        (Outcome::Refund(outcome), EffectKind::Refund { number, .. }) => Report::Refund {
+            order,
+            number,
+            outcome,
+        },
+        // An outcome is kept under the effect that it is of.
+        (_, EffectKind::Charge { attempt }) => Report::Charge {
+            order,
+            attempt,
+            outcome: ChargeOutcome::Unknown,
+        },
+        (_, EffectKind::Refund { number, .. }) => Report::Refund {
+            order,
+            number,
+            outcome: RefundOutcome::Failed,
+        },
+    };
+    Command {
+        actor: Actor::House,
+        key: None,
+        action: Action::Report(report),
+    }
+}

@@ -1,0 +1,48 @@
+//! Lives of a desk: sound ones by the dozen, each the same when it is lived again.
+
+use super::{DeskSize, Weather, live};
+
+#[test]
+fn desks_crash_and_keep_what_they_told() {
+    let (mut crashes, mut orders) = (0, 0);
+    for seed in 1..=24 {
+        let lived = live(seed, DeskSize::draw(seed));
+        assert!(lived.findings.is_empty(), "seed {seed}: {lived:#?}");
+        crashes += lived.crashes;
+        orders += lived.orders;
+    }
+    assert!(
+        crashes > 30 && orders > 500,
+        "{crashes} crashes, {orders} orders"
+    );
+}
+
+#[test]
+fn a_desk_lives_the_same_life_again() {
+    for seed in [3, 4, 5] {
+        let (one, other) = (
+            live(seed, DeskSize::draw(seed)),
+            live(seed, DeskSize::draw(seed)),
+        );
+        assert_eq!(
+            (one.trace, one.steps, one.orders),
+            (other.trace, other.steps, other.orders)
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_lies_is_found_out_or_harmless() {
+    let mut noticed = 0;
+    for seed in 1..=24 {
+        let size = DeskSize {
+            weather: Weather::Lying,
+            crashes: 5,
+            ..DeskSize::draw(seed)
+        };
+        let lived = live(seed, size);
+        assert!(lived.findings.is_empty(), "seed {seed}: {lived:#?}");
+        noticed += u32::from(lived.loss_noticed);
+    }
+    assert!(noticed > 1, "only {noticed} losses");
+}
