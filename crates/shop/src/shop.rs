@@ -146,25 +146,18 @@ impl Shop {
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Arc::new(Handle::new(
-            registry.clone(),
-            projector.clone(),
-            tasks,
-            watchers_max,
-        ));
-        let took = clock.monotonic().saturating_sub(begun);
-        let recovered = Recovered {
-            sales,
-            house: house_findings,
-            took,
-        };
+        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
         Ok(Self {
-            handle,
+            handle: Arc::new(handle),
             registry,
             projector,
             stop,
             running,
-            recovered,
+            recovered: Recovered {
+                sales,
+                house: house_findings,
+                took: clock.monotonic().saturating_sub(begun),
+            },
         })
     }
 

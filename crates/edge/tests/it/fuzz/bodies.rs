@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 /// First word of a corpus file, method, path, and what its body is read as.
-const ROUTES: &[(&str, &str, &str, fn(&[u8]))] = &[
+type Route = (&'static str, &'static str, &'static str, fn(&[u8]));
+
+const ROUTES: &[Route] = &[
     ("order", "POST", "/v1/orders", same::<PlaceOrder>),
     ("batch", "POST", "/v1/orders:batch", same::<PlaceBatch>),
     ("sale", "POST", "/v1/sales", same::<CreateSale>),
