@@ -145,6 +145,8 @@ fn crowded(seed: u64, guests: u32) -> LifePlan {
             stock: vec![1_000_000; 3],
             prices: vec!["12.50", "9.99", "3.3333"],
             hold_ms: 900_000,
+            first_sku_per_buyer: None,
+            closes: None,
             units_per_buyer: None,
         }],
         guests,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::Position;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -15,6 +15,9 @@ use world::Tasks;
 use crate::record::{Call, Outcome, Said, Who};
 use crate::scheduler::World;
 use crate::stage::{SHOP, Stage};
+
+/// What a client sends.
+pub type Body = Full<Bytes>;
 
 /// Bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -138,6 +141,17 @@ impl Client {
             .send_request(request)
             .await
             .map_err(|_| "answer lost")
+    }
+
+    /// Sends a request of somebody's own making on a connection of its own; nothing of it is remembered. The status of
+    /// the answer, if one came.
+    pub async fn try_out(&self, request: Request<Body>, patience: Duration) -> Option<StatusCode> {
+        let answer = async {
+            let mut connection = self.connect().await.ok()?;
+            let response = connection.send_request(request).await.ok()?;
+            Some(response.status())
+        };
+        self.tasks.timeout(patience, answer).await.flatten()
     }
 
     /// Makes one request and remembers what came of it; after `patience` it hangs up.

@@ -1,6 +1,7 @@
 //! The crowd: people with habits, each a client of its own.
 
 mod buyer;
+mod forger;
 mod merchant;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::chance::Chance;
 use crate::client::{Ask, Client, History};
+use crate::clock::DAWN_MS;
 use crate::plan::{Guest, Habit, LifePlan, SalePlan};
 use crate::record::{Outcome, Said, Who};
 use crate::stage::Stage;
@@ -30,6 +32,8 @@ pub struct Market {
     sales: Arc<Mutex<Vec<Option<String>>>>,
     /// Orders that somebody placed, for the merchant to look after.
     orders: Arc<Mutex<Vec<String>>>,
+    /// Doors that opened to forgers.
+    break_ins: Arc<Mutex<Vec<String>>>,
     plans: Arc<Vec<SalePlan>>,
     seed: u64,
 }
@@ -43,6 +47,7 @@ impl Market {
             history: history.clone(),
             sales: Arc::new(Mutex::new(vec![None; plan.sales.len()])),
             orders: Arc::default(),
+            break_ins: Arc::default(),
             plans: Arc::new(plan.sales.clone()),
             seed: plan.seed,
         }
@@ -54,7 +59,11 @@ impl Market {
         let mut merchant = self.client(number, Who::Merchant);
         let plan = &self.plans[nth];
         let skus: Vec<Value> = (0..plan.stock.len())
-            .map(|sku| json!({"sku": sku_name(sku), "price": plan.prices[sku], "stock": plan.stock[sku]}))
+            .map(|sku| {
+                let most = plan.first_sku_per_buyer.filter(|_| sku == 0);
+                json!({"sku": sku_name(sku), "price": plan.prices[sku], "stock": plan.stock[sku],
+                    "limits": {"units_per_buyer": most}})
+            })
             .collect();
         let body = json!({
             "name": format!("sale {nth}"),
@@ -62,6 +71,9 @@ impl Market {
             "hold_ms": plan.hold_ms,
             "limits": {"units_per_order": 10, "units_per_buyer": plan.units_per_buyer},
             "skus": skus,
+            "window": {"closes_at": plan.closes.map(|closes| {
+                api::Time::from_ms(DAWN_MS + u64::try_from(closes.as_millis()).unwrap_or(u64::MAX))
+            })},
         });
         let create = Ask::post("/v1/sales", format!("sale-{nth}"), &body);
         let Some(id) = insist(&mut merchant, &create)
@@ -125,6 +137,24 @@ impl Market {
     #[must_use]
     pub fn client(&self, number: u32, who: Who) -> Client {
         Client::new(&self.stage, &self.history, number, who)
+    }
+
+    fn note_break_in(&self, what: String) {
+        let mut break_ins = self
+            .break_ins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        break_ins.push(what);
+    }
+
+    /// What forgers got away with.
+    #[must_use]
+    pub fn break_ins(&self) -> Vec<String> {
+        let break_ins = self
+            .break_ins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        break_ins.clone()
     }
 
     fn sale(&self, nth: usize) -> Option<String> {

@@ -69,8 +69,9 @@ pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Res
     let stage = Arc::new(Stage::set(&world, plan)?);
     let history = History::default();
     let heaven = world.host();
+    let market = Market::new(&stage, &history, plan);
     let director = Director {
-        market: Market::new(&stage, &history, plan),
+        market: market.clone(),
         stage: stage.clone(),
         plan: Arc::new(plan.clone()),
         tasks: heaven.tasks(),
@@ -85,6 +86,7 @@ pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Res
         Err(still) => (stuck(still), Vec::new()),
     };
     evidence.calls = history.all();
+    evidence.broken_in = market.break_ins();
     evidence.panics = world.panics();
     evidence.disk_lied = stage.disk().stats().promises_broken > 0;
     let lived = Lived {

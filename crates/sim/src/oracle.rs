@@ -73,6 +73,9 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     for panic in &evidence.panics {
         findings.push(Finding::new("no panic", panic.as_str()));
     }
+    for break_in in &evidence.broken_in {
+        findings.push(Finding::new("no forger comes in", break_in.as_str()));
+    }
     let deeds = deeds::read(&evidence.calls);
     if evidence.disk_lied {
         let mut ahead = shown::lost_receipts(&deeds, &evidence.journals);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use shop::provider::sandbox::{self, PerMille, UnknownCharge};
 
 use crate::chance::Chance;
-use crate::disk::{FaultPlan, Mix};
+use crate::disk::{FaultKind, FaultPlan, Mix};
 use crate::network::Way;
 
 /// A whole life.
@@ -45,6 +45,10 @@ pub struct SalePlan {
     pub hold_ms: u64,
     /// Units of one buyer.
     pub units_per_buyer: Option<u32>,
+    /// Units of one buyer, of the first SKU alone.
+    pub first_sku_per_buyer: Option<u32>,
+    /// When it is over, after the world began.
+    pub closes: Option<Duration>,
 }
 
 /// Somebody who comes.
@@ -97,11 +101,13 @@ pub enum Habit {
     Nonsense,
     /// Watches the live stream and reads slowly.
     Watch,
+    /// Comes with forged tokens and callbacks, and asks for what is not its own.
+    Forge,
 }
 
 impl Habit {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Plain,
         Self::DoubleClick,
         Self::Impatient,
@@ -119,6 +125,7 @@ impl Habit {
         Self::Keys,
         Self::Nonsense,
         Self::Watch,
+        Self::Forge,
     ];
 }
 
@@ -197,7 +204,9 @@ impl Default for Size {
     }
 }
 
-const PRICES: [&str; 6] = ["12.50", "0.01", "3.3333", "100", "0.125", "9.99"];
+const PRICES: [&str; 8] = [
+    "12.50", "0.01", "3.3333", "100", "0.125", "9.99", "0.0050", "12.3450",
+];
 
 impl LifePlan {
     /// The life of a seed.
@@ -235,6 +244,10 @@ fn sale(chance: &mut Chance) -> SalePlan {
         prices: (0..skus).map(|_| *chance.pick(&PRICES)).collect(),
         hold_ms: *chance.pick(&[1_000, 5_000, 20_000, 120_000]),
         units_per_buyer: *chance.pick(&[None, Some(1), Some(4), Some(10)]),
+        first_sku_per_buyer: *chance.pick(&[None, None, Some(1), Some(3)]),
+        closes: chance
+            .hits(250)
+            .then(|| Duration::from_millis(chance.between(20_000, 80_000))),
     }
 }
 
@@ -307,9 +320,17 @@ fn way(chance: &mut Chance) -> Way {
 }
 
 fn disk(seed: u64, chance: &mut Chance) -> FaultPlan {
-    match chance.hits(500) {
-        true => FaultPlan::draw(seed, &Mix::default()),
-        false => FaultPlan::default(),
+    match chance.below(100) {
+        // A disk that lies: nothing is expected of the shop but that it notices.
+        0..8 => FaultPlan::draw(
+            seed,
+            &Mix {
+                kinds: FaultKind::ALL.into_iter().collect(),
+                ..Mix::default()
+            },
+        ),
+        8..54 => FaultPlan::draw(seed, &Mix::default()),
+        _ => FaultPlan::default(),
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Evidence {
     pub open_effects: BTreeMap<u32, u64>,
     /// What `verify` said about the data afterwards; empty when it found nothing.
     pub verify: Vec<String>,
+    /// Doors that opened to forgers.
+    pub broken_in: Vec<String>,
     /// Panics of any task.
     pub panics: Vec<String>,
     /// What did not come to an end although the faults were over.

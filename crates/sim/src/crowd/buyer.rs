@@ -29,6 +29,7 @@ impl Visit {
             Habit::Look => self.look(&mut client).await,
             Habit::Nonsense => self.talk_nonsense(&mut client).await,
             Habit::Watch => self.watch(&mut client).await,
+            Habit::Forge => self.forge(&client).await,
             Habit::Hoard => {
                 for nth in 0..self.chance.between(2, 6) {
                     self.buy(&mut client, &format!("hoard-{nth}"), 10).await;

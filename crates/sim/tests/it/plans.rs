@@ -41,6 +41,8 @@ pub(crate) fn quiet(seed: u64, stock: u32) -> LifePlan {
         stock: vec![stock],
         prices: vec!["10"],
         hold_ms: 120_000,
+        first_sku_per_buyer: None,
+        closes: None,
         units_per_buyer: None,
     }];
     plan.guests = Vec::new();
