@@ -9,11 +9,13 @@ use std::time::Duration;
 use crate::client::History;
 use crate::crowd::Market;
 use crate::disk::{DiskStats, Outage};
+use crate::hush::Hush;
 use crate::oracle::judge;
 use crate::plan::LifePlan;
 use crate::record::{Ended, Evidence, Finding, Restart};
 use crate::scheduler::{Still, World};
 use crate::stage::{Opened, Stage};
+use crate::witness::Seen;
 
 /// Steps of the scheduler before a life counts as running in circles.
 pub const STEPS_MAX: u64 = 20_000_000;
@@ -37,6 +39,8 @@ pub struct Lived {
     pub disk: DiskStats,
     /// What incidents came to pass, in words, with their times.
     pub story: Vec<(Duration, String)>,
+    /// What was seen beside the evidence.
+    pub seen: Seen,
 }
 
 /// Lives a plan.
@@ -52,6 +56,7 @@ pub fn live(plan: &LifePlan) -> anyhow::Result<Lived> {
 /// # Errors
 /// As [`live`].
 pub fn live_for(plan: &LifePlan, steps_max: u64) -> anyhow::Result<Lived> {
+    let _hush = Hush::begin();
     let world = World::new(plan.seed);
     let stage = Arc::new(Stage::set(&world, plan)?);
     let history = History::default();
@@ -80,6 +85,7 @@ pub fn live_for(plan: &LifePlan, steps_max: u64) -> anyhow::Result<Lived> {
         steps: world.steps(),
         trace: world.trace(),
         disk: stage.disk().stats(),
+        seen: stage.witness.all(),
         evidence,
         story,
     };
@@ -184,8 +190,11 @@ impl Director {
             Ended::Killed => "the process is dead",
             Ended::PowerLost => "the power is gone",
         });
+        let last = self.stage.disk().story().pop();
+        let now = self.stage.world.now();
+        self.stage.witness.ended(now, ended, last);
         self.restarts.push(Restart {
-            at: self.stage.world.now(),
+            at: now,
             ended,
             refused: None,
         });

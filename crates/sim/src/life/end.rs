@@ -1,6 +1,7 @@
 //! The end of a life: faults off, everything settles, and what is left is written down.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ impl Director {
             }
             self.tasks.sleep(LOOK_EVERY).await;
         }
-        evidence.listed = self.list().await;
+        self.list(&mut evidence).await;
         self.stop().await;
         self.after_the_end(Ended::Drained);
         self.read(&mut evidence);
@@ -94,18 +95,21 @@ impl Director {
     }
 
     /// All orders, as lists show them.
-    async fn list(&mut self) -> BTreeMap<u32, Vec<api::order::Order>> {
+    async fn list(&mut self, evidence: &mut Evidence) {
         let mut client = self.market.client(LISTER, Who::Merchant);
-        let mut listed = BTreeMap::new();
         for sale in self.market.sale_ids() {
             let mut orders = Vec::new();
             let mut cursor = String::new();
             loop {
                 let ask = Ask::get(format!("/v1/orders?sale_id={sale}&limit=200{cursor}"));
-                let Outcome::Said(said) = client.ask(&ask, Duration::from_secs(30)).await else {
-                    break;
+                let page = match client.ask(&ask, Duration::from_secs(30)).await {
+                    Outcome::Said(said) => serde_json::from_str::<OrderPage>(&said.body).ok(),
+                    Outcome::Open | Outcome::Unheard(_) => None,
                 };
-                let Ok(page) = serde_json::from_str::<OrderPage>(&said.body) else {
+                // A list that nobody can have is not an empty list.
+                let Some(page) = page else {
+                    let what = format!("the orders of {sale} cannot be listed");
+                    evidence.unhealed.push(what);
                     break;
                 };
                 orders.extend(page.orders);
@@ -115,10 +119,15 @@ impl Director {
                 }
             }
             if let Ok(sale) = sale.parse::<SaleId>() {
-                listed.insert(sale.get(), orders);
+                evidence.listed.insert(sale.get(), orders);
             }
         }
-        listed
+    }
+
+    fn count_segments(&self, disk: &dyn Disk, dir: &Path) {
+        let names = disk.list(dir).unwrap_or_default();
+        let segments = names.iter().filter(|name| name.ends_with(".journal"));
+        self.stage.witness.segments(segments.count() as u64);
     }
 
     fn read(&self, evidence: &mut Evidence) {
@@ -132,8 +141,10 @@ impl Director {
                 evidence
                     .journal_ids
                     .extend(id(&*disk, &dir.house()).map(|id| (0, id)));
+                self.count_segments(&*disk, &dir.house());
                 for number in dir.sale_numbers(&*disk).unwrap_or_default() {
                     let read = batches(&disk, &dir.sale(number), evidence);
+                    self.count_segments(&*disk, &dir.sale(number));
                     let sale = u32::try_from(number).unwrap_or(0);
                     let id = id(&*disk, &dir.sale(number));
                     evidence.journal_ids.extend(id.map(|id| (sale, id)));
@@ -173,7 +184,7 @@ fn receipts(calls: &[Call]) -> Vec<Receipt> {
 }
 
 /// The random id of a journal: bytes 16 to 31 of its segments, as docs/journal-format.md says.
-fn id(disk: &dyn Disk, dir: &std::path::Path) -> Option<[u8; 16]> {
+fn id(disk: &dyn Disk, dir: &Path) -> Option<[u8; 16]> {
     let names = disk.list(dir).ok()?;
     let segment = names.iter().find(|name| name.ends_with(".journal"))?;
     let file = disk.open(&dir.join(segment), Access::Read).ok()?;
@@ -181,7 +192,7 @@ fn id(disk: &dyn Disk, dir: &std::path::Path) -> Option<[u8; 16]> {
     (file.read_at(0, &mut head).ok()? == head.len()).then(|| head[16..].try_into().ok())?
 }
 
-fn batches(disk: &Arc<dyn Disk>, dir: &std::path::Path, evidence: &mut Evidence) -> Vec<Batch> {
+fn batches(disk: &Arc<dyn Disk>, dir: &Path, evidence: &mut Evidence) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut read = || {
         let mut reader = read_dir(disk, dir, 0)?;
