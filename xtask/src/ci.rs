@@ -46,6 +46,10 @@ const STEPS: &[Step] = &[
         run: release_build,
     },
     Step {
+        name: "simulation",
+        run: simulation,
+    },
+    Step {
         name: "smoke: drill",
         run: smoke::drill,
     },
@@ -165,6 +169,21 @@ pub(crate) fn release_build(root: &Path) -> Result<()> {
         root,
         &["build", "--release", "--locked", "--package", "tidegate"],
     ))
+}
+
+/// 200 lives of the whole shop in the simulated world, each from its seed; a mark that none of them reaches fails too.
+fn simulation(root: &Path) -> Result<()> {
+    let arguments = [
+        "run",
+        "--release",
+        "--locked",
+        "--package",
+        "tidegate-sim",
+        "--",
+        "--seeds",
+        "200",
+    ];
+    succeed(&mut cargo(root, &arguments))
 }
 
 #[cfg(test)]

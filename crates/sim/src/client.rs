@@ -96,6 +96,7 @@ pub struct Client {
     tasks: Tasks,
     history: History,
     connection: Option<SendRequest<Full<Bytes>>>,
+    credential: Option<String>,
 }
 
 impl Client {
@@ -110,7 +111,15 @@ impl Client {
             stage: stage.clone(),
             history: history.clone(),
             connection: None,
+            credential: None,
         }
+    }
+
+    /// It shows this, whoever it is.
+    #[must_use]
+    pub fn with_credential(mut self, credential: String) -> Self {
+        self.credential = Some(credential);
+        self
     }
 
     /// Waits.
@@ -233,7 +242,7 @@ impl Client {
         let credential = match &self.who {
             Who::Merchant => self.stage.merchant_key(),
             Who::Buyer(name) => Some(self.stage.token(name)),
-            Who::Anybody => None,
+            Who::Anybody => self.credential.clone(),
         };
         if let Some(credential) = credential {
             request = request.header("authorization", format!("Bearer {credential}"));

@@ -11,11 +11,13 @@ use std::time::Duration;
 use crate::client::History;
 use crate::crowd::Market;
 use crate::disk::{DiskStats, Outage};
+use crate::hush::Hush;
 use crate::oracle::judge;
 use crate::plan::LifePlan;
 use crate::record::{Ended, Evidence, Finding, Restart};
 use crate::scheduler::{Still, World};
 use crate::stage::{Opened, Stage};
+use crate::witness::Seen;
 
 /// Steps of the scheduler before a life counts as running in circles.
 pub const STEPS_MAX: u64 = 20_000_000;
@@ -39,6 +41,8 @@ pub struct Lived {
     pub disk: DiskStats,
     /// What incidents came to pass, in words, with their times.
     pub story: Vec<(Duration, String)>,
+    /// What was seen beside the evidence.
+    pub seen: Seen,
 }
 
 /// Lives a plan.
@@ -65,6 +69,7 @@ pub type Act = Box<dyn FnOnce(Market) -> Pin<Box<dyn Future<Output = ()> + Send>
 /// # Errors
 /// As [`live`].
 pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Result<Lived> {
+    let _hush = Hush::begin();
     let world = World::new(plan.seed);
     let stage = Arc::new(Stage::set(&world, plan)?);
     let history = History::default();
@@ -95,6 +100,7 @@ pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Res
         steps: world.steps(),
         trace: world.trace(),
         disk: stage.disk().stats(),
+        seen: stage.witness.all(),
         evidence,
         story,
     };
@@ -199,8 +205,11 @@ impl Director {
             Ended::Killed => "the process is dead",
             Ended::PowerLost => "the power is gone",
         });
+        let last = self.stage.disk().story().pop();
+        let now = self.stage.world.now();
+        self.stage.witness.ended(now, ended, last);
         self.restarts.push(Restart {
-            at: self.stage.world.now(),
+            at: now,
             ended,
             refused: None,
         });

@@ -216,7 +216,10 @@ impl LifePlan {
         let sales: Vec<SalePlan> = (0..chance.between(1, 3))
             .map(|_| sale(&mut chance))
             .collect();
-        let guests = guests(&mut chance, &size, sales.len());
+        // In some lives nearly everybody comes at one moment, and that is when things break.
+        let span_ms = u64::try_from(size.span.as_millis()).unwrap_or(u64::MAX);
+        let rush = chance.hits(400).then(|| chance.below(span_ms / 2));
+        let guests = guests(&mut chance, &size, sales.len(), rush);
         Self {
             seed,
             shop: shop_settings(&mut chance),
@@ -228,7 +231,7 @@ impl LifePlan {
             },
             way: way(&mut chance),
             disk: disk(seed, &mut chance),
-            incidents: incidents(&mut chance, &size),
+            incidents: incidents(&mut chance, &size, rush),
             sales,
             guests,
         }
@@ -251,7 +254,7 @@ fn sale(chance: &mut Chance) -> SalePlan {
     }
 }
 
-fn guests(chance: &mut Chance, size: &Size, sales: usize) -> Vec<Guest> {
+fn guests(chance: &mut Chance, size: &Size, sales: usize, rush: Option<u64>) -> Vec<Guest> {
     // A crowd has a few habits, not all: swarm testing.
     let habits: Vec<Habit> = Habit::ALL
         .into_iter()
@@ -259,11 +262,17 @@ fn guests(chance: &mut Chance, size: &Size, sales: usize) -> Vec<Guest> {
         .collect();
     let count = chance.between(1, size.guests_max);
     let span = u64::try_from(size.span.as_millis()).unwrap_or(u64::MAX);
+    let within_us = *chance.pick(&[500, 20_000]);
     (0..count)
         .map(|nth| Guest {
             number: u32::try_from(nth).unwrap_or(u32::MAX) + 100,
-            // Most come early: a stampede.
-            at: Duration::from_millis(chance.below(span) * chance.below(span) / span.max(1)),
+            at: match rush.filter(|_| chance.hits(800)) {
+                Some(at_ms) => Duration::from_micros(at_ms * 1_000 + chance.below(within_us)),
+                // Most come early.
+                None => {
+                    Duration::from_millis(chance.below(span) * chance.below(span) / span.max(1))
+                }
+            },
             sale: chance.index(sales),
             habit: match habits.is_empty() || chance.hits(300) {
                 true => Habit::Plain,
@@ -277,7 +286,7 @@ fn shop_settings(chance: &mut Chance) -> shop::Settings {
     let mut settings = shop::Settings::default();
     settings.desk.snapshot_entries = *chance.pick(&[5, 40, 50_000]);
     settings.desk.snapshot_idle_ms = *chance.pick(&[5, 200, 5_000]);
-    settings.desk.queue_commands_max = *chance.pick(&[2, 20, 65_536]);
+    settings.desk.queue_commands_max = *chance.pick(&[1, 2, 20, 65_536]);
     settings.desk.batch_commands_max = *chance.pick(&[1, 3, 8_192]);
     settings.desk.sweep_holds_max = *chance.pick(&[1, 5, 4_096]);
     settings.cashier.queue_effects_max = *chance.pick(&[2, 20, settings.cashier.queue_effects_max]);
@@ -334,21 +343,40 @@ fn disk(seed: u64, chance: &mut Chance) -> FaultPlan {
     }
 }
 
-fn incidents(chance: &mut Chance, size: &Size) -> Vec<Incident> {
+fn incidents(chance: &mut Chance, size: &Size, rush: Option<u64>) -> Vec<Incident> {
     let count = match chance.hits(200) {
         true => 0,
         false => chance.between(1, size.incidents_max),
     };
-    let kinds: Vec<u64> = (0..10).filter(|_| chance.hits(500)).collect();
+    let kinds: Vec<u64> = (0..12).filter(|_| chance.hits(500)).collect();
     let span = u64::try_from(size.span.as_millis()).unwrap_or(u64::MAX) * 5 / 4;
     let mut incidents: Vec<Incident> = (0..count)
         .map(|_| Incident {
-            at: Duration::from_millis(chance.below(span)),
+            at: match rush.filter(|_| chance.hits(400)) {
+                Some(at_ms) => Duration::from_millis(at_ms + chance.below(20)),
+                None => Duration::from_millis(chance.below(span)),
+            },
             what: trouble(chance, &kinds),
         })
         .collect();
+    strike_while_draining(chance, &mut incidents);
     incidents.sort_by_key(|incident| incident.at);
     incidents
+}
+
+/// A machine may fail while its server drains, and so in the middle of its snapshots.
+fn strike_while_draining(chance: &mut Chance, incidents: &mut Vec<Incident>) {
+    let cut =
+        |what: &Trouble| matches!(what, Trouble::KillAtDisk(..) | Trouble::PowerOffAtDisk(..));
+    for nth in 0..incidents.len() {
+        let incident = incidents[nth];
+        if cut(&incident.what) && chance.hits(300) {
+            incidents.push(Incident {
+                at: incident.at,
+                what: Trouble::Restart,
+            });
+        }
+    }
 }
 
 fn trouble(chance: &mut Chance, kinds: &[u64]) -> Trouble {
@@ -375,7 +403,9 @@ fn trouble(chance: &mut Chance, kinds: &[u64]) -> Trouble {
             },
             Duration::from_millis(chance.between(100, 20_000)),
         ),
-        _ => Trouble::Rebuild,
+        9 => Trouble::Rebuild,
+        // Few operations on: in the middle of what is being written.
+        _ => Trouble::PowerOffAtDisk(chance.between(1, 8), moment),
     }
 }
 

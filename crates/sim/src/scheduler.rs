@@ -330,6 +330,10 @@ impl World {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let words = words.unwrap_or_else(|| "a panic without words".to_owned());
+        let words = match crate::hush::place() {
+            Some(place) => format!("{words} (at {place})"),
+            None => words,
+        };
         self.state().panics.push(words);
     }
 

@@ -24,6 +24,7 @@ use crate::disk::SimDisk;
 use crate::network::Net;
 use crate::plan::LifePlan;
 use crate::scheduler::{Host, World};
+use crate::witness::{Messenger, Witness};
 
 /// The merchant of every simulated sale.
 pub const ACCOUNT: &str = "sim";
@@ -61,6 +62,10 @@ pub struct Stage {
     merchant_key: Mutex<Option<String>>,
     stop: Mutex<Option<watch::Sender<bool>>>,
     scratch: Scratch,
+    /// Who takes down what is seen.
+    pub witness: Witness,
+    /// The provider's way to bring callbacks.
+    pub messenger: Arc<Messenger<HttpCallbacks>>,
 }
 
 /// A directory of the real machine, for the read models, which SQLite keeps outside the simulated disk.
@@ -127,7 +132,13 @@ impl Stage {
             &line,
             CALLBACK_PATIENCE,
         )?;
-        sandbox.callbacks_to(Arc::new(callbacks));
+        let witness = Witness::default();
+        let messenger = Arc::new(Messenger {
+            sink: callbacks,
+            world: world.clone(),
+            witness: witness.clone(),
+        });
+        sandbox.callbacks_to(messenger.clone());
         let listener = line.network.listen(address(BANK.1))?;
         // The bank never stops: its sender lives as long as the future that holds it.
         let (open, closed) = watch::channel(false);
@@ -151,6 +162,8 @@ impl Stage {
             merchant_key: Mutex::default(),
             stop: Mutex::default(),
             scratch: Scratch::make(plan.seed)?,
+            witness,
+            messenger,
         })
     }
 
@@ -173,6 +186,7 @@ impl Stage {
 
     /// Throws the read models away.
     pub fn forget_models(&self) {
+        self.witness.models_forgotten();
         let models = self.data().join("models.sqlite");
         for end in ["", "-wal", "-shm"] {
             let mut name = models.clone().into_os_string();
@@ -222,6 +236,7 @@ impl Stage {
             host: self.shop.clone(),
             network: self.net.of(&self.shop),
             wants_key: self.merchant_key().is_none(),
+            witness: self.witness.clone(),
         };
         drop(self.shop.tasks().spawn(server.run(tell, stopping)));
         let (handle, key) = told.await.map_err(|_| None)?.map_err(Some)?;
@@ -250,6 +265,7 @@ struct Server {
     host: Host,
     network: Arc<dyn Network>,
     wants_key: bool,
+    witness: Witness,
 }
 
 type Told = Result<(Arc<Handle>, Option<String>), String>;
@@ -297,6 +313,15 @@ impl Server {
             provider: Arc::new(bank),
         };
         let shop = Shop::open(self.settings, parts).await?;
+        let found = shop.recovered();
+        for findings in found
+            .sales
+            .iter()
+            .map(|(_, sale)| sale)
+            .chain([&found.house])
+        {
+            self.witness.opened(self.host.world().now(), findings);
+        }
         let handle = shop.handle();
         let mut key = None;
         if self.wants_key {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use api::provider::{Callback, CallbackOutcome};
 use http_body_util::BodyExt;
 use serde_json::json;
+use shop::provider::CallbackSink;
 
 use super::{PATIENCE, Visit, field, insist};
 use crate::client::{Ask, Client};
@@ -77,6 +79,15 @@ impl Visit {
             }
         });
         let _ = client.ask(ask, PATIENCE).await;
+        if self.chance.hits(200) {
+            // A page that was changed meanwhile sends its old key.
+            let body = self.wish(9).to_string();
+            let changed = Ask {
+                body,
+                ..ask.clone()
+            };
+            let _ = client.ask(&changed, PATIENCE).await;
+        }
         if self.chance.hits(500) {
             // The second click ends somewhere in between.
             let _ = clicking.await;
@@ -102,6 +113,8 @@ impl Visit {
         self.act(client, order, "pay", "pay").await;
         match self.guest.habit {
             Habit::PayTwice => self.pay_again(client, who, order).await,
+            // A bank that said no may say yes to another card.
+            Habit::Plain if self.chance.hits(300) => self.pay_again(client, who, order).await,
             Habit::Cancel => {
                 self.pause(client, 5_000).await;
                 self.act(client, order, "cancel", "cancel").await;
@@ -183,6 +196,26 @@ impl Visit {
             };
             let _ = client.ask(&ask, PATIENCE).await;
         }
+        self.call_back_about_nothing().await;
+    }
+
+    /// The provider has mixed up its shops.
+    async fn call_back_about_nothing(&mut self) {
+        let Ok(sale) = self.sale.parse() else {
+            return;
+        };
+        let Some(order) = api::OrderId::new(sale, 1_000_000 + self.chance.below(1_000)) else {
+            return;
+        };
+        let callback = Callback {
+            payment: Some(api::PaymentId { order, attempt: 1 }),
+            refund: None,
+            outcome: CallbackOutcome::Captured,
+            amount_minor: self.chance.between(1, 9_999),
+            currency: "EUR".parse().ok(),
+        };
+        // The shop may say no; that is the provider's affair.
+        let _ = self.market.stage.messenger.deliver(callback).await;
     }
 
     /// Opens the live stream and reads a few pieces of it, slowly.
@@ -193,14 +226,17 @@ impl Visit {
             return;
         };
         let mut body = response.into_body();
+        let mut pieces = 0;
         for _ in 0..self.chance.between(1, 6) {
             let tasks = self.market.stage.street.tasks();
             let frame = tasks.timeout(PATIENCE, body.frame()).await;
             if !matches!(frame, Some(Some(Ok(_)))) {
-                return;
+                break;
             }
+            pieces += 1;
             self.pause(client, 4_000).await;
         }
+        self.market.stage.witness.watched(pieces);
     }
 }
 

@@ -27,6 +27,12 @@ impl Visit {
         let Some(order) = self.market.some_order(&mut self.chance) else {
             return;
         };
+        if self.chance.hits(250) {
+            let path = format!("/v1/orders/{order}/cancel");
+            let cancel = Ask::post(path, self.key(&format!("cancel-{nth}")), &json!({}));
+            let _ = insist(client, &cancel).await;
+            return;
+        }
         let body = match self.chance.below(4) {
             0 => json!({"amount_minor": self.chance.between(1, 2_000)}),
             1 => json!({"lines": [{"line": 0, "quantity": 1}], "restock": true}),
@@ -145,6 +151,16 @@ impl Visit {
         }
     }
 
+    /// Somebody has not heard that the key is revoked.
+    async fn use_revoked(&mut self, secret: String) {
+        let number = self.guest.number + 30_000;
+        let mut client = self
+            .market
+            .client(number, Who::Anybody)
+            .with_credential(secret);
+        let _ = client.ask(&Ask::get("/v1/orders?limit=1"), PATIENCE).await;
+    }
+
     async fn keys(&mut self, client: &mut Client, nth: u64) {
         let body = json!({"name": "till", "account": "sim", "scopes": ["orders:read"]});
         let make = Ask::post("/v1/keys", self.key(&format!("key-{nth}")), &body);
@@ -153,10 +169,10 @@ impl Visit {
             let patience = std::time::Duration::from_micros(self.chance.between(200, 3_000));
             let _ = client.ask(&make, patience).await;
         }
-        let Some(id) = insist(client, &make)
-            .await
-            .and_then(|said| field(&said, "id"))
-        else {
+        let Some(made) = insist(client, &make).await else {
+            return;
+        };
+        let Some(id) = field(&made, "id") else {
             return;
         };
         let revoke = Ask {
@@ -168,7 +184,11 @@ impl Visit {
                 &json!({}),
             )
         };
-        let _ = insist(client, &revoke).await;
+        if insist(client, &revoke).await.is_some()
+            && let Some(secret) = field(&made, "secret")
+        {
+            self.use_revoked(secret).await;
+        }
         let sale = json!({"name": "another", "currency": "EUR", "skus": []});
         let create = Ask::post("/v1/sales", self.key(&format!("sale-{nth}")), &sale);
         if self.chance.hits(500) {

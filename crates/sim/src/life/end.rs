@@ -1,6 +1,7 @@
 //! The end of a life: faults off, everything settles, and what is left is written down.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +123,12 @@ impl Director {
         }
     }
 
+    fn count_segments(&self, disk: &dyn Disk, dir: &Path) {
+        let names = disk.list(dir).unwrap_or_default();
+        let segments = names.iter().filter(|name| name.ends_with(".journal"));
+        self.stage.witness.segments(segments.count() as u64);
+    }
+
     fn read(&self, evidence: &mut Evidence) {
         let disk: Arc<dyn Disk> = Arc::new(self.stage.disk());
         let data = self.stage.data();
@@ -133,8 +140,10 @@ impl Director {
                 evidence
                     .journal_ids
                     .extend(id(&*disk, &dir.house()).map(|id| (0, id)));
+                self.count_segments(&*disk, &dir.house());
                 for number in dir.sale_numbers(&*disk).unwrap_or_default() {
                     let read = batches(&disk, &dir.sale(number), evidence);
+                    self.count_segments(&*disk, &dir.sale(number));
                     let sale = u32::try_from(number).unwrap_or(0);
                     let id = id(&*disk, &dir.sale(number));
                     evidence.journal_ids.extend(id.map(|id| (sale, id)));
@@ -174,7 +183,7 @@ fn receipts(calls: &[Call]) -> Vec<Receipt> {
 }
 
 /// The random id of a journal: bytes 16 to 31 of its segments, as docs/journal-format.md says.
-fn id(disk: &dyn Disk, dir: &std::path::Path) -> Option<[u8; 16]> {
+fn id(disk: &dyn Disk, dir: &Path) -> Option<[u8; 16]> {
     let names = disk.list(dir).ok()?;
     let segment = names.iter().find(|name| name.ends_with(".journal"))?;
     let file = disk.open(&dir.join(segment), Access::Read).ok()?;
@@ -189,7 +198,7 @@ fn page(outcome: &Outcome) -> Option<OrderPage> {
     }
 }
 
-fn batches(disk: &Arc<dyn Disk>, dir: &std::path::Path, evidence: &mut Evidence) -> Vec<Batch> {
+fn batches(disk: &Arc<dyn Disk>, dir: &Path, evidence: &mut Evidence) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut read = || {
         let mut reader = read_dir(disk, dir, 0)?;

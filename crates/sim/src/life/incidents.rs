@@ -25,6 +25,7 @@ impl Director {
 
     async fn strike(&mut self, what: Trouble) {
         self.tell(words(what));
+        self.stage.witness.struck(self.stage.world.now(), what);
         let shop = self.stage.shop.clone();
         match what {
             Trouble::Restart => self.restart(false).await,
