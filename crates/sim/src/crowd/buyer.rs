@@ -222,7 +222,8 @@ impl Visit {
     async fn watch(&mut self, client: &mut Client) {
         let token = self.market.stage.token(&client.buyer());
         let path = format!("/v1/sales/{}/live?access_token={token}", self.sale);
-        let Ok(response) = client.open(&path).await else {
+        let tasks = self.market.stage.street.tasks();
+        let Some(Ok(response)) = tasks.timeout(PATIENCE, client.open(&path)).await else {
             return;
         };
         let mut body = response.into_body();

@@ -27,7 +27,8 @@ pub enum FaultKind {
     /// A write fails after its first `amount` bytes.
     TornWrite,
     /// A sync fails, and what it could not write counts as clean from then on: later syncs succeed,
-    /// and what was lost stays lost.
+    /// and what was lost stays lost. A sync of a directory fails and no more: file systems keep names in a
+    /// journal of their own, and stop altogether when that cannot be written.
     SyncForgets,
     /// A sync takes `amount` milliseconds more.
     SlowSync,

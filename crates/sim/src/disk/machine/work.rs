@@ -99,9 +99,6 @@ impl Machine {
             machine.names.require_directory(dir)?;
             machine.begin_sync(turn)?;
             if machine.strikes(FaultKind::SyncForgets, turn).is_some() {
-                let dice = machine.forgetful(turn);
-                let toll = machine.names.decide(Some(dir), &dice);
-                machine.record.pay(toll);
                 return Err(input_output_error());
             }
             if machine.lies(turn) {
