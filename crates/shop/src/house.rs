@@ -29,6 +29,9 @@ pub enum HouseError {
     /// The change does not fit.
     #[error(transparent)]
     Violation(#[from] ledger::Violation),
+    /// What is on record cannot be taken into the book.
+    #[error("the house journal's last entries: {0}")]
+    Behind(#[source] OpenError),
     /// The house holds as much as it may.
     #[error("the house holds as many {0} as it may")]
     Full(&'static str),
@@ -42,14 +45,23 @@ impl HouseError {
     fn of_the_disk(&self) -> Option<Arc<str>> {
         match self {
             Self::Journal(error) => Some(error.to_string().into()),
+            Self::Behind(error) => Some(error.to_string().into()),
             Self::Record(_) | Self::Violation(_) | Self::Full(_) | Self::NoKey => None,
         }
     }
 }
 
+/// Who writes the house journal.
+struct Writer {
+    journal: Box<dyn Journal>,
+    /// The batch up to which the book has it. A caller who hangs up while its batch is on the way to the disk leaves
+    /// the book behind the journal.
+    applied: u64,
+}
+
 /// The house.
 pub struct House {
-    writer: tokio::sync::Mutex<Box<dyn Journal>>,
+    writer: tokio::sync::Mutex<Writer>,
     book: RwLock<Arc<HouseBook>>,
     place: Place,
     /// What the last change failed with, if it failed.
@@ -77,7 +89,10 @@ impl House {
         };
         let journal = FileJournal::open(recovery, place.doors.clone(), &place.tasks, settings)?;
         let house = Self {
-            writer: tokio::sync::Mutex::new(Box::new(journal)),
+            writer: tokio::sync::Mutex::new(Writer {
+                applied: journal.position().sequence,
+                journal: Box::new(journal),
+            }),
             book: RwLock::new(Arc::new(book)),
             place,
             trouble: Mutex::default(),
@@ -224,8 +239,8 @@ impl House {
         &self,
         decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
     ) -> Result<(), HouseError> {
-        let mut journal = self.writer.lock().await;
-        let written = self.write(&mut **journal, decide).await;
+        let mut writer = self.writer.lock().await;
+        let written = self.write(&mut writer, decide).await;
         let trouble = written.as_ref().err().and_then(HouseError::of_the_disk);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         written
@@ -241,11 +256,12 @@ impl House {
 
     async fn write(
         &self,
-        journal: &mut dyn Journal,
+        writer: &mut Writer,
         decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
     ) -> Result<(), HouseError> {
         // An earlier failure is mended here, in a new segment; while the disk refuses this fails again.
-        let position = journal.resume().await?;
+        let position = writer.journal.resume().await?;
+        self.catch_up(writer)?;
         let mut book = HouseBook::clone(&self.book());
         let now = book.time().max(Time(self.place.doors.clock.wall_ms()));
         let entry = decide(&book, now)?;
@@ -261,15 +277,35 @@ impl House {
             payload,
         };
         if !is_forgotten(&entry) {
-            journal.append(position.sequence, batch).await?;
+            let appended = writer.journal.append(position.sequence, batch).await?;
+            writer.applied = appended.position.sequence;
         }
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        self.show(book);
         Ok(())
+    }
+
+    /// Takes into the book what is on record and not in it: what somebody asked for and did not wait for.
+    fn catch_up(&self, writer: &mut Writer) -> Result<(), HouseError> {
+        if writer.applied == writer.journal.position().sequence {
+            return Ok(());
+        }
+        let mut book = HouseBook::clone(&self.book());
+        let mut reader = writer.journal.read(writer.applied)?;
+        while let Some(batch) = reader.next()? {
+            apply(&mut book, &batch).map_err(HouseError::Behind)?;
+            writer.applied = batch.sequence;
+        }
+        self.show(book);
+        Ok(())
+    }
+
+    fn show(&self, book: HouseBook) {
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
     }
 
     /// The house journal's durable position.
     pub async fn position(&self) -> Position {
-        self.writer.lock().await.position()
+        self.writer.lock().await.journal.position()
     }
 }
 

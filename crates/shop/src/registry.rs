@@ -37,8 +37,9 @@ pub struct Registry {
     seen: Option<LastSeen>,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
     running: Mutex<BTreeMap<u32, Task<()>>>,
-    /// One sale is opened at a time after the start.
-    opening: tokio::sync::Mutex<()>,
+    /// One sale is opened or put away at a time after the start. Whoever does it keeps the guard until it is done, even
+    /// when the caller who asked for it has hung up.
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What a registry works with.
@@ -80,7 +81,7 @@ impl Registry {
             seen: parts.seen,
             desks: RwLock::default(),
             running: Mutex::default(),
-            opening: tokio::sync::Mutex::new(()),
+            opening: Arc::default(),
         }
     }
 
@@ -188,16 +189,17 @@ impl Registry {
         if self.house.book().sale(sale).is_none() {
             return Err(Problem::new(Code::SaleNotFound));
         }
-        let _one = self.opening.lock().await;
+        let one = self.opening.clone().lock_owned().await;
         if let Some(desk) = self.seated(sale) {
             return Ok(desk);
         }
         let (place, settings) = (self.place(sale), self.journal_settings());
-        let opened = self
-            .tasks
-            .blocking(move || place.open(settings))
-            .await
-            .unwrap_or(Err(OpenError::Writer));
+        // What is opened for nobody is closed again before the guard goes.
+        let opening = self.tasks.blocking(move || (place.open(settings), one));
+        let (opened, _one) = match opening.await {
+            Ok((opened, one)) => (opened, Some(one)),
+            Err(_) => (Err(OpenError::Writer), None),
+        };
         match opened {
             Ok((opened, _)) => Ok(self.seat(sale, opened)),
             Err(error) => {
@@ -217,7 +219,7 @@ impl Registry {
     /// Ends the desk of a retired sale and waits for it, so that nobody opens its journal a second time meanwhile; its
     /// memory is free then.
     pub(crate) async fn put_away(&self, sale: u32) {
-        let _one = self.opening.lock().await;
+        let one = self.opening.clone().lock_owned().await;
         let desk = self
             .desks
             .write()
@@ -229,10 +231,15 @@ impl Registry {
             self.projector.detach(sale);
             self.telemetry.meters().forget_sale(wire::sale_id(sale));
         }
-        if let Some(running) = running {
-            // A desk that panicked has lost nothing that was durable; the log has its message.
-            let _ = running.await;
-        }
+        let ending = self.tasks.spawn(async move {
+            if let Some(running) = running {
+                // A desk that panicked has lost nothing that was durable; the log has its message.
+                let _ = running.await;
+            }
+            drop(one);
+        });
+        // It cannot be waited for twice, and nothing else ends it.
+        let _ = ending.await;
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<u32, Task<()>>> {

@@ -165,7 +165,9 @@ pub(super) fn house_problem(error: &HouseError) -> Problem {
         HouseError::Journal(_) => Problem::new(Code::OutcomeUnknown),
         HouseError::Full(_) => Problem::because(Code::BookFull, error.to_string()),
         HouseError::NoKey => Problem::new(Code::ApiKeyNotFound),
-        HouseError::Record(_) | HouseError::Violation(_) => Problem::new(Code::Internal),
+        HouseError::Behind(_) | HouseError::Record(_) | HouseError::Violation(_) => {
+            Problem::new(Code::Internal)
+        }
     }
 }
 

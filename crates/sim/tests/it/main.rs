@@ -24,6 +24,7 @@ mod chaos;
 mod clocks;
 mod fallbacks;
 mod fences;
+mod hang_up;
 mod invariants;
 mod keys;
 mod late;
