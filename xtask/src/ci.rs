@@ -181,7 +181,7 @@ fn simulation(root: &Path) -> Result<()> {
         "tidegate-sim",
         "--",
         "--seeds",
-        "200",
+        "400",
     ];
     succeed(&mut cargo(root, &arguments))
 }

@@ -10,8 +10,8 @@ use ledger::Violation;
 use storage::StorageError;
 use storage::journal::{Doors, FileJournal, JournalSettings, RecoverError, TornTail, recover};
 use storage::snapshot;
-use world::Tasks;
 use world::journal::{Batch, Journal, JournalError, Position};
+use world::{ErrorKind, Tasks};
 
 /// Why a sale cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,20 @@ impl OpenError {
             Self::Journal(error) => matches!(error, JournalError::Version { .. }),
             Self::Storage(error) => matches!(error, StorageError::Version { .. }),
             Self::Violation { .. } | Self::Snapshot(_) | Self::Writer => false,
+        }
+    }
+}
+
+impl OpenError {
+    /// Whether the same may succeed later, with nothing changed but the disk's mood.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.kind() == ErrorKind::Wait,
+            Self::Storage(error) => error.kind() == ErrorKind::Wait,
+            Self::Record { .. } | Self::Violation { .. } | Self::Snapshot(_) | Self::Writer => {
+                false
+            }
         }
     }
 }

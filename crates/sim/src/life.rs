@@ -1,5 +1,6 @@
 //! One life: the stage is set, the crowd comes, things break, everything heals, and the judges look at what is left.
 
+mod backup;
 mod end;
 mod incidents;
 
@@ -83,6 +84,8 @@ pub fn live_with(plan: &LifePlan, acts: Vec<Act>, steps_max: u64) -> anyhow::Res
         restarts: Vec::new(),
         story: Vec::new(),
         opened: None,
+        backup: None,
+        bad_backup: None,
         dice: crate::chance::Chance::of(plan.seed, "director"),
     };
     let ran = world.block_on(steps_max, &heaven, director.run(acts));
@@ -131,6 +134,8 @@ struct Director {
     restarts: Vec<Restart>,
     story: Vec<(Duration, String)>,
     opened: Option<Opened>,
+    backup: Option<backup::Backup>,
+    bad_backup: Option<String>,
     dice: crate::chance::Chance,
 }
 

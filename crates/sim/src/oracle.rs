@@ -76,6 +76,11 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     for break_in in &evidence.broken_in {
         findings.push(Finding::new("no forger comes in", break_in.as_str()));
     }
+    if !evidence.disk_lied {
+        for what in &evidence.backup {
+            findings.push(Finding::new("backup", what.as_str()));
+        }
+    }
     let deeds = deeds::read(&evidence.calls);
     if evidence.disk_lied {
         let mut ahead = shown::lost_receipts(&deeds, &evidence.journals);

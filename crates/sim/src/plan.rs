@@ -161,6 +161,8 @@ pub enum Trouble {
     Rough(Way, Duration),
     /// An operator throws the read models away while the shop is down, and starts it again.
     Rebuild,
+    /// An operator makes a backup beside the running server.
+    Backup,
 }
 
 /// On which side of an operation.
@@ -348,7 +350,7 @@ fn incidents(chance: &mut Chance, size: &Size, rush: Option<u64>) -> Vec<Inciden
         true => 0,
         false => chance.between(1, size.incidents_max),
     };
-    let kinds: Vec<u64> = (0..12).filter(|_| chance.hits(500)).collect();
+    let kinds: Vec<u64> = (0..13).filter(|_| chance.hits(500)).collect();
     let span = u64::try_from(size.span.as_millis()).unwrap_or(u64::MAX) * 5 / 4;
     let mut incidents: Vec<Incident> = (0..count)
         .map(|_| Incident {
@@ -404,6 +406,7 @@ fn trouble(chance: &mut Chance, kinds: &[u64]) -> Trouble {
             Duration::from_millis(chance.between(100, 20_000)),
         ),
         9 => Trouble::Rebuild,
+        12 => Trouble::Backup,
         // Few operations on: in the middle of what is being written.
         _ => Trouble::PowerOffAtDisk(chance.between(1, 8), moment),
     }

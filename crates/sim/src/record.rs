@@ -130,6 +130,8 @@ pub struct Evidence {
     pub open_effects: BTreeMap<u32, u64>,
     /// What `verify` said about the data afterwards; empty when it found nothing.
     pub verify: Vec<String>,
+    /// What is wrong with a backup that was made in the middle.
+    pub backup: Vec<String>,
     /// Doors that opened to forgers.
     pub broken_in: Vec<String>,
     /// Panics of any task.

@@ -188,7 +188,7 @@ impl Trim {
 #[must_use]
 pub const fn kind_of(incident: &Incident) -> Kind {
     match incident.what {
-        Trouble::Restart | Trouble::Rebuild => Kind::Restart,
+        Trouble::Restart | Trouble::Rebuild | Trouble::Backup => Kind::Restart,
         Trouble::KillAfterPolls(_) | Trouble::KillAtDisk(..) => Kind::Kill,
         Trouble::PowerOffAfterPolls(_) | Trouble::PowerOffAtDisk(..) => Kind::Power,
         Trouble::Clock(_) | Trouble::Drift(_) => Kind::Clock,

@@ -147,7 +147,8 @@ fn switches(tree: &Tree) -> Vec<Finding> {
 fn walk(value: &toml::Value, place: &str, places: &mut Vec<String>) {
     match value {
         toml::Value::Table(table) => {
-            for (key, value) in table {
+            // What a target asks for switches nothing on.
+            for (key, value) in table.iter().filter(|(key, _)| *key != "required-features") {
                 let dot = if place.is_empty() { "" } else { "." };
                 walk(value, &format!("{place}{dot}{key}"), places);
             }

@@ -71,7 +71,8 @@ pub struct Desk {
     failures: u32,
     /// When a broken journal is tried again.
     resume_at: Duration,
-    /// The book was left half-way by a violation and is built anew once nothing is on its way.
+    /// The book has in it what is not durable, and nobody may see it: it is built anew once nothing is on its way, and
+    /// again while the journal cannot be read.
     tainted: bool,
     meter: Meter,
 }
@@ -274,7 +275,8 @@ impl Desk {
             Trouble::Stopped(why) => Some(DeskError::Stopped(why.clone())),
         };
         match refused {
-            Some(error) if job.changes() => {
+            // A book that could not be built anew has what is not durable in it; it answers nothing.
+            Some(error) if job.changes() || self.tainted => {
                 job.finish(Err(error));
                 Ok(())
             }
@@ -408,6 +410,9 @@ impl Desk {
                 Told::Refused(refusal) => refused.count(refusal),
             });
         }
+        if self.tainted {
+            return None;
+        }
         if batch.entries == 0 && repeated == 0 && refused.sum() == 0 {
             // Even a quiet sale is shown anew now and then, since its pace falls.
             return (self.since_view() >= LOOK_EVERY).then(|| self.look(batch.time));
@@ -433,8 +438,7 @@ impl Desk {
 
     /// The append failed: nobody may see what it held. The book is built anew from the durable part.
     fn fail(&mut self, batch: Batch, error: &JournalError) {
-        self.failures += 1;
-        self.resume_at = self.equipment.tasks.now() + self.resume_wait();
+        self.try_later();
         if !self.broken() {
             self.say(Trouble::ReadOnly(error.to_string().into()));
         }
@@ -461,10 +465,20 @@ impl Desk {
 
     /// Builds the book anew from the durable part.
     fn restore(&mut self) {
-        self.tainted = false;
         match self.place.rebuild(&*self.journal) {
-            Ok(book) => self.book = book,
-            Err(error) => self.say(Trouble::Stopped(error.to_string().into())),
+            Ok(book) => {
+                self.book = book;
+                self.tainted = false;
+            }
+            Err(error) => {
+                self.tainted = true;
+                let why = error.to_string().into();
+                // A disk that cannot be read now may be read when the journal is tried again.
+                match error.may_pass() && !self.stopped() {
+                    true => self.say(Trouble::ReadOnly(why)),
+                    false => self.say(Trouble::Stopped(why)),
+                }
+            }
         }
         let now = self.clock.now();
         self.book.advance(now);
@@ -511,24 +525,38 @@ impl Desk {
         *self.trouble.borrow() != Trouble::None
     }
 
+    fn stopped(&self) -> bool {
+        matches!(*self.trouble.borrow(), Trouble::Stopped(_))
+    }
+
     fn read_only(&self) -> bool {
         matches!(*self.trouble.borrow(), Trouble::ReadOnly(_))
     }
 
     /// Tries to go on in a new segment.
     async fn resume(&mut self) {
-        match self.journal.resume().await {
-            Ok(_) => {
+        let resumed = self.journal.resume().await;
+        if resumed.is_ok() && self.tainted {
+            self.restore();
+        }
+        match resumed {
+            Ok(_) if !self.tainted => {
                 self.failures = 0;
                 self.say(Trouble::None);
             }
+            // What could not be read has been said.
+            Ok(_) => self.try_later(),
             Err(error) => {
-                self.failures += 1;
-                self.resume_at = self.equipment.tasks.now() + self.resume_wait();
+                self.try_later();
                 self.trouble
                     .send_replace(Trouble::ReadOnly(error.to_string().into()));
             }
         }
+    }
+
+    fn try_later(&mut self) {
+        self.failures += 1;
+        self.resume_at = self.equipment.tasks.now() + self.resume_wait();
     }
 
     /// After a start, calls whose outcome is not known are taken up again.

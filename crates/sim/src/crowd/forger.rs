@@ -14,7 +14,7 @@ impl Visit {
     pub(super) async fn forge(mut self, client: &Client) {
         for _ in 0..self.chance.between(2, 6) {
             let order = self.market.some_order(&mut self.chance);
-            let kind = self.chance.below(6);
+            let kind = self.chance.below(7);
             let Some((what, request)) = self.forgery(kind, order.as_deref()) else {
                 continue;
             };
@@ -48,7 +48,7 @@ impl Visit {
                 ("an order under a forged token", request.body(text(&place)))
             }
             1 => {
-                let body = json!({"payment": format!("{}_1", order?).replace("ord_", "pay_"),
+                let body = json!({"payment": format!("{}001", order?).replace("ord_", "pay_"),
                     "outcome": "captured", "amount_minor": 1, "currency": "EUR"});
                 let request = post("/v1/providers/sandbox/callbacks")
                     .header("tidegate-signature", "t=1800000000,v1=00");
@@ -77,6 +77,14 @@ impl Visit {
                 (
                     "somebody else's order, asked for by a buyer",
                     request.body(Full::default()),
+                )
+            }
+            5 => {
+                let path = format!("/v1/orders/{}/cancel", order?);
+                let request = keyed(&path).header("authorization", honest);
+                (
+                    "somebody else's order, cancelled by a buyer",
+                    request.body(text(&json!({}))),
                 )
             }
             _ => {

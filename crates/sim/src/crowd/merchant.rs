@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{PATIENCE, Visit, field, insist, sku_name};
 use crate::client::{Ask, Client};
 use crate::plan::Habit;
-use crate::record::Who;
+use crate::record::{Outcome, Who};
 
 impl Visit {
     pub(super) async fn be_a_merchant(mut self) {
@@ -158,7 +158,16 @@ impl Visit {
             .market
             .client(number, Who::Anybody)
             .with_credential(secret);
-        let _ = client.ask(&Ask::get("/v1/orders?limit=1"), PATIENCE).await;
+        let look = Ask::get("/v1/orders?limit=1");
+        for _ in 0..self.chance.between(1, 3) {
+            if let Outcome::Said(said) = client.ask(&look, PATIENCE).await
+                && said.is_yes()
+            {
+                self.market
+                    .note_break_in("a revoked key lists orders".to_owned());
+            }
+            self.pause(&client, 30_000).await;
+        }
     }
 
     async fn keys(&mut self, client: &mut Client, nth: u64) {

@@ -62,6 +62,7 @@ impl Director {
         self.stop().await;
         self.after_the_end(Ended::Drained);
         self.read(&mut evidence);
+        self.try_backup(&mut evidence);
         evidence.restarts = std::mem::take(&mut self.restarts);
         evidence
     }

@@ -30,6 +30,7 @@ impl Director {
         match what {
             Trouble::Restart => self.restart(false).await,
             Trouble::Rebuild => self.restart(true).await,
+            Trouble::Backup => self.back_up().await,
             Trouble::KillAfterPolls(polls) => shop.end_after(polls, Ended::Killed),
             Trouble::PowerOffAfterPolls(polls) => shop.end_after(polls, Ended::PowerLost),
             Trouble::KillAtDisk(ops, moment) => self.cut_disk(ops, moment, Ended::Killed),
@@ -118,6 +119,7 @@ fn words(what: Trouble) -> String {
         Trouble::Rebuild => {
             "an operator throws the read models away and restarts the server".to_owned()
         }
+        Trouble::Backup => "an operator makes a backup".to_owned(),
         Trouble::KillAfterPolls(polls) => {
             format!("the process will be killed {polls} polls from now")
         }
