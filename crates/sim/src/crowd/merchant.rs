@@ -130,7 +130,7 @@ impl Visit {
             ..Ask::post("/v1/orders:batch", "", &json!({ "orders": orders }))
         };
         for _ in 0..3 {
-            if let crate::record::Outcome::Said(said) = client.ask(&ask, PATIENCE).await
+            if let Outcome::Said(said) = client.ask(&ask, PATIENCE).await
                 && said.is_yes()
             {
                 return;

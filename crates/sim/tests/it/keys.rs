@@ -27,8 +27,8 @@ fn a_crash_after_the_key_is_bound_leaves_the_buyer_an_answer() {
                 buyer.available().await;
                 let (shop, disk) = (&market.stage.shop, market.stage.disk());
                 match at {
-                    1..=2 => disk.crash_at(disk.ops() + at, Moment::Before),
-                    3..=4 => disk.crash_at(disk.ops() + at - 2, Moment::After),
+                    1..=2 => disk.crash_at(disk.ops() + at - 1, Moment::Before),
+                    3..=4 => disk.crash_at(disk.ops() + at - 3, Moment::After),
                     _ => shop.end_after((at - 4) * 2, Ended::Killed),
                 }
                 let said = buyer.insist(&ask).await;

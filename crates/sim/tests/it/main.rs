@@ -31,3 +31,4 @@ mod late;
 mod money;
 mod plans;
 mod stock;
+mod unreadable;
