@@ -29,7 +29,7 @@ fn a_crash_after_the_key_is_bound_leaves_the_buyer_an_answer() {
                 match at {
                     1..=2 => disk.crash_at(disk.ops() + at - 1, Moment::Before),
                     3..=4 => disk.crash_at(disk.ops() + at - 3, Moment::After),
-                    _ => shop.end_after((at - 4) * 2, Ended::Killed),
+                    _ => shop.end_after(at - 4, Ended::Killed),
                 }
                 let said = buyer.insist(&ask).await;
                 assert!(said.is_yes(), "{said:?}");
