@@ -19,6 +19,7 @@ mod engines;
 mod fuzz;
 mod machine;
 mod model;
+mod mutants;
 mod release;
 mod smoke;
 mod snapshot;
@@ -55,6 +56,8 @@ enum Task {
     Bench(bench::Options),
     /// Try the readers of outside bytes for long, or one failing input again.
     Fuzz(fuzz::Options),
+    /// Hunt every deliberate bug with the simulation, and write the table of it into docs/simulation.md.
+    Mutants,
     /// Lives of the release binary in which it is killed and stopped, and its disk is filled, hung, spoiled and slow.
     Torture(torture::Options),
     /// Build the release binary reproducibly, with its dependency list and SHA-256 beside it.
@@ -80,6 +83,7 @@ fn run(root: &Path, task: Task) -> Result<ExitCode> {
         Task::Snapshot => snapshot::write(root),
         Task::Bench(options) => bench::run(root, &options),
         Task::Fuzz(options) => fuzz::run(root, &options),
+        Task::Mutants => mutants::run(root),
         Task::Torture(options) => torture::run(root, &options),
         Task::Release(options) => release::run(root, &options),
     }

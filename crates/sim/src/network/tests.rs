@@ -185,7 +185,7 @@ fn a_reader_that_does_not_read_stops_its_writer() {
     let (written, left) = street.run(async move {
         let mut written = tasks.spawn(async move {
             near.write_all(&[7; 100_000]).await.unwrap();
-            drop(near);
+            near.shutdown().await.unwrap();
         });
         world.sleep(Duration::from_secs(600)).await;
         let before = written.over().is_some();
