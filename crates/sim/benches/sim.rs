@@ -15,7 +15,7 @@ use tidegate_sim::desk::{self, DeskSize};
 use tidegate_sim::disk::FaultPlan;
 use tidegate_sim::life::live_for;
 use tidegate_sim::network::Way;
-use tidegate_sim::plan::{Guest, Habit, LifePlan, SalePlan, Size};
+use tidegate_sim::plan::{Guest, Habit, LifePlan, SalePlan};
 use tidegate_sim::record::{Evidence, Outcome};
 use world::{Clock, SystemClock};
 
@@ -151,7 +151,6 @@ fn crowded(seed: u64, guests: u32) -> LifePlan {
         }],
         guests,
         incidents: Vec::new(),
-        ..LifePlan::draw(seed, Size::default())
     }
 }
 

@@ -1,21 +1,21 @@
 //! The judges: they share no code with what they judge.
 //!
-//! Each journal is read once, entry by entry, into plain rows ([`rows`], [`fold`], [`settle`]); some judges look before an entry,
-//! some after it, some at the end. The others hold against the rows what clients heard ([`deeds`]), what the provider
+//! Each journal is read once, entry by entry, into plain rows (`rows`, `fold`, `settle`); some judges look before an entry,
+//! some after it, some at the end. The others hold against the rows what clients heard (`deeds`), what the provider
 //! has, and what the read models list. Only the types and the decoder of entries are the book's own; every sum, limit,
 //! step of a state machine, digest and hash is worked out here anew, plainly.
 //!
 //! | promise | judge |
 //! |---|---|
-//! | INV-1, INV-9 | [`units`] |
-//! | INV-2, INV-10 | [`money`], [`price`], [`provider`] |
-//! | INV-3 | [`outcome`], [`turns`] |
-//! | INV-4 | [`keys`], [`provider`] |
-//! | INV-5 | [`limits`] |
-//! | INV-7 | [`shown`], [`facts`], [`keys`] |
-//! | INV-8 | [`chain`] |
-//! | INV-11 | [`models`] |
-//! | monotonic reads, linearizable stock, healing | [`reads`], [`history`] with [`linear`], [`healed`] |
+//! | INV-1, INV-9 | `units` |
+//! | INV-2, INV-10 | `money`, `price`, `provider` |
+//! | INV-3 | `outcome`, `turns` |
+//! | INV-4 | `keys`, `provider` |
+//! | INV-5 | `limits` |
+//! | INV-7 | `shown`, `facts`, `keys` |
+//! | INV-8 | `chain` |
+//! | INV-11 | `models` |
+//! | monotonic reads, linearizable stock, healing | `reads`, `history` with `linear`, `healed` |
 
 mod answer;
 mod chain;
