@@ -164,7 +164,6 @@ impl Inner {
                     "an internal error; its request id leads to the log",
                 ))
             }
-            None if stdx::mutants::is("timeout-told-as-busy") => Err(Problem::new(Code::Busy)),
             None => Err(Problem::because(
                 Code::OutcomeUnknown,
                 "no answer in time; whether it was done is not known: retry with the same idempotency key",

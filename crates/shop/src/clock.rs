@@ -149,8 +149,7 @@ impl BookClock {
         match self.step {
             // It stays where it went: believe it. Forwards the book follows at once; backwards it only slows down.
             Some(step) if (off_ms - step.by_ms).abs() <= STEP_MS => {
-                let settled = self.at.saturating_sub(step.since) >= SETTLE;
-                if settled || stdx::mutants::is("clock-step-believed-at-once") {
+                if self.at.saturating_sub(step.since) >= SETTLE {
                     self.step = None;
                     self.behind = off_ms < 0;
                     self.book_us += off_ms.max(0) * 1_000;

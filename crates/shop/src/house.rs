@@ -314,7 +314,6 @@ fn is_forgotten(entry: &HouseEntry) -> bool {
     match entry {
         HouseEntry::KeyRevoked { .. } => stdx::mutants::is("key-revocation-not-journalled"),
         HouseEntry::SaleRegistered { .. } => stdx::mutants::is("sale-number-not-journalled"),
-        HouseEntry::Unmatched { .. } => stdx::mutants::is("unmatched-report-not-journalled"),
         _ => false,
     }
 }

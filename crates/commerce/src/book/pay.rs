@@ -173,7 +173,7 @@ impl Book {
         let kept = match order.phase {
             Phase::Expired => stdx::mutants::is("late-capture-keeps-the-money"),
             Phase::Cancelled => stdx::mutants::is("capture-after-cancel-keeps-the-money"),
-            _ => stdx::mutants::is("second-capture-keeps-the-money"),
+            _ => false,
         };
         let amount = if kept {
             Minor::ZERO
@@ -186,7 +186,6 @@ impl Book {
     /// Whether all units of an expired order are free and within its buyer's limits.
     fn can_take_again(&self, terms: &Terms, order: &Order) -> bool {
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
-        let buyer = buyer.filter(|_| !stdx::mutants::is("late-capture-beyond-limit"));
         let mut sums = BTreeMap::<u32, u64>::new();
         for line in order.lines.as_slice() {
             *sums.entry(line.sku).or_default() += u64::from(line.units.get());

@@ -319,14 +319,14 @@ impl Desk {
             self.answer(batch, view);
             return;
         }
-        self.hurry(&mut batch, view.as_ref());
+        self.hurry(&mut batch);
         let expected = self.journal.position().sequence;
         let appending = self.journal.append(expected, batch.seal());
         self.state.flying = Some((appending, Flight { batch, view }));
     }
 
     /// What a desk must not do with a batch that is not durable: the deliberate bugs of this place.
-    fn hurry(&mut self, batch: &mut Batch, view: Option<&LiveView>) {
+    fn hurry(&mut self, batch: &mut Batch) {
         if stdx::mutants::is("answer-before-sync") {
             let position = self.journal.position();
             let jobs = batch.jobs.drain(..);
@@ -334,9 +334,6 @@ impl Desk {
         }
         if stdx::mutants::is("effects-before-durable") {
             self.equipment.effects.offer(self.sale, &mut batch.effects);
-        }
-        if let Some(view) = view.filter(|_| stdx::mutants::is("live-view-before-durable")) {
-            self.live.send_replace(Arc::new(view.clone()));
         }
     }
 
@@ -489,10 +486,7 @@ impl Desk {
         let (now, position) = (self.clock.now(), self.journal.position());
         for job in batches.flat_map(|batch| batch.jobs) {
             if job.changes() || self.tainted {
-                job.finish(Err(match stdx::mutants::is("unknown-told-as-busy") {
-                    true => DeskError::Busy,
-                    false => DeskError::Unknown,
-                }));
+                job.finish(Err(DeskError::Unknown));
             } else {
                 self.ask_again(job, now, position);
             }

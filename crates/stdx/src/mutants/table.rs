@@ -172,12 +172,6 @@ pub const TABLE: &[Mutant] = &[
         caught_by: "INV-1",
     },
     Mutant {
-        name: "late-capture-beyond-limit",
-        room: "commerce",
-        breaks: "Money that comes after expiry buys beyond the limit of its buyer.",
-        caught_by: "INV-5",
-    },
-    Mutant {
         name: "late-capture-keeps-the-money",
         room: "commerce",
         breaks: "Money that comes after expiry and buys nothing is not given back.",
@@ -187,12 +181,6 @@ pub const TABLE: &[Mutant] = &[
         name: "capture-after-cancel-keeps-the-money",
         room: "commerce",
         breaks: "Money that comes after the order was given up is not given back.",
-        caught_by: "INV-10",
-    },
-    Mutant {
-        name: "second-capture-keeps-the-money",
-        room: "commerce",
-        breaks: "A second payment of a paid order is not given back.",
         caught_by: "INV-10",
     },
     Mutant {
@@ -274,22 +262,10 @@ pub const TABLE: &[Mutant] = &[
         caught_by: "INV-7",
     },
     Mutant {
-        name: "lost-batches-not-noticed",
-        room: "storage",
-        breaks: "A journal that ends before its snapshot counts as whole.",
-        caught_by: "INV-8",
-    },
-    Mutant {
         name: "position-published-before-sync",
         room: "storage",
         breaks: "Readers are told of a batch before it is written.",
         caught_by: "INV-7",
-    },
-    Mutant {
-        name: "snapshot-checksum-not-checked",
-        room: "storage",
-        breaks: "A snapshot whose bytes have changed is believed.",
-        caught_by: "INV-8",
     },
     Mutant {
         name: "answer-before-sync",
@@ -304,12 +280,6 @@ pub const TABLE: &[Mutant] = &[
         caught_by: "INV-4",
     },
     Mutant {
-        name: "live-view-before-durable",
-        room: "shop",
-        breaks: "Watchers see what is not on disk.",
-        caught_by: "INV-7",
-    },
-    Mutant {
         name: "query-before-durable",
         room: "shop",
         breaks: "A question is answered from what is not on disk.",
@@ -320,18 +290,6 @@ pub const TABLE: &[Mutant] = &[
         room: "shop",
         breaks: "After a failed append the desk goes on with a book that its journal does not have.",
         caught_by: "INV-7",
-    },
-    Mutant {
-        name: "unknown-told-as-busy",
-        room: "shop",
-        breaks: "A caller whose append failed is told that nothing was done.",
-        caught_by: "unknown is not failed",
-    },
-    Mutant {
-        name: "clock-step-believed-at-once",
-        room: "shop",
-        breaks: "A step of the wall clock lets every basket expire.",
-        caught_by: "INV-3",
     },
     Mutant {
         name: "recovery-redecides-expiry",
@@ -392,12 +350,6 @@ pub const TABLE: &[Mutant] = &[
         room: "shop",
         breaks: "The registry has forgotten a sale after a restart.",
         caught_by: "INV-7",
-    },
-    Mutant {
-        name: "unmatched-report-not-journalled",
-        room: "shop",
-        breaks: "A report that matches no order is dropped.",
-        caught_by: "a report is never lost",
     },
     Mutant {
         name: "order-shown-to-anybody",
@@ -464,11 +416,5 @@ pub const TABLE: &[Mutant] = &[
         room: "edge",
         breaks: "Of two different keys in one request the last one counts.",
         caught_by: "INV-4",
-    },
-    Mutant {
-        name: "timeout-told-as-busy",
-        room: "edge",
-        breaks: "A request whose time ran out is told that nothing was done.",
-        caught_by: "unknown is not failed",
     },
 ];

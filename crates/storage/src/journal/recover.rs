@@ -224,7 +224,6 @@ impl Pass {
         let position = self.walker.position;
         if let Some(witness) = self.start
             && witness.sequence > position.sequence
-            && !stdx::mutants::is("lost-batches-not-noticed")
         {
             return Err(JournalError::Lost {
                 witness,
