@@ -27,7 +27,7 @@ struct Options {
     #[arg(long)]
     only: Option<String>,
     /// Seeds for each bug, at most
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 250)]
     seeds: u64,
 }
 
