@@ -13,7 +13,18 @@ use tidegate_sim::trim::{self, BankHabit, Kind, Trim, TrimError};
 
 /// Lives whole lives of a shop in a simulated world, looks for broken promises, and makes small what breaks one.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "tidegate-sim", version)]
+#[command(
+    name = "tidegate-sim",
+    version,
+    after_help = "\
+Examples:
+  tidegate-sim                                200 lives, as the gate lives more of them
+  tidegate-sim --seed 17                      one life again
+  tidegate-sim --seed 17 --faults disk,power  the same with no other trouble
+  tidegate-sim --hours 8                      for a night
+
+Exit code 0: nothing was found; 1: a promise was broken, or a rare path was not reached."
+)]
 pub(crate) struct Options {
     /// The seed of the first life; alone, of the only one.
     #[arg(long)]
