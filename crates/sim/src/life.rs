@@ -121,6 +121,7 @@ fn stuck(still: Still) -> Evidence {
     };
     Evidence {
         unhealed: vec![what.to_owned()],
+        cut_short: true,
         ..Evidence::default()
     }
 }

@@ -76,6 +76,12 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     for break_in in &evidence.broken_in {
         findings.push(Finding::new("no forger comes in", break_in.as_str()));
     }
+    if evidence.cut_short {
+        for what in &evidence.unhealed {
+            findings.push(Finding::new("healing", what.as_str()));
+        }
+        return verdict;
+    }
     if !evidence.disk_lied {
         for what in &evidence.backup {
             findings.push(Finding::new("backup", what.as_str()));

@@ -138,6 +138,9 @@ pub struct Evidence {
     pub panics: Vec<String>,
     /// What did not come to an end although the faults were over.
     pub unhealed: Vec<String>,
+    /// The life did not come to its end, so that nothing was read from the disk: only what was seen by then can be
+    /// judged.
+    pub cut_short: bool,
     /// The disk lost what it had called durable: then nothing is expected but that it is noticed.
     pub disk_lied: bool,
 }
