@@ -197,6 +197,8 @@ pub enum OrderState {
     Expired,
     /// All money was given back.
     Refunded,
+    /// The deposit is paid; its units are held until the balance is due.
+    Deposited,
 }
 
 impl OrderState {
@@ -212,6 +214,7 @@ impl OrderState {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Refunded => "refunded",
+            Self::Deposited => "deposited",
         }
     }
 }
@@ -247,6 +250,8 @@ pub enum PaymentState {
     Failed,
     /// Collected elsewhere.
     External,
+    /// The bank set the money aside; its capture follows.
+    Authorised,
 }
 
 /// The newest payment of an order.

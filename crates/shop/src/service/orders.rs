@@ -59,6 +59,7 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
         tags,
         lines: wire::asked_lines(body.lines),
         paid,
+        deal: None,
     })
 }
 
@@ -84,7 +85,7 @@ impl Handle {
         };
         let told = Self::tell(&desk, command, move |book, done| match done {
             Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
-            Done::Sale => None,
+            Done::Sale | Done::Team(_) | Done::Ticket(_) => None,
         });
         Ok(told.await?.answer(sale))
     }
@@ -230,7 +231,7 @@ impl Handle {
             Done::Order(number) => book
                 .order(number)
                 .map(|order| (number, order.status(), order.total())),
-            Done::Sale | Done::Refund { .. } => None,
+            Done::Sale | Done::Refund { .. } | Done::Team(_) | Done::Ticket(_) => None,
         };
         match desk.submit(commands, show).await {
             Ok(Durable { value, position }) => {

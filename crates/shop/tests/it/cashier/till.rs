@@ -230,7 +230,7 @@ impl Books {
         let outcome = book
             .execute(now, command, &mut new)
             .expect("no invariant breaks");
-        let mut effects: Vec<Effect> = new.iter().filter_map(|entry| book.begun(entry)).collect();
+        let mut effects: Vec<Effect> = new.iter().flat_map(|entry| book.begun(entry)).collect();
         drop(book);
         lock(&self.entries).append(&mut new);
         if let Some(handle) = &*lock(&self.handle) {
@@ -252,6 +252,7 @@ impl Books {
             tags: Arc::from([]),
             lines,
             paid: None,
+            deal: None,
         };
         match self.run(key, Action::Place(place)).decision {
             Ok(Done::Order(order)) => order,

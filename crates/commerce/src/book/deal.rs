@@ -1,0 +1,320 @@
+//! Orders of an offer: a seat in a team, two dues, something off, and how long a buyer's holds live.
+
+use std::sync::Arc;
+
+use ledger::{Minor, Units, Violation};
+
+use super::order::{DuesKept, Phase, SeatIn};
+use super::place::Stop;
+use super::team::{TEAMS_MOST, TeamState};
+use super::{Book, Done, Offered, Terms};
+use crate::command::Place;
+use crate::deal::{Deal, Dealt, Dues, Off, Opening, Seat, TeamAsk, Why};
+use crate::entry::{PlacedLine, PlacedLines};
+use crate::offer::{Alone, Cut, GroupRule, Offer, Pays, Presale};
+use crate::plan::Rule;
+use crate::{Refusal, Time};
+
+impl Book {
+    /// What the sale offers beyond plain orders, if it does.
+    pub(crate) fn offer(&self) -> Option<&Offer> {
+        self.offered.as_ref().map(|offered| &offered.offer)
+    }
+
+    /// What an order has beyond its lines; prices of lines become those of the team's tier.
+    pub(crate) fn deal(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        lines: &mut PlacedLines,
+    ) -> Result<Option<Deal>, Stop> {
+        let ask = place.deal.as_deref().and_then(|deal| deal.team);
+        let Some(offered) = &self.offered else {
+            return match ask {
+                Some(_) => Err(self.no_teams(lines.as_slice()).into()),
+                None => Ok(None),
+            };
+        };
+        let mut deal = Deal::default();
+        match ask {
+            Some(ask) => {
+                let asked = (place, buyer);
+                deal.seat = Some(self.seat(now, terms, offered, asked, ask, lines)?);
+                let opens = deal.seat.as_ref().is_some_and(|seat| seat.opens.is_some());
+                let cut = self
+                    .rule_of(deal.seat.as_ref())
+                    .and_then(|rule| rule.leader);
+                deal.off.extend(
+                    cut.filter(|_| opens)
+                        .and_then(|cut| leader(terms, cut, lines)),
+                );
+            }
+            None => self.check_alone(offered, lines.as_slice())?,
+        }
+        self.check_line(lines.as_slice())?;
+        let dues = offered.offer.presale.as_ref();
+        if let Some(presale) = dues.filter(|_| place.paid.is_none()) {
+            if now >= presale.until {
+                return Err(Refusal::Invalid("the pre-sale is over".into()).into());
+            }
+            deal.dues = Some(Dues {
+                // The share is taken of the whole price, once that is known.
+                deposit: Minor::ZERO,
+                from: presale.from,
+                until: presale.until,
+                lapse: presale.lapse,
+                grace_ms: presale.grace_ms,
+            });
+        }
+        Ok((deal != Deal::default()).then_some(deal))
+    }
+
+    fn no_teams(&self, lines: &[PlacedLine]) -> Refusal {
+        let sku = lines
+            .first()
+            .and_then(|line| self.skus.get(line.sku as usize));
+        let how = "to single buyers only";
+        sku.map_or(Refusal::NoTeam, |sku| Refusal::Teams {
+            sku: sku.sku.clone(),
+            how,
+        })
+    }
+
+    fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
+        for line in lines {
+            let rule = offered.groups.get(&line.sku);
+            let rule = rule.and_then(|&rule| self.teams.rules.get(rule as usize));
+            if let Some(rule) = rule.filter(|rule| rule.alone == Alone::TeamsOnly) {
+                let (sku, how) = (rule.sku.clone(), "to teams only");
+                return Err(Refusal::Teams { sku, how }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn rule_of(&self, seat: Option<&Seat>) -> Option<&Arc<GroupRule>> {
+        let seat = seat?;
+        match &seat.opens {
+            Some(opening) => self.teams.rules.get(opening.rule as usize),
+            None => self.teams.rule(self.teams.get(seat.team)?).ok(),
+        }
+    }
+
+    /// Whether the order's goods are prizes, which the team holds.
+    pub(crate) fn is_draw(&self, deal: &Deal) -> bool {
+        let rule = self.rule_of(deal.seat.as_ref());
+        rule.is_some_and(|rule| rule.prizes.is_some())
+    }
+
+    fn seat(
+        &self,
+        now: Time,
+        terms: &Terms,
+        offered: &Offered,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        ask: TeamAsk,
+        lines: &mut PlacedLines,
+    ) -> Result<Seat, Stop> {
+        let PlacedLines::One(line) = lines else {
+            return Err(Refusal::Invalid("an order of a team has one line".into()).into());
+        };
+        let Some(buyer) = buyer else {
+            return Err(Refusal::Invalid("an order of a team names its buyer".into()).into());
+        };
+        if line.own_price {
+            return Err(Refusal::Invalid("a team's price is its rule's".into()).into());
+        }
+        let at = self.buyers.find(&terms.secret, buyer);
+        let seat = match ask {
+            TeamAsk::Open { commit } => {
+                let Some(&number) = offered.groups.get(&line.sku) else {
+                    return Err(self.no_teams(std::slice::from_ref(line)).into());
+                };
+                let opening = Opening {
+                    rule: number,
+                    ends: now,
+                    commit,
+                };
+                self.opening(now, opening)?
+            }
+            TeamAsk::Join { team } => self.joining(now, team, line.sku)?,
+        };
+        let Some(rule) = self.rule_of(Some(&seat)) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        let rules = if seat.opens.is_some() {
+            &rule.open_to
+        } else {
+            &rule.join_to
+        };
+        let admits = |rule: &Rule| rule.admits(now, Some(buyer), &place.tags);
+        if let Some(rule) = rules.iter().position(|rule| !admits(rule)) {
+            return Err(Refusal::NotEligible { rule }.into());
+        }
+        self.check_seats(rule, &seat, at)?;
+        if rule.prizes.is_some() && line.units != 1 {
+            return Err(Refusal::Invalid("a seat of a lottery team is for 1 unit".into()).into());
+        }
+        let paid = match (rule.pays, self.teams.get(seat.team)) {
+            (Pays::Reached, Some(team)) => team.filled(),
+            _ => 0,
+        };
+        line.price = rule.price_at(paid, line.price);
+        Ok(seat)
+    }
+
+    fn opening(&self, now: Time, opening: Opening) -> Result<Seat, Stop> {
+        let Some(rule) = self.teams.rules.get(opening.rule as usize) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        if self.teams.len() >= TEAMS_MOST {
+            return Err(Refusal::Full("teams of one sale").into());
+        }
+        if let Some(prizes) = rule.prizes {
+            if opening.commit.is_none() {
+                return Err(
+                    Refusal::Invalid("a lottery team needs the promise of a draw".into()).into(),
+                );
+            }
+            let sku = self.find_sku(&rule.sku).map(|sku| sku.units().available());
+            let left = sku.unwrap_or_default();
+            if u32::from(prizes) > left.0 {
+                let sku = rule.sku.clone();
+                return Err(Stop::Short(Refusal::SoldOut { sku, left }));
+            }
+        }
+        Ok(Seat {
+            team: self.teams.len(),
+            opens: Some(Opening {
+                ends: now.after_ms(u64::from(rule.lifetime_ms)),
+                commit: opening.commit.filter(|_| rule.prizes.is_some()),
+                ..opening
+            }),
+        })
+    }
+
+    fn joining(&self, now: Time, number: u32, sku: u32) -> Result<Seat, Stop> {
+        let Some(team) = self.teams.get(number) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        if self.team_sku(number).ok() != Some(sku) {
+            return Err(Refusal::Invalid("the team buys another SKU".into()).into());
+        }
+        let over = stdx::mutants::is("team-joined-after-its-end");
+        if team.state != TeamState::Open || (now >= team.ends && !over) {
+            let state = team.state;
+            return Err(Refusal::TeamOver { state }.into());
+        }
+        if team.seats.available() == Units::ZERO {
+            let size = u16::try_from(team.seats.stocked().0).unwrap_or(u16::MAX);
+            return Err(Stop::Short(Refusal::TeamFull { size }));
+        }
+        Ok(Seat {
+            team: number,
+            opens: None,
+        })
+    }
+
+    fn check_seats(&self, rule: &GroupRule, seat: &Seat, buyer: Option<u32>) -> Result<(), Stop> {
+        let Some(buyer) = buyer else {
+            return Ok(());
+        };
+        let seats = self.teams.seats_of(seat.team, buyer);
+        if seats >= rule.seats_per_buyer && !stdx::mutants::is("seat-limit-forgotten") {
+            let (what, most) = ("seats in one team", rule.seats_per_buyer);
+            return Err(Stop::Short(Refusal::SeatLimit { what, most }));
+        }
+        match rule.teams_per_buyer {
+            Some(most) if seats == 0 && self.teams.teams_of(buyer) >= most => {
+                let what = "teams";
+                Err(Stop::Short(Refusal::SeatLimit { what, most }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long the buyer's hold lives; refuses where he holds as many as he may.
+    pub(crate) fn hold_of(&self, terms: &Terms, buyer: Option<&str>) -> Result<u32, Stop> {
+        let (Some(offer), Some(buyer)) = (self.offer(), buyer) else {
+            return Ok(terms.hold_ms);
+        };
+        let at = self.buyers.find(&terms.secret, buyer);
+        let (open, lapses) = self.buyers.holds(at);
+        let step = match stdx::mutants::is("holds-never-shrink") {
+            true => None,
+            false => offer.holds.step(lapses),
+        };
+        let most = step.map_or(offer.holds.open_most, |step| Some(step.open_most));
+        if let Some(most) = most.filter(|&most| open >= most) {
+            return Err(Stop::Short(Refusal::OpenHolds { open, most, lapses }));
+        }
+        Ok(step.map_or(terms.hold_ms, |step| step.hold_ms.min(terms.hold_ms)))
+    }
+
+    pub(crate) fn apply_dealt(&mut self, now: Time, dealt: &Dealt) -> Result<(), Violation> {
+        let (placed, deal) = (&dealt.placed, &dealt.deal);
+        let mut seat = SeatIn::NONE;
+        if let Some(taken) = &deal.seat {
+            if let Some(opening) = &taken.opens {
+                self.open_team(now, taken.team, opening)?;
+            }
+            let draw = self
+                .rule_of(Some(taken))
+                .is_some_and(|rule| rule.prizes.is_some());
+            seat = SeatIn::new(taken.team);
+            if draw {
+                seat = seat.bare();
+            }
+        }
+        self.push_order(now, placed, seat)?;
+        let order = self.order_mut(placed.order)?;
+        let paid = order.phase == Phase::Paid;
+        if !deal.off.is_empty() || deal.dues.is_some() {
+            let extra = order.extra_mut();
+            extra.off.clone_from(&deal.off);
+            extra.dues = deal.dues.map(|dues| DuesKept {
+                dues,
+                paid: 0,
+                split: 0,
+                forfeited: false,
+            });
+        }
+        if seat != SeatIn::NONE {
+            self.take_seat(placed.order)?;
+            if paid {
+                self.post_seat(now, placed.order)?;
+            }
+        }
+        self.keys.bind(&placed.key, Done::Order(placed.order))
+    }
+}
+
+/// The whole price after what comes off it; dues of which one would be nothing are none.
+pub(crate) fn priced(
+    gross: Minor,
+    presale: Option<&Presale>,
+    deal: Option<Deal>,
+) -> (Minor, Option<Deal>) {
+    let Some(mut deal) = deal else {
+        return (gross, None);
+    };
+    let off: i64 = deal.off.iter().map(|off| off.amount.0).sum();
+    let total = Minor(gross.0 - off);
+    let deposit = presale.map_or(Minor::ZERO, |presale| presale.deposit.of(total));
+    let within = deposit.is_positive() && deposit < total;
+    deal.dues = deal
+        .dues
+        .filter(|_| within)
+        .map(|dues| Dues { deposit, ..dues });
+    (total, (deal != Deal::default()).then_some(deal))
+}
+
+fn leader(terms: &Terms, cut: Cut, lines: &PlacedLines) -> Option<Off> {
+    let gross = super::place::total(terms, lines.as_slice()).ok()?;
+    let amount = cut.of(gross);
+    amount.is_positive().then_some(Off {
+        why: Why::Leader,
+        amount,
+    })
+}
