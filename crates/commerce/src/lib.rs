@@ -19,8 +19,10 @@
 pub mod book;
 pub mod command;
 pub mod entry;
+pub mod facts;
 pub mod house;
 pub mod plan;
+pub mod price;
 pub mod record;
 pub mod refusal;
 pub mod sip;
@@ -29,6 +31,7 @@ pub mod time;
 pub use book::{Book, Done, OrderRef, OrderStatus, Outcome, SkuRef};
 pub use command::{Action, Actor, Ask, Command, Place, RefundAsk, Report};
 pub use entry::{Effect, EffectKind, Entry};
+pub use facts::Facts;
 pub use plan::{Limits, Patch, Plan, Rule, SaleState, SkuPlan, Test, Turn, Window};
 pub use refusal::Refusal;
 pub use time::Time;
