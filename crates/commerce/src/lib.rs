@@ -25,6 +25,7 @@ pub mod plan;
 pub mod price;
 pub mod record;
 pub mod refusal;
+pub mod rules;
 pub mod sip;
 pub mod time;
 
