@@ -8,6 +8,7 @@ mod buyers;
 mod effect;
 mod expiry;
 mod fulfil;
+mod ground;
 mod keys;
 mod order;
 mod pay;

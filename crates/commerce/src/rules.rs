@@ -78,6 +78,7 @@ pub struct Formula {
     code: code::Code,
     locals: usize,
     steps: u64,
+    facts: Vec<ground::Fact>,
 }
 
 impl Formula {
@@ -101,7 +102,13 @@ impl Formula {
             code: checked.code,
             locals: checked.locals,
             steps: checked.steps,
+            facts: checked.facts,
         })
+    }
+
+    /// Whether it asks for this fact, as in `buyer.lapses`, other than by `has()`.
+    pub fn asks_for(&self, path: &str) -> bool {
+        self.facts.iter().any(|fact| fact.path() == path)
     }
 
     /// The most steps that a run takes, but for texts that are long.
@@ -220,6 +227,13 @@ impl RuleSet {
     /// The rules as they were written.
     pub fn texts(&self) -> impl ExactSizeIterator<Item = &RuleText> {
         self.rules.iter().map(|(text, _)| text)
+    }
+
+    /// The first rule that asks for this fact, as in `buyer.lapses`.
+    pub fn asking_for(&self, path: &str) -> Option<&RuleText> {
+        let mut rules = self.rules.iter();
+        let found = rules.find(|(_, formula)| formula.asks_for(path))?;
+        Some(&found.0)
     }
 
     /// Whether there is no rule.

@@ -14,6 +14,7 @@ pub(super) struct Checked {
     pub(super) code: Code,
     pub(super) steps: u64,
     pub(super) locals: usize,
+    pub(super) facts: Vec<Fact>,
 }
 
 /// Checks an expression that has to give a value of this type.
@@ -22,6 +23,7 @@ pub(super) fn check(text: &str, node: &Node, gives: Gives) -> Result<Checked, Ru
         text,
         scope: Vec::new(),
         locals: 0,
+        facts: Vec::new(),
     };
     let part = checker.part(node)?;
     let wanted = match gives {
@@ -34,6 +36,7 @@ pub(super) fn check(text: &str, node: &Node, gives: Gives) -> Result<Checked, Ru
         code: part.code,
         steps: part.steps,
         locals: checker.locals,
+        facts: checker.facts,
     })
 }
 
@@ -69,6 +72,8 @@ struct Checker<'a> {
     scope: Vec<(Box<str>, Ty)>,
     /// The most loops that were open at once.
     locals: usize,
+    /// What is asked for.
+    facts: Vec<Fact>,
 }
 
 impl Checker<'_> {
@@ -109,6 +114,7 @@ impl Checker<'_> {
             Kind::Name(name) => self.name(node, name),
             Kind::Field(of, field) => {
                 let (fact, ty) = self.field(node, of, field)?;
+                self.facts.push(fact);
                 let length = if ty.is_list() { TAGS_MOST as u64 } else { 0 };
                 let part = Part::plain(Code::Fact(fact), ty);
                 Ok(Part { length, ..part })

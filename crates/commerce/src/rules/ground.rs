@@ -9,10 +9,10 @@ use crate::{Facts, SaleState, Time};
 pub struct PastGround {
     /// Units held or bought.
     pub units: u64,
-    /// Holds that ran out unpaid.
-    pub lapses: u32,
-    /// Orders placed.
-    pub orders: u32,
+    /// Holds that ran out unpaid; `None` where nobody counts.
+    pub lapses: Option<u32>,
+    /// Orders placed; `None` where nobody counts.
+    pub orders: Option<u32>,
 }
 
 /// The order that is asked for.
@@ -158,11 +158,30 @@ impl Fact {
     /// The fact as rules write it.
     pub(super) fn path(self) -> &'static str {
         match self {
+            Self::Now => "now",
             Self::Name => "buyer.name",
+            Self::Level => "buyer.level",
+            Self::Points => "buyer.points",
             Self::Region => "buyer.region",
+            Self::Tags => "buyer.tags",
+            Self::NewCustomer => "buyer.new_customer",
             Self::Device => "buyer.device",
             Self::Address => "buyer.address",
-            _ => "a fact",
+            Self::BuyerUnits => "buyer.units",
+            Self::Lapses => "buyer.lapses",
+            Self::Orders => "buyer.orders",
+            Self::OrderUnits => "order.units",
+            Self::TotalMinor => "order.total_minor",
+            Self::Lines => "order.lines",
+            Self::Team => "order.team",
+            Self::Opens => "order.opens",
+            Self::Title => "sale.title",
+            Self::State => "sale.state",
+            Self::Sold => "sale.sold",
+            Self::Available => "sale.available",
+            Self::ByBuyer => "counters.buyer",
+            Self::ByDevice => "counters.device",
+            Self::ByAddress => "counters.address",
         }
     }
 
@@ -180,8 +199,8 @@ impl Fact {
             Self::Device => Value::text(facts.device.as_deref()?),
             Self::Address => Value::text(facts.address.as_deref()?),
             Self::BuyerUnits => whole(ground.past.units),
-            Self::Lapses => Value::Int(ground.past.lapses.into()),
-            Self::Orders => Value::Int(ground.past.orders.into()),
+            Self::Lapses => Value::Int(ground.past.lapses?.into()),
+            Self::Orders => Value::Int(ground.past.orders?.into()),
             Self::OrderUnits => whole(ground.order.units),
             Self::TotalMinor => Value::Int(ground.order.total_minor),
             Self::Lines => Value::Int(ground.order.lines.into()),
@@ -211,5 +230,19 @@ fn state_word(state: SaleState) -> &'static str {
         SaleState::Paused => "paused",
         SaleState::Closed => "closed",
         SaleState::Retired => "retired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_called_in_errors_as_it_is_written_in_rules() {
+        for (root, fields) in ROOTS {
+            for (field, fact, _) in *fields {
+                assert_eq!(fact.path(), format!("{root}.{field}"));
+            }
+        }
     }
 }

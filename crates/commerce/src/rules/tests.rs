@@ -22,8 +22,8 @@ fn ground(facts: &Facts) -> Ground<'_> {
         facts,
         past: PastGround {
             units: 4,
-            lapses: 1,
-            orders: 2,
+            lapses: Some(1),
+            orders: Some(2),
         },
         order: OrderGround {
             units: 2,
@@ -123,9 +123,17 @@ fn what_goes_wrong_in_a_run_is_named_and_never_admits() {
     }
 }
 
+/// Each text is refused with words that hold these.
+fn all_refused(faults: &[(&str, &str)]) {
+    for (text, expected) in faults {
+        let said = refused(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
 #[test]
 fn what_is_wrong_when_a_rule_is_saved_is_named_with_its_place() {
-    let faults = [
+    all_refused(&[
         ("", "line 1, column 1: wanted a value, found the end"),
         ("1 +\n  * 2", "line 2, column 3: wanted a value, found `*`"),
         ("(1 == 1", "line 1, column 8: wanted `)`, found the end"),
@@ -140,6 +148,12 @@ fn what_is_wrong_when_a_rule_is_saved_is_named_with_its_place() {
         ("9223372036854775808 > 0", "out of range"),
         ("a = 1", "line 1, column 3: `=` means nothing here"),
         ("null == 1", "`null` is a reserved word"),
+    ]);
+}
+
+#[test]
+fn a_name_that_does_not_exist_and_a_value_of_the_wrong_type_are_found_when_a_rule_is_saved() {
+    all_refused(&[
         (
             "buyr.level > 1",
             "there is no variable `buyr`; there are buyer, order, sale, counters and now",
@@ -198,11 +212,7 @@ fn what_is_wrong_when_a_rule_is_saved_is_named_with_its_place() {
             "`size` is not called in this way",
         ),
         ("now.year == 1", "`now` has no field `year`"),
-    ];
-    for (text, expected) in faults {
-        let said = refused(text);
-        assert!(said.contains(expected), "{text}: {said}");
-    }
+    ]);
 }
 
 #[test]
@@ -281,6 +291,14 @@ fn a_set_asks_its_rules_in_order() {
     );
     let looked = [rule("a", yes, Then::Review), rule("b", yes, Then::Allow)];
     assert_eq!(judge(&looked), Verdict::Review { rule: 0 });
+    let lapses = [rule("a", "true || buyer.lapses > 1", Then::Block)];
+    let lapses = RuleSet::compile(&lapses).expect("fine");
+    assert!(
+        lapses
+            .asking_for("buyer.lapses")
+            .is_some_and(|rule| &*rule.name == "a")
+    );
+    assert!(lapses.asking_for("buyer.orders").is_none());
     let each = RuleSet::compile(&[
         rule("a", yes, Then::Block),
         rule("b", "1 / 0 == 1", Then::Block),
