@@ -140,6 +140,10 @@ codes! {
     WaitsAlready "TG-2136" 409 Never "Waits already";
     /// The balance may not be paid yet.
     BalanceNotDue "TG-2137" 409 Later "Balance not due yet";
+    /// A coupon cannot be given.
+    CouponRefused "TG-2138" 409 Never "Coupon refused";
+    /// A rule of the sale's offer refuses the order.
+    RuleRefused "TG-2139" 403 Never "Refused by a rule of the sale";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";

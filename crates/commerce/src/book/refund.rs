@@ -368,7 +368,13 @@ impl Book {
         for (line, units) in left {
             self.return_line(number, line, units, true)?;
         }
-        self.order_mut(number)?.phase = Phase::Cancelled;
+        let Self {
+            orders, coupons, ..
+        } = self;
+        if let Some(order) = orders.get_mut(number) {
+            order.phase = Phase::Cancelled;
+            coupons.give_back(order.buyer, order.coupons());
+        }
         self.tally.paid -= 1;
         self.leave_seat(number)
     }
