@@ -80,7 +80,7 @@ impl Book {
         })
     }
 
-    fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
+    pub(crate) fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
         for line in lines {
             let rule = offered.groups.get(&line.sku);
             let rule = rule.and_then(|&rule| self.teams.rules.get(rule as usize));

@@ -1046,3 +1046,40 @@ fn a_rule_of_the_offer_refuses_by_name_and_a_failing_one_never_admits() {
         );
     }
 }
+
+// A member who has his money back must not complete a team.
+#[test]
+fn a_seat_of_an_open_team_is_given_up_whole_or_not_at_all() {
+    let mut sale = Sale::open(10, groups(rule(2)));
+    let (order, team) = sale.open_team("ann");
+    sale.pay(order);
+    let amount = RefundAsk {
+        amount: Some(Minor(100)),
+        ..RefundAsk::default()
+    };
+    let refused = sale.merchant(Action::Refund { order, ask: amount });
+    assert!(matches!(refused, Err(Refusal::TeamRule(_))));
+    sale.merchant(Action::Cancel { order }).unwrap();
+    assert_eq!(sale.book.team(team).unwrap().seats(), (2, 0, 0, 0));
+}
+
+#[test]
+fn nobody_waits_for_what_only_teams_buy() {
+    let only = GroupRule {
+        alone: Alone::TeamsOnly,
+        ..rule(2)
+    };
+    let offer = Offer {
+        line: line().line,
+        ..groups(only)
+    };
+    let mut sale = Sale::open(0, offer);
+    assert!(matches!(
+        sale.buyer("ann", wait(1)),
+        Err(Refusal::Teams { .. })
+    ));
+    assert!(matches!(
+        sale.place("ann", None),
+        Err(Refusal::Teams { .. })
+    ));
+}

@@ -66,9 +66,7 @@ impl Book {
             reason
                 .map_or(Ok(()), |reason| check_reason("reason", reason))
                 .map_err(Refusal::Invalid)?;
-            if self.is_final(order) {
-                return Err(Refusal::TeamRule("seats of a finished team are final"));
-            }
+            self.may_refund(order)?;
             let refund = refund_of(terms, order, number, ask)?;
             let reason = ask.reason.clone();
             let asked = match (ask.amount, ask.lines.is_empty()) {
@@ -179,7 +177,6 @@ impl Book {
             Entry::RefundBegun { refund, key, .. } => {
                 let (order, number) = (refund.order, refund.number);
                 self.begin_refund(now, refund)?;
-                self.leave_if_empty(order)?;
                 self.keys.bind(key, Done::Refund { order, number })?;
             }
             Entry::RefundsBegun { refunds, key, .. } => {
@@ -285,15 +282,6 @@ impl Book {
         let extra = self.order_mut(refund.order)?.extra_mut();
         if let Some(record) = extra.refunds.last_mut() {
             record.automatic = true;
-        }
-        Ok(())
-    }
-
-    /// Whoever gave all units back has no seat in a team that is still open.
-    fn leave_if_empty(&mut self, number: u32) -> Result<(), Violation> {
-        let order = self.order_mut(number)?;
-        if order.seat.team().is_some() && !order.has_units() {
-            return self.leave_seat(number);
         }
         Ok(())
     }
