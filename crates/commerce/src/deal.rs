@@ -44,8 +44,19 @@ pub enum TeamAsk {
 pub struct Commit {
     /// From which the keeper of the secrets makes the seed again.
     pub nonce: [u8; 16],
-    /// BLAKE3 hash of the seed.
+    /// SHA-256 hash of the seed.
     pub hash: [u8; 32],
+}
+
+impl Commit {
+    /// The promise of a seed.
+    #[must_use]
+    pub fn of(nonce: [u8; 16], seed: &Seed) -> Self {
+        Self {
+            nonce,
+            hash: hmac_sha256::Hash::hash(seed),
+        }
+    }
 }
 
 /// An order with more than its lines.
