@@ -120,6 +120,8 @@ codes! {
     PaymentInFlight "TG-2111" 409 Later "Payment in flight";
     /// The book of the sale is as large as it may become.
     BookFull "TG-2112" 409 Never "A size limit of the sale is reached";
+    /// A rule against misuse stands against the order or the payment.
+    RiskBlocked "TG-2120" 403 Never "Blocked by risk policy";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";

@@ -213,5 +213,6 @@ pub(crate) fn house_call(account: &str, key: &str) -> Call {
         },
         key: Some(key.into()),
         request_id: RequestId::from_u64(0),
+        address: None,
     }
 }
