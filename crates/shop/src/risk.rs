@@ -15,6 +15,7 @@
 //! refusal by risk is no entry, and after a restart the counts begin anew.
 
 mod guard;
+mod past;
 mod rates;
 mod settings;
 mod text;
@@ -26,6 +27,7 @@ use commerce::rules::Ground;
 
 pub use guard::{Guard, Policy, PolicyError};
 pub(crate) use guard::{Question, Seen};
+pub use past::{NOT_JOURNALLED, PastError, PastOrder, past_orders};
 pub use rates::RateRules;
 pub use settings::{Settings, SettingsError};
 pub use telemetry::labels::RiskAt;
