@@ -124,6 +124,8 @@ codes! {
     PaymentInFlight "TG-2111" 409 Later "Payment in flight";
     /// The book of the sale is as large as it may become.
     BookFull "TG-2112" 409 Never "A size limit of the sale is reached";
+    /// A rule against misuse stands against the order or the payment.
+    RiskBlocked "TG-2120" 403 Never "Blocked by risk policy";
     /// The team takes nobody and no payment any more.
     TeamOver "TG-2130" 409 Never "The team is over";
     /// All seats of the team are taken.

@@ -17,6 +17,7 @@ use crate::open::{Findings, OpenError, Place, doors};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::Provider;
 use crate::registry::{Parts as RegistryParts, Registry};
+use crate::risk::Guard;
 use crate::service::Handle;
 use crate::settings::Settings;
 use crate::wire;
@@ -121,6 +122,7 @@ impl Shop {
             tasks.clone(),
             telemetry.clone(),
         );
+        let risk = Guard::new(clock.clone(), telemetry.clone());
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
         let registry = Arc::new(Registry::new(RegistryParts {
@@ -146,7 +148,8 @@ impl Shop {
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
+        let (desks, models) = (registry.clone(), projector.clone());
+        let handle = Handle::new(desks, models, tasks, watchers_max, risk);
         Ok(Self {
             handle: Arc::new(handle),
             registry,

@@ -2,7 +2,7 @@
 
 use crate::histogram::{BATCH_COMMANDS, Histogram, REQUEST_SECONDS, SYNC_SECONDS};
 use crate::http::{RouteLabels, RouteMeter};
-use crate::labels::{EffectKind, Invariant, Refused, UnitsIn};
+use crate::labels::{CouponType, EffectKind, Invariant, Refused, Risk, RiskAt, UnitsIn, UserTier};
 use crate::process::ProcessCollector;
 use api::{Code, SaleId};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -48,6 +48,18 @@ struct ByReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByRisk {
+    pub(crate) at: RiskAt,
+    pub(crate) verdict: Risk,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByCoupon {
+    pub(crate) coupon_type: CouponType,
+    pub(crate) user_tier: UserTier,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByEffect {
     effect: EffectKind,
 }
@@ -73,9 +85,40 @@ pub struct Meters {
     queue_depth: Family<BySale, Level>,
     stock_units: Family<BySaleAndPlace, Level>,
     refused: Vec<Counter>,
+    pub(crate) risk: RiskMeters,
     violations: Vec<Counter>,
     effects_done: Vec<Counter>,
     effects_retried: Vec<Counter>,
+}
+
+/// Meters of risk and of coupons.
+#[derive(Debug)]
+pub(crate) struct RiskMeters {
+    pub(crate) verdicts: Family<ByRisk, Counter>,
+    pub(crate) coupons: Family<ByCoupon, Counter>,
+    pub(crate) coupon_minor: Family<ByCoupon, Counter>,
+}
+
+impl RiskMeters {
+    fn new(names: &mut Naming) -> Self {
+        Self {
+            verdicts: names.add(
+                "tidegate_risk_verdicts",
+                "Orders and payments that risk blocked or wants looked at",
+                Family::default(),
+            ),
+            coupons: names.add(
+                "tidegate_coupons_redeemed",
+                "Coupons that took something off an order",
+                Family::default(),
+            ),
+            coupon_minor: names.add(
+                "tidegate_coupon_discount_minor",
+                "What coupons took off, in minor units of whatever currency",
+                Family::default(),
+            ),
+        }
+    }
 }
 
 /// Meters of the front door.
@@ -219,6 +262,7 @@ impl Meters {
                 Family::default(),
             ),
             refused: names.refusals(),
+            risk: RiskMeters::new(&mut names),
             violations: names.invariants(),
             effects_done: names.effects(
                 "tidegate_effects",

@@ -8,6 +8,7 @@ mod keys;
 mod rebuild;
 mod replay;
 mod restore;
+mod rules;
 mod serve;
 mod verify;
 
@@ -49,6 +50,8 @@ enum Command {
     Keys(keys::Command),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Rules(rules::Command),
     Completions(completions::Options),
 }
 
@@ -68,6 +71,7 @@ impl Line {
             Command::Restore(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
+            Command::Rules(command) => command.run(),
             Command::Completions(options) => options.run(),
         }
     }
