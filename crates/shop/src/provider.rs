@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::provider::{Callback, ChargeReply, ChargeRequest, RefundReply, RefundRequest};
 use api::{PaymentId, RefundId};
@@ -78,6 +79,10 @@ pub enum ProviderError {
     /// The answer was none of the words that were agreed on, or speaks of something else.
     #[error("answer of the provider makes no sense: {0}")]
     Nonsense(String),
+    /// No call was made: the provider has not answered others, or has as many calls as it may. Nothing is unknown
+    /// through this.
+    #[error("the provider is left alone for {} ms", .0.as_millis())]
+    Held(Duration),
 }
 
 impl ProviderError {
@@ -85,7 +90,7 @@ impl ProviderError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable(_) | Self::Unavailable(_) => ErrorKind::Wait,
+            Self::Unreachable(_) | Self::Unavailable(_) | Self::Held(_) => ErrorKind::Wait,
             Self::Timeout | Self::Lost(_) => ErrorKind::Retry,
             Self::Refused(_) => ErrorKind::Conflict,
             Self::Nonsense(_) => ErrorKind::Bug,

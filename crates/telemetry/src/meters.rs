@@ -3,6 +3,7 @@
 use crate::histogram::{BATCH_COMMANDS, Histogram, REQUEST_SECONDS, SYNC_SECONDS};
 use crate::http::{RouteLabels, RouteMeter};
 use crate::labels::{EffectKind, Invariant, Refused, UnitsIn};
+use crate::outside::OutsideMeters;
 use crate::process::ProcessCollector;
 use api::{Code, SaleId};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -65,6 +66,8 @@ pub struct Meters {
     pub door: DoorMeters,
     /// Desks, journals, effects, read models.
     pub selling: SellingMeters,
+    /// Payments, breakers, reconciliation.
+    pub outside: OutsideMeters,
     /// Log lines lost because the log was full.
     pub log_lines_dropped: Counter,
     requests: Family<RouteLabels, Counter>,
@@ -200,6 +203,7 @@ impl Meters {
             registry: Registry::default(),
             door: DoorMeters::new(&mut names),
             selling: SellingMeters::new(&mut names),
+            outside: OutsideMeters::new(&mut names),
             log_lines_dropped: names.counter("tidegate_log_lines_dropped", "Log lines lost"),
             requests: names.add("http_requests", "Answered requests", Family::default()),
             request_seconds: names.add(
@@ -324,10 +328,10 @@ impl Meters {
 }
 
 /// Registers metrics under their names.
-struct Naming(Registry);
+pub(crate) struct Naming(Registry);
 
 impl Naming {
-    fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
+    pub(crate) fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
     where
         M: prometheus_client::registry::Metric + Clone,
     {
@@ -335,11 +339,11 @@ impl Naming {
         metric
     }
 
-    fn counter(&mut self, name: &str, help: &str) -> Counter {
+    pub(crate) fn counter(&mut self, name: &str, help: &str) -> Counter {
         self.add(name, help, Counter::default())
     }
 
-    fn level(&mut self, name: &str, help: &str) -> Level {
+    pub(crate) fn level(&mut self, name: &str, help: &str) -> Level {
         self.add(name, help, Level::default())
     }
 
