@@ -112,7 +112,7 @@ impl<'a> Waiting<'a> {
         drop(inside);
         let came = std::mem::take(&mut self.came) || self.called.try_recv().is_ok();
         let (gate, clock) = (self.gate, self.clock);
-        came.then_some(Seat { gate, clock })
+        came.then(|| Seat { gate, clock })
     }
 }
 
