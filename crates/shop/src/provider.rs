@@ -45,6 +45,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What became of a refund; `None` when the provider never heard of it.
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>>;
 
+    /// Whether it outlives the shop's process, so that what it knows nothing of it was never asked for.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// Where a provider inside this process brings its callbacks. One outside knocks at the public door instead.
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         drop(sink);

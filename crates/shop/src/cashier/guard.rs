@@ -291,6 +291,10 @@ impl Provider for Guarded {
         Box::pin(async move { self.call(&self.status, || self.provider.refund_status(key)).await })
     }
 
+    fn remembers(&self) -> bool {
+        self.provider.remembers()
+    }
+
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         self.provider.callbacks_to(sink);
     }

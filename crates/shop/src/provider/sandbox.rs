@@ -216,6 +216,10 @@ impl Provider for Sandbox {
         Box::pin(std::future::ready(Ok(reply)))
     }
 
+    fn remembers(&self) -> bool {
+        self.inner.settings.unknown_charge == UnknownCharge::Decline
+    }
+
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         self.inner.post.address(sink);
     }

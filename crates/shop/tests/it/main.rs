@@ -5,6 +5,7 @@ mod desk;
 mod fuzz;
 mod market;
 mod projector;
+mod reconcile;
 mod stage;
 mod verify;
 mod whole;

@@ -38,11 +38,11 @@ async fn open(dir: &Path) -> Shop {
         .expect("it opens")
 }
 
-fn directory() -> TempDir {
+pub(super) fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn call(caller: Caller, key: &str) -> Call {
+pub(super) fn call(caller: Caller, key: &str) -> Call {
     Call {
         caller,
         key: Some(key.into()),
@@ -50,7 +50,7 @@ fn call(caller: Caller, key: &str) -> Call {
     }
 }
 
-fn merchant(account: &str) -> Caller {
+pub(super) fn merchant(account: &str) -> Caller {
     Caller::Merchant {
         account: account.into(),
         key: KeyId(1),
@@ -58,14 +58,14 @@ fn merchant(account: &str) -> Caller {
     }
 }
 
-fn buyer(id: &str) -> Caller {
+pub(super) fn buyer(id: &str) -> Caller {
     Caller::Buyer {
         id: id.into(),
         tags: Arc::from([]),
     }
 }
 
-async fn selling(handle: &Handle) -> SaleId {
+pub(super) async fn selling(handle: &Handle) -> SaleId {
     let body: CreateSale = serde_json::from_str(
         r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#,
     )
@@ -82,7 +82,7 @@ async fn selling(handle: &Handle) -> SaleId {
     sale
 }
 
-fn one_cup(sale: SaleId) -> PlaceOrder {
+pub(super) fn one_cup(sale: SaleId) -> PlaceOrder {
     serde_json::from_str(&format!(
         r#"{{"sale_id":"{sale}","lines":[{{"sku":"CUP","quantity":1}}]}}"#
     ))
@@ -90,7 +90,7 @@ fn one_cup(sale: SaleId) -> PlaceOrder {
 }
 
 /// Waits until the order is in this state, and the read models say so too.
-async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
+pub(super) async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
     let wait = async {
         loop {
             let query = OrderQuery {
