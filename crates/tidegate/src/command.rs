@@ -8,6 +8,7 @@ mod keys;
 mod rebuild;
 mod replay;
 mod restore;
+mod sandbox_psp;
 mod serve;
 mod verify;
 
@@ -45,6 +46,7 @@ enum Command {
     Rebuild(rebuild::Options),
     Backup(backup::Options),
     Restore(restore::Options),
+    SandboxPsp(sandbox_psp::Options),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -66,6 +68,7 @@ impl Line {
             Command::Rebuild(options) => options.run(),
             Command::Backup(options) => options.run(),
             Command::Restore(options) => options.run(),
+            Command::SandboxPsp(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),
