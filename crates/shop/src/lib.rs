@@ -27,6 +27,7 @@ pub mod registry;
 pub mod restore;
 pub mod service;
 mod settings;
+pub mod settlement;
 mod shop;
 pub mod verify;
 mod wire;

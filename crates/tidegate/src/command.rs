@@ -6,6 +6,7 @@ mod config;
 mod drill;
 mod keys;
 mod rebuild;
+mod reconcile;
 mod replay;
 mod restore;
 mod sandbox_psp;
@@ -44,6 +45,7 @@ enum Command {
     Replay(replay::Options),
     Verify(verify::Options),
     Rebuild(rebuild::Options),
+    Reconcile(reconcile::Options),
     Backup(backup::Options),
     Restore(restore::Options),
     SandboxPsp(sandbox_psp::Options),
@@ -66,6 +68,7 @@ impl Line {
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
             Command::Rebuild(options) => options.run(),
+            Command::Reconcile(options) => options.run(),
             Command::Backup(options) => options.run(),
             Command::Restore(options) => options.run(),
             Command::SandboxPsp(options) => options.run(),

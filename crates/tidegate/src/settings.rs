@@ -61,6 +61,8 @@ impl Settings {
         }
         let cashier = self.shop.cashier.check().err();
         faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));
+        let reconcile = self.shop.reconcile.check().err();
+        faults.extend(reconcile.map(|error| Fault::out_of_limits("shop.reconcile", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
         faults

@@ -1,7 +1,9 @@
 //! The cashier: every intent ends once, whatever the provider, the desk and the cashier itself go through.
 
 mod guard;
+mod habits;
 mod outside;
+
 mod till;
 
 use std::collections::BTreeMap;

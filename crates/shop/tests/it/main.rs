@@ -6,6 +6,7 @@ mod fuzz;
 mod market;
 mod projector;
 mod reconcile;
+mod settlement;
 mod stage;
 mod verify;
 mod whole;

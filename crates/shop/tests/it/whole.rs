@@ -17,7 +17,7 @@ use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
-async fn open(dir: &Path) -> Shop {
+pub(super) async fn open(dir: &Path) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let parts = Parts {
