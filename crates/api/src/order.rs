@@ -251,6 +251,8 @@ pub struct OrderLine {
 pub enum PaymentState {
     /// The provider was asked.
     Charging,
+    /// The provider is being left alone because it answers nobody; the payment waits for it and is not lost.
+    Delayed,
     /// The provider's answer was lost; it is being asked again under the same key.
     Unknown,
     /// The money was captured.

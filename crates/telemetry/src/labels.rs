@@ -209,3 +209,35 @@ label_values! {
         WrittenOff "written_off",
     }
 }
+
+label_values! {
+    /// What became of an attempt to pay.
+    PaymentOutcome {
+        /// The money was taken.
+        Success "success",
+        /// The provider said no; that is an answer.
+        Declined "declined",
+        /// No answer after every try: it is left to the reconciler.
+        Failure "failure",
+    }
+}
+
+label_values! {
+    /// A difference between book, provider and read model.
+    Gap {
+        /// The provider has an outcome that the book does not know.
+        Untold "untold",
+        /// The provider holds money that the book says was declined.
+        TakenDeclined "taken_declined",
+        /// The provider says no to what the book calls done.
+        DoneDenied "done_denied",
+        /// The provider knows nothing of what the book calls done.
+        DoneUnknown "done_unknown",
+        /// Both know it, with different amounts or currencies.
+        Amount "amount",
+        /// The read models show another order than the book.
+        Model "model",
+        /// A report from outside matches no order.
+        Unmatched "unmatched",
+    }
+}

@@ -3,6 +3,7 @@
 use crate::histogram::{BATCH_COMMANDS, Histogram, REQUEST_SECONDS, SYNC_SECONDS};
 use crate::http::{RouteLabels, RouteMeter};
 use crate::labels::{CouponType, EffectKind, Invariant, Refused, Risk, RiskAt, UnitsIn, UserTier};
+use crate::outside::OutsideMeters;
 use crate::process::ProcessCollector;
 use api::{Code, SaleId};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -77,6 +78,8 @@ pub struct Meters {
     pub door: DoorMeters,
     /// Desks, journals, effects, read models.
     pub selling: SellingMeters,
+    /// Payments, breakers, reconciliation.
+    pub outside: OutsideMeters,
     /// Log lines lost because the log was full.
     pub log_lines_dropped: Counter,
     requests: Family<RouteLabels, Counter>,
@@ -243,6 +246,7 @@ impl Meters {
             registry: Registry::default(),
             door: DoorMeters::new(&mut names),
             selling: SellingMeters::new(&mut names),
+            outside: OutsideMeters::new(&mut names),
             log_lines_dropped: names.counter("tidegate_log_lines_dropped", "Log lines lost"),
             requests: names.add("http_requests", "Answered requests", Family::default()),
             request_seconds: names.add(
@@ -368,10 +372,10 @@ impl Meters {
 }
 
 /// Registers metrics under their names.
-struct Naming(Registry);
+pub(crate) struct Naming(Registry);
 
 impl Naming {
-    fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
+    pub(crate) fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
     where
         M: prometheus_client::registry::Metric + Clone,
     {
@@ -379,11 +383,11 @@ impl Naming {
         metric
     }
 
-    fn counter(&mut self, name: &str, help: &str) -> Counter {
+    pub(crate) fn counter(&mut self, name: &str, help: &str) -> Counter {
         self.add(name, help, Counter::default())
     }
 
-    fn level(&mut self, name: &str, help: &str) -> Level {
+    pub(crate) fn level(&mut self, name: &str, help: &str) -> Level {
         self.add(name, help, Level::default())
     }
 

@@ -69,6 +69,8 @@ impl Settings {
             risk.iter()
                 .map(|fault| Fault::new(format!("risk.{}", fault.option), fault.to_string())),
         );
+        let reconcile = self.shop.reconcile.check().err();
+        faults.extend(reconcile.map(|error| Fault::out_of_limits("shop.reconcile", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
         faults

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use api::order::SalePosition;
 use api::order::{
-    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
+    PlaceOrder,
 };
 use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
@@ -17,6 +18,7 @@ use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
+use crate::reconcile::unmatched;
 use crate::risk::Question;
 use crate::wire;
 
@@ -117,7 +119,20 @@ impl Handle {
             Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
             Done::Sale | Done::Team(_) | Done::Ticket(_) => None,
         });
-        Ok(told.await?.answer(sale))
+        let mut answer = told.await?.answer(sale);
+        self.note_delay(&mut answer.body);
+        Ok(answer)
+    }
+
+    /// Says of a payment that it waits for a provider that is left alone: nobody has asked it yet, and nothing is lost.
+    fn note_delay(&self, order: &mut Order) {
+        let payment = order.payment.as_mut();
+        let waiting = payment.filter(|payment| payment.state == PaymentState::Charging);
+        if let Some(payment) = waiting
+            && self.registry.charges_wait().is_some()
+        {
+            payment.state = PaymentState::Delayed;
+        }
     }
 
     async fn change_of_order(
@@ -141,7 +156,7 @@ impl Handle {
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
         let Durable {
-            value: Some(body),
+            value: Some(mut body),
             position,
         } = seen
         else {
@@ -151,6 +166,7 @@ impl Handle {
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
         }
+        self.note_delay(&mut body);
         Ok(Answer {
             body,
             repeated: false,
@@ -302,7 +318,7 @@ impl Handle {
     }
 
     async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
-        let said = format!("{outside:?}");
+        let said = unmatched::words(&outside);
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
         };

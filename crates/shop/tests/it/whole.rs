@@ -91,7 +91,7 @@ pub(crate) fn one_cup(sale: SaleId) -> PlaceOrder {
 }
 
 /// Waits until the order is in this state, and the read models say so too.
-async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
+pub(super) async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
     let wait = async {
         loop {
             let query = OrderQuery {

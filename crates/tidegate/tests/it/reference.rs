@@ -16,6 +16,7 @@ const STRUCTS: &[(&str, &str, &str)] = &[
     ("shop.sales", "shop/src/settings.rs", "SalesSettings"),
     ("shop.desk", "shop/src/desk.rs", "Settings"),
     ("shop.cashier", "shop/src/cashier/settings.rs", "Settings"),
+    ("shop.reconcile", "shop/src/reconcile.rs", "Settings"),
     ("shop.projector", "shop/src/projector.rs", "Settings"),
     ("risk", "shop/src/risk/settings.rs", "Settings"),
     ("provider", "tidegate/src/settings/provider.rs", "Settings"),
