@@ -14,6 +14,7 @@ mod pay;
 mod place;
 mod redecide;
 mod refund;
+mod saga;
 mod sale;
 mod snapshot;
 mod view;
@@ -27,16 +28,19 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Action, Command, Report};
 use crate::entry::{Effect, EffectKind, Entry};
 use crate::plan::{Limits, Rule, SaleState, Window};
+use crate::saga::SagaEntry;
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
 use expiry::Due;
+use saga::Sagas;
 use keys::{Keys, Question};
 use order::Order;
 use stdx::chunks::Chunks;
 
 pub use order::{OrderStatus, RefundState};
 pub use redecide::Divergence;
+pub use saga::SagaRef;
 pub use snapshot::SnapshotError;
 pub use view::{ChargeView, LineRef, OrderRef, RefundRef, SkuRef, Tally};
 
@@ -139,6 +143,7 @@ pub struct Book {
     effects: BTreeMap<(u32, EffectKind), Pending>,
     tally: Tally,
     time: Time,
+    sagas: Sagas,
 }
 
 /// Hashing without a random seed, so that a book is the same wherever it is built. The names are a merchant's own.
@@ -172,6 +177,7 @@ impl Book {
             effects: BTreeMap::new(),
             tally: Tally::default(),
             time: Time(0),
+            sagas: Sagas::default(),
         }
     }
 
@@ -272,6 +278,10 @@ impl Book {
             Action::Ship { order } => self.decide_ship(now, terms, question, *order),
             Action::Deliver { order } => self.decide_deliver(now, terms, question, *order),
             Action::Report(report) => self.decide_report(now, terms, question, report),
+            Action::ShipPart { order, lines } => {
+                self.decide_ship_part(now, terms, question, *order, lines)
+            }
+            Action::Saga(ask) => self.decide_saga(now, terms, question, *ask),
         }
     }
 
@@ -307,6 +317,12 @@ impl Book {
     /// [`Violation`] when the entry does not fit the book: a bug, or a journal that was changed by hand.
     pub fn apply(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         self.time = self.time.max(now);
+        self.apply_entry(now, entry)?;
+        self.note_entry(entry);
+        Ok(())
+    }
+
+    fn apply_entry(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         match entry {
             Entry::Created { .. } | Entry::Altered { .. } | Entry::Turned { .. } => {
                 self.apply_sale(now, entry)
@@ -325,6 +341,10 @@ impl Book {
             | Entry::RefundFailed { .. }
             | Entry::ChargedBack { .. } => self.apply_refund(now, entry),
             Entry::Shipped { .. } | Entry::Delivered { .. } => self.apply_fulfil(entry),
+            Entry::ShippedInPart { order, rest, key } => {
+                self.apply_ship_part(now, *order, rest, key)
+            }
+            Entry::Saga(entry) => self.apply_saga(now, entry),
         }
     }
 
@@ -404,6 +424,13 @@ impl Book {
 fn done(entry: &Entry) -> Done {
     match entry {
         Entry::Placed(placed) => Done::Order(placed.order),
+        Entry::Saga(SagaEntry::Chosen { .. }) => Done::Sale,
+        Entry::Saga(
+            SagaEntry::Begun { order, .. }
+            | SagaEntry::Moved { order, .. }
+            | SagaEntry::Ordered { order, .. },
+        )
+        | Entry::ShippedInPart { order, .. } => Done::Order(*order),
         Entry::PayBegun { order, .. }
         | Entry::Captured { order, .. }
         | Entry::ChargeFailed { order, .. }

@@ -107,6 +107,15 @@ pub enum Action {
     },
     /// Something happened outside. Never refused for its content.
     Report(Report),
+    /// The goods left, and not all of them: what is not named goes back, and so does its money.
+    ShipPart {
+        /// Of which order.
+        order: u32,
+        /// Units that left, by the line's position in the order.
+        lines: Vec<(u16, u32)>,
+    },
+    /// Something about the sagas of the sale.
+    Saga(crate::saga::SagaAsk),
 }
 
 /// An order to place: all or nothing.
@@ -238,6 +247,11 @@ impl Action {
             Self::Ship { order } => feed_order(&mut print, 10, *order),
             Self::Deliver { order } => feed_order(&mut print, 11, *order),
             Self::Report(report) => print.record(12, report),
+            Self::ShipPart { order, lines } => {
+                feed_order(&mut print, 13, *order);
+                print.record(13, lines);
+            }
+            Self::Saga(ask) => print.record(14, ask),
         }
         print.finish()
     }

@@ -23,6 +23,7 @@ pub mod house;
 pub mod plan;
 pub mod record;
 pub mod refusal;
+pub mod saga;
 pub mod sip;
 pub mod time;
 

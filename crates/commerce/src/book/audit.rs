@@ -21,6 +21,7 @@ impl Book {
         self.check_effects()?;
         self.check_limits()?;
         self.check_deadlines()?;
+        self.check_sagas()?;
         self.check_tally()
     }
 

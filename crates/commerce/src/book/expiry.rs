@@ -67,14 +67,16 @@ impl Due {
 }
 
 impl Book {
-    /// Moves the book to `now`: opens or closes the sale by its window, and lets at most `most` due holds expire.
+    /// Moves the book to `now`: opens or closes the sale by its window, lets at most `most` due holds expire, and moves
+    /// what is due of its sagas.
     /// Runs before the decisions of a batch.
     ///
     /// # Errors
     /// [`Violation`] when an invariant would break.
     pub fn tick(&mut self, now: Time, most: usize, out: &mut Vec<Entry>) -> Result<(), Violation> {
         self.tick_window(now, out)?;
-        self.sweep(now, most, out)
+        self.sweep(now, most, out)?;
+        self.tick_sagas(now, most, out)
     }
 
     /// Opens or closes the sale by its window.
@@ -90,7 +92,7 @@ impl Book {
         Ok(())
     }
 
-    /// When the book next has something to do by itself: a window's edge or a due hold.
+    /// When the book next has something to do by itself: a window's edge, a due hold, a saga's next attempt.
     pub fn next_due(&self) -> Option<Time> {
         let window = self.terms.as_ref().and_then(|terms| match terms.state {
             SaleState::Scheduled => terms.window.opens,
@@ -98,7 +100,8 @@ impl Book {
             SaleState::Open | SaleState::Paused => terms.window.closes,
             SaleState::Draft | SaleState::Closed | SaleState::Retired => None,
         });
-        [window, self.due.first()].into_iter().flatten().min()
+        let times = [window, self.due.first(), self.saga_due()];
+        times.into_iter().flatten().min()
     }
 
     /// Whether a hold is due that was not swept yet.
