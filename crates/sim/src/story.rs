@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::{OrderId, PaymentId, RefundId, SaleId};
 use commerce::Entry;
 use commerce::record::Records;
+use commerce::saga::SagaEntry;
 
 use crate::clock::DAWN_MS;
 use crate::life::Lived;
@@ -176,7 +177,14 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         | Entry::RefundFailed { order, .. }
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::Delivered { order, .. } => vec![*order],
+        Entry::Saga(entry) => match entry {
+            SagaEntry::Chosen { .. } => Vec::new(),
+            SagaEntry::Begun { order, .. }
+            | SagaEntry::Moved { order, .. }
+            | SagaEntry::Ordered { order, .. } => vec![*order],
+        },
         Entry::Created { .. }
         | Entry::Altered { .. }
         | Entry::Turned { .. }

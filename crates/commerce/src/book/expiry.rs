@@ -195,7 +195,7 @@ impl Turn {
             Self::Open => "it cannot open",
             Self::Pause => "it cannot pause",
             Self::Close => "it cannot close",
-            Self::Retire => "it must be closed, with no hold and no payment under way",
+            Self::Retire => "it must be closed, with no hold, no payment and no saga under way",
         }
     }
 }

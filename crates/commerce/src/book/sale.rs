@@ -153,7 +153,9 @@ impl Book {
                 Turn::Close,
             ) => Ok(SaleState::Closed),
             (SaleState::Closed, Turn::Retire)
-                if self.tally.held == 0 && self.effects.is_empty() =>
+                if self.tally.held == 0
+                    && self.effects.is_empty()
+                    && self.saga_counts().1 == 0 =>
             {
                 Ok(SaleState::Retired)
             }

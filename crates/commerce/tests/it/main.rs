@@ -9,3 +9,4 @@ mod exhaustive;
 mod golden;
 mod late;
 mod model;
+mod sagas;
