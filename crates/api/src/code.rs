@@ -96,6 +96,8 @@ codes! {
     SkuNotFound "TG-2003" 404 Never "SKU not in the sale";
     /// There is no such API key.
     ApiKeyNotFound "TG-2004" 404 Never "API key not found";
+    /// There is no such saga.
+    SagaNotFound "TG-2021" 404 Never "Saga not found";
     /// The sale does not sell now.
     SaleNotOpen "TG-2101" 409 Never "Sale not open";
     /// Not enough units are left.
@@ -120,6 +122,9 @@ codes! {
     PaymentInFlight "TG-2111" 409 Later "Payment in flight";
     /// The book of the sale is as large as it may become.
     BookFull "TG-2112" 409 Never "A size limit of the sale is reached";
+
+    /// The saga's place forbids the step.
+    SagaState "TG-2121" 409 Never "The saga's place forbids it";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";

@@ -23,6 +23,7 @@ pub mod projector;
 pub mod provider;
 pub mod registry;
 pub mod restore;
+pub mod saga;
 pub mod service;
 mod settings;
 mod shop;

@@ -21,6 +21,7 @@ use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, T
 use crate::house::House;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
+use crate::saga::Wakes;
 use crate::settings::Settings;
 use crate::wire;
 
@@ -35,6 +36,8 @@ pub struct Registry {
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
+    /// Who hears that a sale went on.
+    wakes: Wakes,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
     running: Mutex<BTreeMap<u32, Task<()>>>,
     /// One sale is opened or put away at a time after the start. Whoever does it keeps the guard until it is done, even
@@ -53,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) cashier: CashierHandle,
     pub(crate) projector: ProjectorHandle,
     pub(crate) seen: Option<LastSeen>,
+    pub(crate) wakes: Wakes,
 }
 
 impl Effects for CashierHandle {
@@ -61,9 +65,17 @@ impl Effects for CashierHandle {
     }
 }
 
-impl Durability for Progress {
+/// Who hears of the durable batches of one sale.
+struct Listeners {
+    sale: u32,
+    progress: Progress,
+    wakes: Wakes,
+}
+
+impl Durability for Listeners {
     fn publish(&self, sequence: u64, time_ms: u64) {
-        Self::publish(self, sequence, time_ms);
+        self.progress.publish(sequence, time_ms);
+        self.wakes.wake(self.sale);
     }
 }
 
@@ -79,6 +91,7 @@ impl Registry {
             cashier: parts.cashier,
             projector: parts.projector,
             seen: parts.seen,
+            wakes: parts.wakes,
             desks: RwLock::default(),
             running: Mutex::default(),
             opening: Arc::default(),
@@ -146,13 +159,21 @@ impl Registry {
     /// Starts the desk of an opened sale.
     fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
         let progress = self.projector.attach(sale, &*opened.journal);
+        if opened.book.saga_kind().is_some() || opened.book.saga_counts().1 > 0 {
+            // What an earlier run began goes on, also where nothing new begins by itself.
+            self.wakes.listen();
+        }
         let equipment = Equipment {
             clock: self.doors.clock.clone(),
             tasks: self.tasks.clone(),
             entropy: self.doors.entropy.clone(),
             seen: self.seen,
             effects: Arc::new(self.cashier.clone()),
-            durability: Arc::new(progress),
+            durability: Arc::new(Listeners {
+                sale,
+                progress,
+                wakes: self.wakes.clone(),
+            }),
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);

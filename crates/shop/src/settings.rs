@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, desk, projector};
+use crate::{cashier, desk, projector, saga};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub projector: projector::Settings,
     /// Journals and watchers.
     pub sales: SalesSettings,
+    /// How paid orders go out.
+    pub fulfilment: saga::Settings,
 }
 
 /// What holds for each sale.

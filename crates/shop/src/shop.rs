@@ -8,15 +8,17 @@ use telemetry::Telemetry;
 use tokio::sync::watch;
 use world::disk::Access;
 use world::tasks::Task;
-use world::{Clock, Disk, Entropy, Tasks};
+use world::{Clock, Disk, Entropy, Network, Tasks};
 
 use crate::cashier::Cashier;
 use crate::clock::LastSeen;
 use crate::house::House;
 use crate::open::{Findings, OpenError, Place, doors};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
-use crate::provider::Provider;
+use crate::provider::client::UrlError;
+use crate::provider::{Line, Provider};
 use crate::registry::{Parts as RegistryParts, Registry};
+use crate::saga::{Runner, Wakes};
 use crate::service::Handle;
 use crate::settings::Settings;
 use crate::wire;
@@ -44,6 +46,8 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// The payment provider.
     pub provider: Arc<dyn Provider>,
+    /// The way to participants of sagas and to channels of notices.
+    pub network: Arc<dyn Network>,
 }
 
 /// Why a shop did not open.
@@ -63,6 +67,9 @@ pub enum ShopError {
     /// The read models cannot be opened.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
+    /// A participant of sagas cannot be called.
+    #[error(transparent)]
+    Participant(#[from] UrlError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -104,6 +111,7 @@ impl Shop {
             tasks,
             telemetry,
             provider,
+            network,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
         let place = Place {
@@ -123,16 +131,22 @@ impl Shop {
         );
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
+        let fulfilment = settings.fulfilment.clone();
+        let wakes = Wakes::default();
+        if fulfilment.kind.is_some() {
+            wakes.listen();
+        }
         let registry = Arc::new(Registry::new(RegistryParts {
             settings,
             data: data.clone(),
             doors,
             tasks: tasks.clone(),
-            telemetry,
+            telemetry: telemetry.clone(),
             house,
             cashier: effects,
             projector: projector.clone(),
             seen,
+            wakes: wakes.clone(),
         }));
         let failed = |(sale, source)| ShopError::Sale {
             sale: wire::sale_id(sale),
@@ -142,10 +156,28 @@ impl Shop {
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
+        let line = Line {
+            network,
+            tasks: tasks.clone(),
+        };
+        let runner = Runner::new(
+            fulfilment,
+            Arc::clone(&registry),
+            wakes.clone(),
+            &line,
+            &clock,
+            telemetry,
+        );
+        let runner = runner?;
+        let sending = wakes.is_heard().then(|| runner.run(stopping.clone()));
         let running = vec![
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
+        let running = running
+            .into_iter()
+            .chain(sending.map(|sending| tasks.spawn(sending)))
+            .collect();
         let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
         Ok(Self {
             handle: Arc::new(handle),

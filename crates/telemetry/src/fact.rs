@@ -6,6 +6,7 @@ mod desk;
 mod door;
 mod house;
 mod selling;
+mod sending;
 
 pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
 pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
@@ -15,6 +16,10 @@ pub use house::{
 pub use selling::{
     BatchDecided, BatchDurable, EffectDone, EffectDropped, EffectRetried, InvariantViolated,
     JournalFailed, JournalResumed, ProjectorMoved, ReconcileGap, StockCounted,
+};
+
+pub use sending::{
+    CarrierMoved, CarrierUnknown, NoticeDead, NoticeDelivered, NoticeRetried, SagaAges, SagaAttempted,
 };
 
 /// Something that happened.
