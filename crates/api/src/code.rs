@@ -137,6 +137,9 @@ codes! {
     /// Too many connections or requests.
     TooManyRequests "TG-3005" 429 Later "Too many requests";
 
+    /// A carrier said what stands in no table; nobody guesses.
+    CarrierCode "TG-3021" 503 Later "Carrier's code not known";
+
     /// Another process owns the data directory.
     Locked "TG-4001" 500 Never "Data directory locked";
     /// The journal is damaged before its end.

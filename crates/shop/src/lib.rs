@@ -16,9 +16,12 @@
 
 pub mod cashier;
 pub mod clock;
+pub mod delivery;
 pub mod desk;
 pub mod house;
+pub mod notices;
 pub mod open;
+mod outside;
 pub mod projector;
 pub mod provider;
 pub mod registry;

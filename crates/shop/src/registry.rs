@@ -19,6 +19,7 @@ use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
+use crate::notices::NoticesHandle;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
 use crate::saga::Wakes;
@@ -38,6 +39,7 @@ pub struct Registry {
     seen: Option<LastSeen>,
     /// Who hears that a sale went on.
     wakes: Wakes,
+    notices: NoticesHandle,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
     running: Mutex<BTreeMap<u32, Task<()>>>,
     /// One sale is opened or put away at a time after the start. Whoever does it keeps the guard until it is done, even
@@ -57,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) projector: ProjectorHandle,
     pub(crate) seen: Option<LastSeen>,
     pub(crate) wakes: Wakes,
+    pub(crate) notices: NoticesHandle,
 }
 
 impl Effects for CashierHandle {
@@ -70,12 +73,14 @@ struct Listeners {
     sale: u32,
     progress: Progress,
     wakes: Wakes,
+    notices: NoticesHandle,
 }
 
 impl Durability for Listeners {
     fn publish(&self, sequence: u64, time_ms: u64) {
         self.progress.publish(sequence, time_ms);
         self.wakes.wake(self.sale);
+        self.notices.wake(self.sale);
     }
 }
 
@@ -92,6 +97,7 @@ impl Registry {
             projector: parts.projector,
             seen: parts.seen,
             wakes: parts.wakes,
+            notices: parts.notices,
             desks: RwLock::default(),
             running: Mutex::default(),
             opening: Arc::default(),
@@ -159,6 +165,7 @@ impl Registry {
     /// Starts the desk of an opened sale.
     fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
         let progress = self.projector.attach(sale, &*opened.journal);
+        self.notices.join(sale, &*opened.journal);
         if opened.book.saga_kind().is_some() || opened.book.saga_counts().1 > 0 {
             // What an earlier run began goes on, also where nothing new begins by itself.
             self.wakes.listen();
@@ -173,6 +180,7 @@ impl Registry {
                 sale,
                 progress,
                 wakes: self.wakes.clone(),
+                notices: self.notices.clone(),
             }),
             telemetry: self.telemetry.clone(),
         };

@@ -19,5 +19,5 @@ mod wakes;
 pub use http::HttpParticipant;
 pub use participant::{Asking, Heard, Participant, StepAsk};
 pub use run::Runner;
-pub use settings::{Settings, SettingsError};
+pub use settings::{Choice, Hidden, Settings, SettingsError};
 pub(crate) use wakes::Wakes;

@@ -5,6 +5,7 @@ mod live;
 mod orders;
 mod queries;
 mod sales;
+mod sending;
 
 pub use keys::scope_bits;
 
@@ -17,7 +18,9 @@ use commerce::{Actor, Book, Command};
 use world::Tasks;
 use world::journal::Position;
 
+use crate::delivery::Delivery;
 use crate::desk::{DeskHandle, Durable};
+use crate::notices::NoticesHandle;
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
 use crate::wire;
@@ -29,6 +32,8 @@ pub struct Handle {
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
+    delivery: Delivery,
+    notices: NoticesHandle,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -44,6 +49,7 @@ impl Handle {
         projector: ProjectorHandle,
         tasks: Tasks,
         watchers_max: usize,
+        (delivery, notices): (Delivery, NoticesHandle),
     ) -> Self {
         Self {
             registry,
@@ -51,6 +57,8 @@ impl Handle {
             tasks,
             watchers: Arc::default(),
             watchers_max,
+            delivery,
+            notices,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, desk, projector, saga};
+use crate::{cashier, delivery, desk, notices, projector, saga};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub struct Settings {
     pub sales: SalesSettings,
     /// How paid orders go out.
     pub fulfilment: saga::Settings,
+    /// Carriers.
+    pub delivery: delivery::Settings,
+    /// What buyers are told.
+    pub notices: notices::Settings,
 }
 
 /// What holds for each sale.

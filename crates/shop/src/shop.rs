@@ -12,13 +12,15 @@ use world::{Clock, Disk, Entropy, Network, Tasks};
 
 use crate::cashier::Cashier;
 use crate::clock::LastSeen;
+use crate::delivery::TableError;
 use crate::house::House;
+use crate::notices::{Preferences, TemplateError};
 use crate::open::{Findings, OpenError, Place, doors};
+use crate::outside::{Outside, Parts as OutsideParts};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::client::UrlError;
 use crate::provider::{Line, Provider};
 use crate::registry::{Parts as RegistryParts, Registry};
-use crate::saga::{Runner, Wakes};
 use crate::service::Handle;
 use crate::settings::Settings;
 use crate::wire;
@@ -48,6 +50,8 @@ pub struct Parts {
     pub provider: Arc<dyn Provider>,
     /// The way to participants of sagas and to channels of notices.
     pub network: Arc<dyn Network>,
+    /// How buyers want to hear of things.
+    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Why a shop did not open.
@@ -67,9 +71,15 @@ pub enum ShopError {
     /// The read models cannot be opened.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
-    /// A participant of sagas cannot be called.
+    /// A participant of sagas, a carrier or a channel of notices cannot be called.
     #[error(transparent)]
     Participant(#[from] UrlError),
+    /// A template of the notices cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The table of carriers' codes cannot be used.
+    #[error(transparent)]
+    Carriers(#[from] TableError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -112,6 +122,7 @@ impl Shop {
             telemetry,
             provider,
             network,
+            preferences,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
         let place = Place {
@@ -121,6 +132,18 @@ impl Shop {
         };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
+        let outside = Outside::prepare(OutsideParts {
+            settings: &settings,
+            data: &data,
+            disk: &disk,
+            clock: &clock,
+            line: Line {
+                network,
+                tasks: tasks.clone(),
+            },
+            telemetry: &telemetry,
+            preferences,
+        })?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
             provider,
@@ -131,23 +154,20 @@ impl Shop {
         );
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
-        let fulfilment = settings.fulfilment.clone();
-        let wakes = Wakes::default();
-        if fulfilment.kind.is_some() {
-            wakes.listen();
-        }
         let registry = Arc::new(Registry::new(RegistryParts {
             settings,
             data: data.clone(),
             doors,
             tasks: tasks.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             house,
             cashier: effects,
             projector: projector.clone(),
             seen,
-            wakes: wakes.clone(),
+            wakes: outside.wakes.clone(),
+            notices: outside.letters.clone(),
         }));
+        let letters = outside.letters.clone();
         let failed = |(sale, source)| ShopError::Sale {
             sale: wire::sale_id(sale),
             source,
@@ -156,29 +176,16 @@ impl Shop {
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
-        let line = Line {
-            network,
-            tasks: tasks.clone(),
-        };
-        let runner = Runner::new(
-            fulfilment,
-            Arc::clone(&registry),
-            wakes.clone(),
-            &line,
-            &clock,
-            telemetry,
+        let (mut running, delivery) = outside.start(&registry, &stopping)?;
+        running.push(tasks.spawn(cashier.run(desks, stopping)));
+        running.push(tasks.spawn(alive));
+        let handle = Handle::new(
+            registry.clone(),
+            projector.clone(),
+            tasks,
+            watchers_max,
+            (delivery, letters),
         );
-        let runner = runner?;
-        let sending = wakes.is_heard().then(|| runner.run(stopping.clone()));
-        let running = vec![
-            tasks.spawn(cashier.run(desks, stopping)),
-            tasks.spawn(alive),
-        ];
-        let running = running
-            .into_iter()
-            .chain(sending.map(|sending| tasks.spawn(sending)))
-            .collect();
-        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
         Ok(Self {
             handle: Arc::new(handle),
             registry,

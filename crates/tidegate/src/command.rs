@@ -5,9 +5,11 @@ mod completions;
 mod config;
 mod drill;
 mod keys;
+mod notices;
 mod rebuild;
 mod replay;
 mod restore;
+mod saga;
 mod serve;
 mod verify;
 
@@ -48,6 +50,10 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Saga(saga::Command),
+    #[command(subcommand)]
+    Notices(notices::Command),
+    #[command(subcommand)]
     Config(config::Command),
     Completions(completions::Options),
 }
@@ -67,6 +73,8 @@ impl Line {
             Command::Backup(options) => options.run(),
             Command::Restore(options) => options.run(),
             Command::Keys(command) => command.run(),
+            Command::Saga(command) => command.run(),
+            Command::Notices(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),
         }

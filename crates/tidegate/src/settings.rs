@@ -63,6 +63,7 @@ impl Settings {
         faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
+        faults.extend(limits::outside(&self.shop));
         faults
     }
 }

@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Asks.
-    pub(super) async fn get(&self, url: &str) -> Result<(StatusCode, Bytes), ProviderError> {
+    pub(crate) async fn get(&self, url: &str) -> Result<(StatusCode, Bytes), ProviderError> {
         let request = Request::builder().method(Method::GET).uri(url);
         self.call(request.body(Full::default())).await
     }

@@ -17,6 +17,9 @@ const STRUCTS: &[(&str, &str, &str)] = &[
     ("shop.desk", "shop/src/desk.rs", "Settings"),
     ("shop.cashier", "shop/src/cashier/settings.rs", "Settings"),
     ("shop.projector", "shop/src/projector.rs", "Settings"),
+    ("shop.fulfilment", "shop/src/saga/settings.rs", "Settings"),
+    ("shop.delivery", "shop/src/delivery.rs", "Settings"),
+    ("shop.notices", "shop/src/notices/settings.rs", "Settings"),
     ("provider", "tidegate/src/settings/provider.rs", "Settings"),
     (
         "provider.sandbox",
