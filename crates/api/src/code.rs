@@ -100,6 +100,8 @@ codes! {
     TeamNotFound "TG-2005" 404 Never "Team not found";
     /// There is no such place in the line, or it is somebody else's, or it is over.
     TicketNotFound "TG-2006" 404 Never "Place in the line not found";
+    /// There is no such saga.
+    SagaNotFound "TG-2021" 404 Never "Saga not found";
     /// The sale does not sell now.
     SaleNotOpen "TG-2101" 409 Never "Sale not open";
     /// Not enough units are left.
@@ -147,6 +149,9 @@ codes! {
     /// A rule of the sale's offer refuses the order.
     RuleRefused "TG-2139" 403 Never "Refused by a rule of the sale";
 
+    /// The saga's place forbids the step.
+    SagaState "TG-2121" 409 Never "The saga's place forbids it";
+
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";
     /// Whether it was done is not known yet.
@@ -157,6 +162,9 @@ codes! {
     ShuttingDown "TG-3004" 503 Later "Shutting down";
     /// Too many connections or requests.
     TooManyRequests "TG-3005" 429 Later "Too many requests";
+
+    /// A carrier said what stands in no table; nobody guesses.
+    CarrierCode "TG-3021" 503 Later "Carrier's code not known";
 
     /// Another process owns the data directory.
     Locked "TG-4001" 500 Never "Data directory locked";

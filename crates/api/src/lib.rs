@@ -33,6 +33,7 @@ pub mod provider;
 pub mod refund;
 pub mod sale;
 pub mod scope;
+pub mod sending;
 pub mod service;
 pub mod stock;
 pub mod time;

@@ -13,6 +13,9 @@ use crate::provider::ProviderReport;
 use crate::refund::{Chargeback, Refund, RefundOrder};
 use crate::sale::{Sale, SalePage, SaleQuery, Turn};
 use crate::scope::{Scope, Scopes};
+use crate::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
+};
 use crate::stock::{AddStock, Inventory, WriteOff};
 use std::future::Future;
 use std::net::IpAddr;
@@ -132,8 +135,8 @@ pub trait Orders: Send + Sync {
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
     /// Promises money back.
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund>;
-    /// The goods left.
-    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// The goods left, or a part of them.
+    fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order>;
     /// The goods arrived.
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
     /// The buyer's bank took money back.
@@ -155,6 +158,22 @@ pub trait Keys: Send + Sync {
     fn list(&self, call: Call) -> Reply<'_, ApiKeys>;
     /// Ends a key, at once and for good.
     fn revoke(&self, call: Call, key: KeyId) -> Reply<'_, ApiKey>;
+}
+
+/// What happens outside once an order is paid.
+pub trait Sending: Send + Sync {
+    /// Sagas of a sale.
+    fn sagas(&self, call: Call, query: SagaQuery) -> Reply<'_, SagaPage>;
+    /// The saga of an order.
+    fn saga(&self, call: Call, order: OrderId) -> Reply<'_, Saga>;
+    /// An operator decides about a saga.
+    fn order_saga(&self, call: Call, order: OrderId, verb: SagaVerb) -> Reply<'_, Saga>;
+    /// A carrier says something about a parcel.
+    fn carrier(&self, call: Call, carrier: Box<str>, word: CarrierWord) -> Reply<'_, ()>;
+    /// Notices that were given up.
+    fn dead_notices(&self, call: Call) -> Reply<'_, DeadNotices>;
+    /// Tries them again.
+    fn retry_notices(&self, call: Call) -> Reply<'_, NoticesRetried>;
 }
 
 /// Whether traffic should come here.

@@ -4,7 +4,7 @@ use crate::ids::Ids;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use api::SaleId;
-use api::service::{Health, Keys, Orders, Sales};
+use api::service::{Health, Keys, Orders, Sales, Sending};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,6 +19,8 @@ pub struct Rooms {
     pub sales: Arc<dyn Sales>,
     /// Orders and money.
     pub orders: Arc<dyn Orders>,
+    /// What happens outside once an order is paid.
+    pub sending: Arc<dyn Sending>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
     /// Whether traffic should come.

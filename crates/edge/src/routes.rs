@@ -19,6 +19,7 @@ mod live;
 mod orders;
 mod provider;
 mod sales;
+mod sending;
 
 /// The public port.
 pub(crate) fn public(door: &Arc<Door>) -> Router {
@@ -49,6 +50,7 @@ pub(crate) fn documented(settings: &Settings) -> Vec<Route> {
     let mut routes = sales_routes(settings);
     routes.extend(orders_routes(settings));
     routes.extend(other_routes(settings));
+    routes.extend(sending_routes(settings));
     routes
 }
 
@@ -154,6 +156,32 @@ fn other_routes(settings: &Settings) -> Vec<Route> {
         get("/openapi.json", Needs::Nobody, help::openapi),
         get("/errors/{code}", Needs::Nobody, help::error_page),
         get("/health", Needs::Nobody, help::health),
+    ]
+}
+
+fn sending_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let read = Needs::Scope(Scope::OrdersRead);
+    let write = Needs::Scope(Scope::OrdersWrite);
+    vec![
+        get("/v1/sagas", read, sending::list),
+        get("/v1/sagas/{id}", read, sending::one),
+        post("/v1/sagas/{id}/retry", write, small, sending::retry),
+        post("/v1/sagas/{id}/skip", write, small, sending::skip),
+        post(
+            "/v1/sagas/{id}/compensate",
+            write,
+            small,
+            sending::compensate,
+        ),
+        post(
+            "/v1/carriers/{carrier}/callback",
+            Needs::Signature,
+            small,
+            sending::carrier,
+        ),
+        get("/v1/notices/dead", read, sending::dead_notices),
+        post("/v1/notices/retry", write, small, sending::retry_notices),
     ]
 }
 

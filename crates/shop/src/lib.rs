@@ -17,15 +17,19 @@
 
 pub mod cashier;
 pub mod clock;
+pub mod delivery;
 pub mod desk;
 pub mod house;
+pub mod notices;
 pub mod open;
+mod outside;
 pub mod projector;
 pub mod provider;
 pub mod reconcile;
 pub mod registry;
 pub mod restore;
 pub mod risk;
+pub mod saga;
 pub mod service;
 mod settings;
 pub mod settlement;

@@ -15,7 +15,7 @@ use api::{PaymentId, RefundId};
 use world::ErrorKind;
 
 pub mod callback;
-mod client;
+pub(crate) mod client;
 mod dial;
 pub mod http;
 pub mod sandbox;

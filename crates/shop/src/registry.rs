@@ -19,8 +19,10 @@ use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
+use crate::notices::NoticesHandle;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
+use crate::saga::Wakes;
 use crate::settings::Settings;
 use crate::wire;
 
@@ -35,6 +37,9 @@ pub struct Registry {
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
+    /// Who hears that a sale went on.
+    wakes: Wakes,
+    notices: NoticesHandle,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
     running: Mutex<BTreeMap<u32, Task<()>>>,
     /// One sale is opened or put away at a time after the start. Whoever does it keeps the guard until it is done, even
@@ -53,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) cashier: CashierHandle,
     pub(crate) projector: ProjectorHandle,
     pub(crate) seen: Option<LastSeen>,
+    pub(crate) wakes: Wakes,
+    pub(crate) notices: NoticesHandle,
 }
 
 impl Effects for CashierHandle {
@@ -61,9 +68,19 @@ impl Effects for CashierHandle {
     }
 }
 
-impl Durability for Progress {
+/// Who hears of the durable batches of one sale.
+struct Listeners {
+    sale: u32,
+    progress: Progress,
+    wakes: Wakes,
+    notices: NoticesHandle,
+}
+
+impl Durability for Listeners {
     fn publish(&self, sequence: u64, time_ms: u64) {
-        Self::publish(self, sequence, time_ms);
+        self.progress.publish(sequence, time_ms);
+        self.wakes.wake(self.sale);
+        self.notices.wake(self.sale);
     }
 }
 
@@ -79,6 +96,8 @@ impl Registry {
             cashier: parts.cashier,
             projector: parts.projector,
             seen: parts.seen,
+            wakes: parts.wakes,
+            notices: parts.notices,
             desks: RwLock::default(),
             running: Mutex::default(),
             opening: Arc::default(),
@@ -151,13 +170,23 @@ impl Registry {
     /// Starts the desk of an opened sale.
     fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
         let progress = self.projector.attach(sale, &*opened.journal);
+        self.notices.join(sale, &*opened.journal);
+        if opened.book.saga_kind().is_some() || opened.book.saga_counts().1 > 0 {
+            // What an earlier run began goes on, also where nothing new begins by itself.
+            self.wakes.listen();
+        }
         let equipment = Equipment {
             clock: self.doors.clock.clone(),
             tasks: self.tasks.clone(),
             entropy: self.doors.entropy.clone(),
             seen: self.seen,
             effects: Arc::new(self.cashier.clone()),
-            durability: Arc::new(progress),
+            durability: Arc::new(Listeners {
+                sale,
+                progress,
+                wakes: self.wakes.clone(),
+                notices: self.notices.clone(),
+            }),
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);

@@ -186,6 +186,7 @@ impl LeftOut {
                 self.captured_minor += amount.0;
             }
             Entry::RefundBegun { .. }
+            | Entry::ShippedInPart { .. }
             | Entry::Cancelled {
                 refund: Some(_), ..
             } => self.refunds_begun += 1,

@@ -6,6 +6,7 @@ mod orders;
 mod queries;
 mod risk;
 mod sales;
+mod sending;
 
 pub use keys::scope_bits;
 
@@ -18,7 +19,9 @@ use commerce::{Actor, Book, Command};
 use world::Tasks;
 use world::journal::Position;
 
+use crate::delivery::Delivery;
 use crate::desk::{DeskHandle, Durable};
+use crate::notices::NoticesHandle;
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
 use crate::risk::Guard;
@@ -32,6 +35,8 @@ pub struct Handle {
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
     risk: Guard,
+    delivery: Delivery,
+    notices: NoticesHandle,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -48,6 +53,7 @@ impl Handle {
         tasks: Tasks,
         watchers_max: usize,
         risk: Guard,
+        (delivery, notices): (Delivery, NoticesHandle),
     ) -> Self {
         Self {
             registry,
@@ -56,6 +62,8 @@ impl Handle {
             watchers: Arc::default(),
             watchers_max,
             risk,
+            delivery,
+            notices,
         }
     }
 

@@ -8,14 +8,18 @@ use telemetry::Telemetry;
 use tokio::sync::watch;
 use world::disk::Access;
 use world::tasks::Task;
-use world::{Clock, Disk, Entropy, Tasks};
+use world::{Clock, Disk, Entropy, Network, Tasks};
 
 use crate::cashier::Cashier;
 use crate::clock::LastSeen;
+use crate::delivery::TableError;
 use crate::house::House;
+use crate::notices::{Preferences, TemplateError};
 use crate::open::{Findings, OpenError, Place, doors};
+use crate::outside::{Outside, Parts as OutsideParts};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
-use crate::provider::Provider;
+use crate::provider::client::UrlError;
+use crate::provider::{Line, Provider};
 use crate::reconcile::{self, Reconciler};
 use crate::registry::{Parts as RegistryParts, Registry};
 use crate::risk::Guard;
@@ -46,6 +50,10 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// The payment provider.
     pub provider: Arc<dyn Provider>,
+    /// The way to participants of sagas and to channels of notices.
+    pub network: Arc<dyn Network>,
+    /// How buyers want to hear of things.
+    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Why a shop did not open.
@@ -65,6 +73,15 @@ pub enum ShopError {
     /// The read models cannot be opened.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
+    /// A participant of sagas, a carrier or a channel of notices cannot be called.
+    #[error(transparent)]
+    Participant(#[from] UrlError),
+    /// A template of the notices cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The table of carriers' codes cannot be used.
+    #[error(transparent)]
+    Carriers(#[from] TableError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -106,6 +123,8 @@ impl Shop {
             tasks,
             telemetry,
             provider,
+            network,
+            preferences,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
         let place = Place {
@@ -115,6 +134,18 @@ impl Shop {
         };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
+        let outside = Outside::prepare(OutsideParts {
+            settings: &settings,
+            data: &data,
+            disk: &disk,
+            clock: &clock,
+            line: Line {
+                network,
+                tasks: tasks.clone(),
+            },
+            telemetry: &telemetry,
+            preferences,
+        })?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
             provider,
@@ -138,7 +169,10 @@ impl Shop {
             cashier: effects,
             projector: projector.clone(),
             seen,
+            wakes: outside.wakes.clone(),
+            notices: outside.letters.clone(),
         }));
+        let letters = outside.letters.clone();
         let failed = |(sale, source)| ShopError::Sale {
             sale: wire::sale_id(sale),
             source,
@@ -157,13 +191,18 @@ impl Shop {
             telemetry,
         });
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
-        let running = vec![
-            tasks.spawn(reconciler.run(stopping.clone())),
-            tasks.spawn(cashier.run(desks, stopping)),
-            tasks.spawn(alive),
-        ];
-        let (desks, models) = (registry.clone(), projector.clone());
-        let handle = Handle::new(desks, models, tasks, watchers_max, risk);
+        let (mut running, delivery) = outside.start(&registry, &stopping)?;
+        running.push(tasks.spawn(reconciler.run(stopping.clone())));
+        running.push(tasks.spawn(cashier.run(desks, stopping)));
+        running.push(tasks.spawn(alive));
+        let handle = Handle::new(
+            registry.clone(),
+            projector.clone(),
+            tasks,
+            watchers_max,
+            risk,
+            (delivery, letters),
+        );
         Ok(Self {
             handle: Arc::new(handle),
             registry,

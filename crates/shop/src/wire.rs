@@ -3,11 +3,13 @@
 mod order;
 mod plan;
 mod refusal;
+mod saga;
 mod sale;
 
 pub(crate) use order::{asked_lines, order, order_state, payment_id, refund, refund_ask};
 pub(crate) use plan::{patch, plan, turn};
 pub(crate) use refusal::{desk_problem, problem};
+pub(crate) use saga::saga;
 pub(crate) use sale::{live_tick, sale, sale_state, stock};
 
 use api::{OrderId, Position, SaleId, Time};

@@ -311,6 +311,8 @@ impl Server {
             tasks: tasks.clone(),
             telemetry: telemetry.clone(),
             provider: Arc::new(bank),
+            network: self.network.clone(),
+            preferences: Arc::new(shop::notices::Everybody),
         };
         let shop = Shop::open(self.settings, parts).await?;
         let found = shop.recovered();
@@ -334,6 +336,7 @@ impl Server {
         let rooms = Rooms {
             sales: handle.clone(),
             orders: handle.clone(),
+            sending: handle.clone(),
             keys: handle.clone(),
             health: handle,
             clock,

@@ -145,6 +145,12 @@ impl DataDir {
         self.root.join("models.sqlite")
     }
 
+    /// The letters that wait, and how far the journals were read for them.
+    #[must_use]
+    pub fn notices(&self) -> PathBuf {
+        self.root.join("notices.json")
+    }
+
     /// The file that tells a stepped clock from downtime.
     #[must_use]
     pub fn clock(&self) -> PathBuf {

@@ -5,11 +5,13 @@ mod completions;
 mod config;
 mod drill;
 mod keys;
+mod notices;
 mod rebuild;
 mod reconcile;
 mod replay;
 mod restore;
 mod rules;
+mod saga;
 mod sandbox_psp;
 mod serve;
 mod verify;
@@ -53,6 +55,10 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Saga(saga::Command),
+    #[command(subcommand)]
+    Notices(notices::Command),
+    #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Rules(rules::Command),
@@ -76,6 +82,8 @@ impl Line {
             Command::Restore(options) => options.run(),
             Command::SandboxPsp(options) => options.run(),
             Command::Keys(command) => command.run(),
+            Command::Saga(command) => command.run(),
+            Command::Notices(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Rules(command) => command.run(),
             Command::Completions(options) => options.run(),

@@ -73,6 +73,7 @@ impl Settings {
         faults.extend(reconcile.map(|error| Fault::out_of_limits("shop.reconcile", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
+        faults.extend(limits::outside(&self.shop));
         faults
     }
 }

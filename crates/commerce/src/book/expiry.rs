@@ -83,7 +83,8 @@ pub(crate) enum Over {
 }
 
 impl Book {
-    /// Moves the book to `now`: opens or closes the sale by its window, and lets at most `most` due holds expire.
+    /// Moves the book to `now`: opens or closes the sale by its window, lets at most `most` due holds expire, and moves
+    /// what is due of its sagas.
     /// Runs before the decisions of a batch.
     ///
     /// # Errors
@@ -92,7 +93,8 @@ impl Book {
         self.tick_window(now, out)?;
         self.sweep(now, most, out)?;
         self.tick_teams(now, most, out)?;
-        self.tick_line(now, most, out)
+        self.tick_line(now, most, out)?;
+        self.tick_sagas(now, most, out)
     }
 
     /// Opens or closes the sale by its window.
@@ -108,7 +110,7 @@ impl Book {
         Ok(())
     }
 
-    /// When the book next has something to do by itself: a window's edge or a due hold.
+    /// When the book next has something to do by itself: a window's edge, a due hold, a saga's next attempt.
     pub fn next_due(&self) -> Option<Time> {
         let window = self.terms.as_ref().and_then(|terms| match terms.state {
             SaleState::Scheduled => terms.window.opens,
@@ -118,7 +120,7 @@ impl Book {
         });
         let teams = self.teams.next_due(self.time);
         let line = self.line_is_ready().then_some(self.time);
-        let next = [window, self.due.first(), teams, line];
+        let next = [window, self.due.first(), teams, line, self.saga_due()];
         next.into_iter().flatten().min()
     }
 
@@ -311,7 +313,7 @@ impl Turn {
             Self::Open => "it cannot open",
             Self::Pause => "it cannot pause",
             Self::Close => "it cannot close",
-            Self::Retire => "it must be closed, with no hold and no payment under way",
+            Self::Retire => "it must be closed, with no hold, no payment and no saga under way",
         }
     }
 }

@@ -207,8 +207,7 @@ impl<'a> OrderRef<'a> {
 
     /// Whether goods may leave: paid, not given back, and its team is complete.
     pub fn is_ready(&self) -> bool {
-        let paid = self.status() == OrderStatus::Paid;
-        paid && self.order.may_leave() && self.book.team_lets_go(self.order)
+        self.status() == OrderStatus::Paid && self.book.is_ready(self.number())
     }
 
     /// The attempts whose money was captured.

@@ -8,6 +8,9 @@ use api::plan::{AlterSale, CreateSale};
 use api::provider::Callback;
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::sale::{Sale, SalePage, SaleQuery};
+use api::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, ShipOrder,
+};
 use api::stock::{AddStock, Inventory, InventoryQuery, WriteOff};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -101,6 +104,13 @@ const fn turn(id: &'static str, template: &'static str, summary: &'static str) -
         tag: "sales",
         answer: body::<Sale>(),
         ..change(id, template, "sales:write", summary)
+    }
+}
+
+const fn saga(id: &'static str, template: &'static str, summary: &'static str) -> Operation {
+    Operation {
+        answer: body::<Saga>(),
+        ..change(id, template, "orders:write", summary)
     }
 }
 
@@ -275,12 +285,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "Gives an order up; its units go back on sale",
         )
     },
-    change(
-        "shipOrder",
-        "/v1/orders/{id}/ship",
-        "orders:write",
-        "The goods left",
-    ),
+    Operation {
+        body: body::<ShipOrder>(),
+        ..change(
+            "shipOrder",
+            "/v1/orders/{id}/ship",
+            "orders:write",
+            "The goods left; lines that are not named go back on sale and are refunded",
+        )
+    },
     change(
         "deliverOrder",
         "/v1/orders/{id}/deliver",
@@ -365,4 +378,74 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     open_to_all("getHealth", "/health", "Whether the process lives"),
+    Operation {
+        buyers: false,
+        query: query::<SagaQuery>,
+        answer: body::<SagaPage>(),
+        ..look(
+            "listSagas",
+            "/v1/sagas",
+            "orders:read",
+            "What is under way outside for paid orders",
+        )
+    },
+    Operation {
+        buyers: false,
+        answer: body::<Saga>(),
+        ..look(
+            "getSaga",
+            "/v1/sagas/{id}",
+            "orders:read",
+            "The saga of an order, by the order's id",
+        )
+    },
+    saga(
+        "retrySaga",
+        "/v1/sagas/{id}/retry",
+        "Tries the parked or waiting step again, now",
+    ),
+    saga(
+        "skipSaga",
+        "/v1/sagas/{id}/skip",
+        "Takes the parked step as settled outside",
+    ),
+    saga(
+        "compensateSaga",
+        "/v1/sagas/{id}/compensate",
+        "Takes everything back, as long as the pivot is not done",
+    ),
+    Operation {
+        method: "POST",
+        tag: "carriers",
+        scope: None,
+        buyers: false,
+        body: body::<CarrierWord>(),
+        ..look(
+            "reportCarrier",
+            "/v1/carriers/{carrier}/callback",
+            "",
+            "A carrier says where a parcel is; signed like a provider's callback",
+        )
+    },
+    Operation {
+        tag: "notices",
+        buyers: false,
+        answer: body::<DeadNotices>(),
+        ..look(
+            "listDeadNotices",
+            "/v1/notices/dead",
+            "orders:read",
+            "Notices that were given up",
+        )
+    },
+    Operation {
+        tag: "notices",
+        answer: body::<NoticesRetried>(),
+        ..change(
+            "retryNotices",
+            "/v1/notices/retry",
+            "orders:write",
+            "Tries the notices that were given up again",
+        )
+    },
 ];

@@ -340,7 +340,7 @@ impl Orders for Shop {
         };
         now(Ok(answer(refund, false)))
     }
-    fn ship(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+    fn ship(&self, _call: Call, order: OrderId, _body: ShipOrder) -> Reply<'_, Order> {
         now(self.find(order))
     }
     fn deliver(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
@@ -412,5 +412,27 @@ impl Health for Shop {
             vec!["the disk is full".to_owned()]
         };
         Readiness { ready, reasons }
+    }
+}
+
+impl Sending for Shop {
+    fn sagas(&self, _call: Call, _query: SagaQuery) -> Reply<'_, SagaPage> {
+        now(Err(Problem::new(Code::SaleNotFound)))
+    }
+    fn saga(&self, _call: Call, _order: OrderId) -> Reply<'_, Saga> {
+        now(Err(Problem::new(Code::SagaNotFound)))
+    }
+    fn order_saga(&self, _call: Call, _order: OrderId, _verb: SagaVerb) -> Reply<'_, Saga> {
+        now(Err(Problem::new(Code::SagaState)))
+    }
+    fn carrier(&self, _call: Call, _carrier: Box<str>, _word: CarrierWord) -> Reply<'_, ()> {
+        now(Ok(answer((), false)))
+    }
+    fn dead_notices(&self, _call: Call) -> Reply<'_, DeadNotices> {
+        let notices = Vec::new();
+        now(Ok(answer(DeadNotices { notices }, false)))
+    }
+    fn retry_notices(&self, _call: Call) -> Reply<'_, NoticesRetried> {
+        now(Ok(answer(NoticesRetried { notices: 0 }, false)))
     }
 }

@@ -49,6 +49,7 @@ impl Open {
         let rooms = Rooms {
             sales: Arc::clone(&shop) as _,
             orders: Arc::clone(&shop) as _,
+            sending: Arc::clone(&shop) as _,
             keys: Arc::clone(&shop) as _,
             health: Arc::clone(&shop) as _,
             clock: Arc::clone(&clock),

@@ -96,6 +96,7 @@ fn changed(entry: &Entry) -> Option<u32> {
         | Entry::Cancelled { order, .. }
         | Entry::Refunded { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::Delivered { order, .. } => Some(*order),
         Entry::Expired { orders } => orders.last().copied(),
         _ => None,

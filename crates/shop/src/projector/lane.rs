@@ -150,6 +150,7 @@ impl Lane {
             | Entry::RefundFailed { order, .. }
             | Entry::ChargedBack { order, .. }
             | Entry::Shipped { order, .. }
+            | Entry::ShippedInPart { order, .. }
             | Entry::Delivered { order, .. } => *order,
             Entry::RefundBegun { refund, .. } => refund.order,
             _ => return Ok(()),
@@ -207,6 +208,10 @@ fn fold_order(order: &mut Folding<'_>, entry: &Entry) -> Result<(), String> {
             amount, reference, ..
         } => order.charged_back(amount.0, reference),
         Entry::Shipped { .. } => return order.moved_on(Phase::Shipped, OrderEventKind::Shipped),
+        Entry::ShippedInPart { rest, .. } => {
+            order.refund_begun(rest)?;
+            return order.moved_on(Phase::Shipped, OrderEventKind::Shipped);
+        }
         Entry::Delivered { .. } => {
             return order.moved_on(Phase::Delivered, OrderEventKind::Delivered);
         }

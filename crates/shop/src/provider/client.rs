@@ -28,7 +28,7 @@ pub struct UrlError {
 }
 
 /// Reads a URL without query or fragment; a slash at its end does not count.
-pub(super) fn base(url: &str) -> Result<String, UrlError> {
+pub(crate) fn base(url: &str) -> Result<String, UrlError> {
     let wrong = || UrlError {
         url: url.to_owned(),
     };
@@ -44,7 +44,7 @@ pub(super) fn base(url: &str) -> Result<String, UrlError> {
 
 /// The client; cheap to clone, clones share their connections.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     pool: Pool<Dial, Full<Bytes>>,
     tasks: Tasks,
     deadline: Duration,
@@ -52,7 +52,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client whose calls end within the deadline.
-    pub(super) fn new(line: &Line, deadline: Duration) -> Self {
+    pub(crate) fn new(line: &Line, deadline: Duration) -> Self {
         let pool = Pool::builder(Beside(line.tasks.clone()))
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Asks.
-    pub(super) async fn get(&self, url: &str) -> Result<(StatusCode, Bytes), ProviderError> {
+    pub(crate) async fn get(&self, url: &str) -> Result<(StatusCode, Bytes), ProviderError> {
         let request = Request::builder().method(Method::GET).uri(url);
         self.call(request.body(Full::default())).await
     }
@@ -77,12 +77,22 @@ impl Client {
         body: Vec<u8>,
         extra: Option<(HeaderName, HeaderValue)>,
     ) -> Result<(StatusCode, Bytes), ProviderError> {
+        self.send(url, body, extra.into_iter()).await
+    }
+
+    /// Sends JSON, with more headers.
+    pub(crate) async fn send(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        extra: impl Iterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<(StatusCode, Bytes), ProviderError> {
         let json = HeaderValue::from_static("application/json");
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(url)
             .header(CONTENT_TYPE, json);
-        if let Some((name, value)) = extra {
+        for (name, value) in extra {
             request = request.header(name, value);
         }
         self.call(request.body(Full::from(body))).await

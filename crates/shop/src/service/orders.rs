@@ -9,6 +9,7 @@ use api::order::{
 };
 use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
+use api::sending::{ShipOrder, ShippedLine};
 use api::service::{Answer, Call, Caller, Orders, Reply};
 use api::{Code, OrderId, Problem, SaleId, Scope};
 use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
@@ -439,8 +440,15 @@ impl Orders for Handle {
         Box::pin(self.refund_order(call, order, body))
     }
 
-    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Ship { order }))
+    fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order> {
+        let lines = body.lines.map(|lines| {
+            let line = |line: ShippedLine| (line.line, line.quantity);
+            lines.into_iter().map(line).collect()
+        });
+        Box::pin(self.change_of_order(call, order, |order| match lines {
+            Some(lines) => Action::ShipPart { order, lines },
+            None => Action::Ship { order },
+        }))
     }
 
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order> {

@@ -221,6 +221,7 @@ impl Pass {
 
 fn note_restocked(restocked: &mut Vec<Restocked>, entry: &Entry) {
     let (Entry::RefundBegun { refund, .. }
+    | Entry::ShippedInPart { rest: refund, .. }
     | Entry::Cancelled {
         refund: Some(refund),
         ..

@@ -43,6 +43,8 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
         Refusal::OverReturn { left, .. } => because(Code::OverRefund).with("units_left", left.0),
         Refusal::OverWriteOff { left } => because(Code::OverWriteOff).with("units_left", left.0),
         Refusal::Invalid(why) => Problem::because(Code::InvalidFields, why.clone()),
+        Refusal::NoSaga => Problem::new(Code::SagaNotFound),
+        Refusal::SagaState { why } => Problem::because(Code::SagaState, *why),
         Refusal::Full(_) => because(Code::BookFull),
         Refusal::NoTeam => Problem::new(Code::TeamNotFound),
         Refusal::Teams { sku, .. } => because(Code::TeamRule).with("sku", sku.to_string()),

@@ -233,6 +233,7 @@ pub(super) fn order_of(entry: &Entry) -> Option<u32> {
         | Entry::RefundFailed { order, .. }
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::Delivered { order, .. } => Some(*order),
         Entry::RefundBegun { refund, .. } => Some(refund.order),
         Entry::Placed(placed) => Some(placed.order),

@@ -17,7 +17,7 @@ use api::{Code, KeyId, Problem, Scope, Scopes};
 use serde::Serialize;
 use shop::Handle;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Make, list and revoke the API keys of merchants
@@ -170,17 +170,42 @@ impl Place {
     }
 
     fn key(&self) -> anyhow::Result<String> {
-        let mend = format!("put it into a file and give --key-file, or into {API_KEY}");
-        let Some(path) = &self.key_file else {
-            let missing = || Failure::new(Code::NotAuthenticated, "--url needs an API key", mend);
-            return Ok(api_key().ok_or_else(missing)?);
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let what = format!("cannot read {}: {error}", path.display());
-            Failure::new(Code::MissingFile, what, mend)
-        })?;
-        Ok(text.trim().to_owned())
+        key(self.key_file.as_deref())
     }
+}
+
+/// A running server, for the commands that ask nobody else.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Server {
+    /// The running server, like http://127.0.0.1:8080
+    #[arg(long)]
+    url: String,
+    /// File that holds the API key; TIDEGATE_API_KEY may hold it instead
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// As one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Server {
+    pub(super) async fn open(&self) -> anyhow::Result<Remote> {
+        Remote::connect(&self.url, key(self.key_file.as_deref())?).await
+    }
+}
+
+/// The API key that is presented to a server.
+fn key(file: Option<&Path>) -> anyhow::Result<String> {
+    let mend = format!("put it into a file and give --key-file, or into {API_KEY}");
+    let Some(path) = file else {
+        let missing = || Failure::new(Code::NotAuthenticated, "--url needs an API key", mend);
+        return Ok(api_key().ok_or_else(missing)?);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("cannot read {}: {error}", path.display());
+        Failure::new(Code::MissingFile, what, mend)
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 /// Who is asked about keys.

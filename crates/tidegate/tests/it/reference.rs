@@ -19,6 +19,9 @@ const STRUCTS: &[(&str, &str, &str)] = &[
     ("shop.reconcile", "shop/src/reconcile.rs", "Settings"),
     ("shop.projector", "shop/src/projector.rs", "Settings"),
     ("risk", "shop/src/risk/settings.rs", "Settings"),
+    ("shop.fulfilment", "shop/src/saga/settings.rs", "Settings"),
+    ("shop.delivery", "shop/src/delivery.rs", "Settings"),
+    ("shop.notices", "shop/src/notices/settings.rs", "Settings"),
     ("provider", "tidegate/src/settings/provider.rs", "Settings"),
     (
         "provider.sandbox",
