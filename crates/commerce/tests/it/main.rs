@@ -10,3 +10,4 @@ mod exhaustive;
 mod golden;
 mod late;
 mod model;
+mod payments;
