@@ -11,3 +11,4 @@ mod golden;
 mod late;
 mod model;
 mod payments;
+mod teams;
