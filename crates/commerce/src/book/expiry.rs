@@ -227,11 +227,12 @@ impl Book {
         Ok(())
     }
 
-    /// The deposit stays with the merchant.
+    /// The deposit stays with the merchant, where the rule says so and the buyer's bank did not take all of it before.
     pub(crate) fn forfeit(&mut self, number: u32) -> Result<(), Violation> {
         let extra = self.order_mut(number)?.extra_mut();
+        let left = extra.funds.left().is_positive();
         if let Some(kept) = &mut extra.dues {
-            kept.forfeited = true;
+            kept.forfeited = left && kept.dues.lapse == Lapse::Forfeit;
         }
         Ok(())
     }

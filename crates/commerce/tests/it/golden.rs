@@ -17,6 +17,8 @@ use tidegate_commerce::saga::{
 
 use crate::commands::{cancel, captured, create, pay, place, plan, sku, turn};
 
+mod offers;
+
 /// A line for each entry: its name and its record in hexadecimal.
 const GOLDEN: &str = include_str!("golden.txt");
 /// What an earlier version wrote and this one does not.
@@ -345,7 +347,17 @@ fn of_saga() -> Vec<(&'static str, Entry)> {
 }
 
 fn entries() -> Vec<(&'static str, Entry)> {
-    [of_sale(), of_payment(), of_return(), of_saga()].concat()
+    [
+        of_sale(),
+        of_payment(),
+        of_return(),
+        offers::of_offer(),
+        offers::of_team(),
+        offers::of_dues(),
+        offers::of_line(),
+        of_saga(),
+    ]
+    .concat()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -409,7 +421,7 @@ fn what_version_1_wrote_is_read_as_what_was_meant() {
         // After length and version comes the number of the kind.
         kinds.insert(record[5]);
     }
-    assert!(kinds.into_iter().eq(0..21), "an entry of each kind");
+    assert!(kinds.into_iter().eq(0..35), "an entry of each kind");
     let last = bytes(GOLDEN.lines().last().unwrap().rsplit(' ').next().unwrap());
     let book = Book::from_snapshot(&last).unwrap();
     book.check().unwrap();
