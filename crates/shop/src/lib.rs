@@ -16,6 +16,7 @@
 
 pub mod cashier;
 pub mod clock;
+pub mod coupons;
 pub mod desk;
 pub mod house;
 pub mod open;
