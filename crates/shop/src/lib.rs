@@ -18,6 +18,7 @@
 pub mod cashier;
 pub mod clock;
 pub mod delivery;
+pub mod coupons;
 pub mod desk;
 pub mod house;
 pub mod notices;

@@ -7,5 +7,6 @@ mod keys;
 mod process;
 mod proof;
 mod reference;
+mod rules;
 mod server;
 mod usage;
