@@ -221,7 +221,8 @@ impl Breaker {
                 self.part(now).failed += 1;
             }
         }
-        let trips = verdict == Verdict::Failed && self.settings.rules.iter().any(|rule| self.trips(*rule));
+        let trips =
+            verdict == Verdict::Failed && self.settings.rules.iter().any(|rule| self.trips(*rule));
         trips.then(|| self.open(now))
     }
 
@@ -318,8 +319,14 @@ mod tests {
         }
         let until = 31 * SECOND;
         let change = fail(&mut breaker, SECOND).unwrap();
-        assert_eq!((change.from, change.to), (State::Closed, State::Open { until }));
-        assert_eq!(breaker.admit(2 * SECOND).unwrap_err(), Refusal::Open(29 * SECOND));
+        assert_eq!(
+            (change.from, change.to),
+            (State::Closed, State::Open { until })
+        );
+        assert_eq!(
+            breaker.admit(2 * SECOND).unwrap_err(),
+            Refusal::Open(29 * SECOND)
+        );
         assert_eq!(breaker.state(until), State::HalfOpen);
     }
 
@@ -339,7 +346,9 @@ mod tests {
     #[test]
     fn half_open_lets_ten_probes_through_and_their_answers_close_it() {
         let mut breaker = in_a_row();
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 40 * SECOND;
         let mut passes: Vec<Pass> = (0..10).map(|_| breaker.admit(now).unwrap().0).collect();
         assert_eq!(breaker.admit(now).unwrap_err(), Refusal::Probing);
@@ -356,7 +365,9 @@ mod tests {
     #[test]
     fn a_probe_that_fails_opens_it_again_and_late_probes_count_nothing() {
         let mut breaker = in_a_row();
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 40 * SECOND;
         let (early, _) = breaker.admit(now).unwrap();
         let (late, _) = breaker.admit(now).unwrap();
@@ -372,7 +383,9 @@ mod tests {
             probes_max: 1,
             ..Settings::default()
         });
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 20 * SECOND;
         let (pass, change) = breaker.admit(now).unwrap();
         assert_eq!(change.map(|change| change.to), Some(State::HalfOpen));
@@ -391,7 +404,11 @@ mod tests {
         let mut mixed = Breaker::new(Settings::default());
         for n in 0..1_000 {
             let (pass, _) = mixed.admit(SECOND).unwrap();
-            let verdict = if n % 5 < 2 { Verdict::Answered } else { Verdict::Failed };
+            let verdict = if n % 5 < 2 {
+                Verdict::Answered
+            } else {
+                Verdict::Failed
+            };
             assert_eq!(mixed.settle(pass, verdict, SECOND), None, "call {n}");
         }
     }
@@ -400,7 +417,11 @@ mod tests {
     fn what_fell_out_of_the_window_is_forgotten() {
         let mut breaker = Breaker::new(Settings::default());
         for second in 0..500 {
-            assert_eq!(fail(&mut breaker, 2 * second * SECOND), None, "30 in a window");
+            assert_eq!(
+                fail(&mut breaker, 2 * second * SECOND),
+                None,
+                "30 in a window"
+            );
         }
     }
 }

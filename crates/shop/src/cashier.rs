@@ -187,7 +187,10 @@ impl Cashier {
             intake,
             shared: Arc::clone(&shared),
         };
-        handle.shared.provider.callbacks_to(Arc::new(handle.clone()));
+        handle
+            .shared
+            .provider
+            .callbacks_to(Arc::new(handle.clone()));
         let outside = run::Outside {
             provider,
             clock,

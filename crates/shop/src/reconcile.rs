@@ -71,7 +71,12 @@ impl Settings {
         within("window_ms", self.window_ms, 0, 31_536_000_000)?;
         within("calls_at_once", self.calls_at_once as u64, 1, 256)?;
         within("page_orders", u64::from(self.page_orders), 1, 10_000)?;
-        within("gap_age_target_ms", self.gap_age_target_ms, 1_000, 86_400_000)
+        within(
+            "gap_age_target_ms",
+            self.gap_age_target_ms,
+            1_000,
+            86_400_000,
+        )
     }
 }
 

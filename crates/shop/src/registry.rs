@@ -21,6 +21,7 @@ use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, T
 use crate::house::House;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
+use crate::reconcile;
 use crate::settings::Settings;
 use crate::wire;
 
@@ -88,6 +89,20 @@ impl Registry {
     /// The house.
     pub fn house(&self) -> &House {
         &self.house
+    }
+
+    /// What a reconciler of these sales works with.
+    pub(crate) fn to_reconcile(self: &Arc<Self>) -> reconcile::Parts {
+        reconcile::Parts {
+            settings: self.settings.reconcile.clone(),
+            cashier: self.settings.cashier.clone(),
+            registry: Arc::clone(self),
+            projector: self.projector.clone(),
+            provider: self.cashier.provider(),
+            clock: self.doors.clock.clone(),
+            tasks: self.tasks.clone(),
+            telemetry: self.telemetry.clone(),
+        }
     }
 
     /// Whether charges wait because the provider is left alone, for how long at least.

@@ -212,7 +212,12 @@ impl Comparison {
         }
         self.missing(window);
         let report = &mut self.report;
-        let kinds = [&report.missing, &report.extra, &report.different, &report.unreadable];
+        let kinds = [
+            &report.missing,
+            &report.extra,
+            &report.different,
+            &report.unreadable,
+        ];
         report.ok = kinds.iter().all(|findings| findings.total == 0);
         Ok(self.report)
     }
@@ -249,7 +254,8 @@ impl Comparison {
     fn missing(&mut self, window: &Window) {
         let from = window.from_ms.or(self.times.map(|(first, _)| first));
         let until = window.until_ms.or(self.times.map(|(_, last)| last + 1));
-        let within = |at: u64| from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until);
+        let within =
+            |at: u64| from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until);
         for (key, money) in &self.expected {
             if within(money.at_ms) && !self.seen.contains_key(key) {
                 self.report.missing.add(None, || {

@@ -63,7 +63,12 @@ impl OutsideMeters {
                 effects,
                 by_effect,
             ),
-            breaker_turns: names.each("tidegate_breaker_opened", "Times a breaker opened", effects, by_effect),
+            breaker_turns: names.each(
+                "tidegate_breaker_opened",
+                "Times a breaker opened",
+                effects,
+                by_effect,
+            ),
             calls_held: names.each(
                 "tidegate_calls_held",
                 "Calls that were not made because of a breaker or a bulkhead",
@@ -76,15 +81,34 @@ impl OutsideMeters {
                 PaymentOutcome::ALL,
                 |outcome| ByOutcome { outcome },
             ),
-            gaps: names.each("tidegate_reconcile_gaps", "Differences found, by kind", Gap::ALL, by_gap),
-            gaps_open: names.each("tidegate_reconcile_gaps_open", "Differences open now, by kind", Gap::ALL, by_gap),
-            gap_age_s: names.level("tidegate_reconcile_gap_age_seconds", "Age of the oldest open difference"),
+            gaps: names.each(
+                "tidegate_reconcile_gaps",
+                "Differences found, by kind",
+                Gap::ALL,
+                by_gap,
+            ),
+            gaps_open: names.each(
+                "tidegate_reconcile_gaps_open",
+                "Differences open now, by kind",
+                Gap::ALL,
+                by_gap,
+            ),
+            gap_age_s: names.level(
+                "tidegate_reconcile_gap_age_seconds",
+                "Age of the oldest open difference",
+            ),
             gap_age_target_s: names.level(
                 "tidegate_reconcile_gap_age_target_seconds",
                 "How old a difference may become",
             ),
-            repairs: names.counter("tidegate_reconcile_repairs", "Differences settled by a report to the desk"),
-            orders_compared: names.counter("tidegate_reconcile_orders", "Orders compared with provider and read models"),
+            repairs: names.counter(
+                "tidegate_reconcile_repairs",
+                "Differences settled by a report to the desk",
+            ),
+            orders_compared: names.counter(
+                "tidegate_reconcile_orders",
+                "Orders compared with provider and read models",
+            ),
             unmatched_kept: names.level(
                 "tidegate_unmatched_reports",
                 "Reports from outside that match no order and are tried again",
@@ -131,7 +155,13 @@ impl OutsideMeters {
 
 impl Naming {
     /// One meter for each value of a closed set of labels, there from the start.
-    fn each<V, L, M>(&mut self, name: &str, help: &str, values: &[V], label: impl Fn(V) -> L) -> Vec<M>
+    fn each<V, L, M>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: &[V],
+        label: impl Fn(V) -> L,
+    ) -> Vec<M>
     where
         V: Copy + EncodeLabelValue,
         L: EncodeLabelSet + Clone + Hash + Eq + std::fmt::Debug + Send + Sync + 'static,
@@ -142,5 +172,29 @@ impl Naming {
         let family: Family<L, M> = self.add(name, help, Family::default());
         let meter = |value: &V| family.get_or_create(&label(*value)).clone();
         values.iter().map(meter).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Telemetry;
+    use crate::fact::PaymentEnded;
+
+    #[test]
+    fn payments_have_their_outcomes_and_their_target_from_the_start() {
+        let telemetry = Telemetry::new();
+        let page = telemetry.exposition();
+        for outcome in PaymentOutcome::ALL {
+            let name = outcome.name();
+            let line =
+                format!("tidegate_payments_total{{service=\"tidegate\",outcome=\"{name}\"}} 0");
+            assert!(page.contains(&line), "{line} in {page}");
+        }
+        let target = "tidegate_payments_success_target{service=\"tidegate\"} 99950";
+        assert!(page.contains(target), "{page}");
+        let outcome = PaymentOutcome::Declined;
+        telemetry.tell(&PaymentEnded { outcome });
+        assert_eq!(telemetry.meters().outside.payments(outcome).get(), 1);
     }
 }

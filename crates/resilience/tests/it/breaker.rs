@@ -61,7 +61,13 @@ impl Model {
         } else if verdict != Verdict::Abandoned {
             let part = self.part(now);
             self.calls.push((part, verdict == Verdict::Failed));
-            if verdict == Verdict::Failed && self.settings.rules.iter().any(|rule| self.trips(rule, part)) {
+            if verdict == Verdict::Failed
+                && self
+                    .settings
+                    .rules
+                    .iter()
+                    .any(|rule| self.trips(rule, part))
+            {
                 self.change(opened);
             }
         }
@@ -81,7 +87,10 @@ impl Model {
                 failures_max,
                 failures_per_mille_max,
             } => {
-                let seen = self.calls.iter().filter(|(part, _)| part + u128::from(WINDOW_PARTS) > now);
+                let seen = self
+                    .calls
+                    .iter()
+                    .filter(|(part, _)| part + u128::from(WINDOW_PARTS) > now);
                 let failed = seen.clone().filter(|(_, failed)| *failed).count();
                 failed > *failures_max as usize
                     && failed * 1_000 > seen.count() * *failures_per_mille_max as usize
@@ -113,10 +122,16 @@ fn step() -> impl Strategy<Value = Step> {
 fn settings() -> impl Strategy<Value = Settings> {
     let rules = prop_oneof![
         Just(vec![TripRule::Consecutive { failures_max: 2 }]),
-        Just(vec![TripRule::Ratio { failures_max: 4, failures_per_mille_max: 600 }]),
+        Just(vec![TripRule::Ratio {
+            failures_max: 4,
+            failures_per_mille_max: 600
+        }]),
         Just(vec![
             TripRule::Consecutive { failures_max: 5 },
-            TripRule::Ratio { failures_max: 6, failures_per_mille_max: 500 }
+            TripRule::Ratio {
+                failures_max: 6,
+                failures_per_mille_max: 500
+            }
         ]),
         Just(vec![]),
     ];

@@ -276,19 +276,31 @@ fn verdict<T>(answered: &Result<T, ProviderError>) -> Verdict {
 
 impl Provider for Guarded {
     fn charge(&self, request: ChargeRequest) -> Asked<'_, ChargeReply> {
-        Box::pin(async move { self.call(&self.charge, || self.provider.charge(request)).await })
+        Box::pin(async move {
+            self.call(&self.charge, || self.provider.charge(request))
+                .await
+        })
     }
 
     fn refund(&self, request: RefundRequest) -> Asked<'_, RefundReply> {
-        Box::pin(async move { self.call(&self.refund, || self.provider.refund(request)).await })
+        Box::pin(async move {
+            self.call(&self.refund, || self.provider.refund(request))
+                .await
+        })
     }
 
     fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
-        Box::pin(async move { self.call(&self.status, || self.provider.charge_status(key)).await })
+        Box::pin(async move {
+            self.call(&self.status, || self.provider.charge_status(key))
+                .await
+        })
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
-        Box::pin(async move { self.call(&self.status, || self.provider.refund_status(key)).await })
+        Box::pin(async move {
+            self.call(&self.status, || self.provider.refund_status(key))
+                .await
+        })
     }
 
     fn remembers(&self) -> bool {

@@ -188,11 +188,21 @@ impl Settings {
         within("breaker_failures_max", failures, 0, 1_000_000)?;
         let share = u64::from(self.breaker_failures_per_mille_max);
         within("breaker_failures_per_mille_max", share, 0, 999)?;
-        within("breaker_window_ms", self.breaker_window_ms, 1_000, 3_600_000)?;
+        within(
+            "breaker_window_ms",
+            self.breaker_window_ms,
+            1_000,
+            3_600_000,
+        )?;
         let row = u64::from(self.breaker_failures_in_a_row_max);
         within("breaker_failures_in_a_row_max", row, 0, 1_000_000)?;
         within("breaker_open_ms", self.breaker_open_ms, 10, 3_600_000)?;
-        within("breaker_probes_max", u64::from(self.breaker_probes_max), 1, 1_000)
+        within(
+            "breaker_probes_max",
+            u64::from(self.breaker_probes_max),
+            1,
+            1_000,
+        )
     }
 
     /// How the breaker of each kind of calls works.

@@ -34,8 +34,8 @@ use ledger::{Ledger, Refused, Taken};
 use post::Post;
 use script::Play;
 
-pub use chance::{PerMille, ShareError};
 pub use admin::serve_admin;
+pub use chance::{PerMille, ShareError};
 pub use script::{Act, Outage, Script, ScriptError, Scripted};
 pub use server::serve;
 pub use settings::{Settings, UnknownCharge};
@@ -105,7 +105,9 @@ impl Sandbox {
     /// Whether some charge or refund will say something else later than it does now.
     #[must_use]
     pub fn has_more_to_say(&self) -> bool {
-        self.inner.ledger().changes_after(self.inner.clock.monotonic())
+        self.inner
+            .ledger()
+            .changes_after(self.inner.clock.monotonic())
     }
 
     /// Answers nobody from now on, for so long.

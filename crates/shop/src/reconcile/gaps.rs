@@ -29,7 +29,14 @@ pub(super) struct Gaps(BTreeMap<Name, Open>);
 
 impl Gaps {
     /// A difference was seen, since this time at least; alarms when it is new.
-    pub(super) fn seen(&mut self, name: Name, kind: Gap, since_ms: u64, detail: &str, telemetry: &Telemetry) {
+    pub(super) fn seen(
+        &mut self,
+        name: Name,
+        kind: Gap,
+        since_ms: u64,
+        detail: &str,
+        telemetry: &Telemetry,
+    ) {
         let known = self.0.get(&name).is_some_and(|open| open.kind == kind);
         if known {
             return;

@@ -46,7 +46,13 @@ pub(super) fn judge(seen: &Seen, answers: &Answers) -> Vec<Difference> {
     let mut found = Vec::new();
     for (attempt, known) in &seen.charges {
         if let Some(reply) = answers.charges.get(attempt) {
-            found.extend(charge(seen, *attempt, *known, reply.as_ref(), answers.remembers));
+            found.extend(charge(
+                seen,
+                *attempt,
+                *known,
+                reply.as_ref(),
+                answers.remembers,
+            ));
         }
     }
     found.extend(sum(seen, answers));
@@ -103,7 +109,10 @@ fn charge(
 
 /// The sum of what the provider captured, where it knows every attempt that the book calls captured.
 fn sum(seen: &Seen, answers: &Answers) -> Option<Difference> {
-    let captured = seen.charges.iter().filter(|(_, known)| *known == Known::Captured);
+    let captured = seen
+        .charges
+        .iter()
+        .filter(|(_, known)| *known == Known::Captured);
     let replies = captured.map(|(attempt, _)| answers.charges.get(attempt)?.as_ref());
     let replies = replies.collect::<Option<Vec<&ChargeReply>>>()?;
     let (first, said) = (
@@ -140,7 +149,10 @@ fn refund_of(
         ),
         (RefundState::Refunded, Some(SaidRefund::Refunded)) => {
             let other = reply.filter(|reply| reply.amount_minor != amount)?;
-            let detail = format!("is {amount} in the book and {} at the provider", other.amount_minor);
+            let detail = format!(
+                "is {amount} in the book and {} at the provider",
+                other.amount_minor
+            );
             (Gap::Amount, detail)
         }
         (RefundState::Failed, Some(SaidRefund::Refunded)) => (
@@ -149,7 +161,8 @@ fn refund_of(
         ),
         (RefundState::Refunded | RefundState::Failed, _) => return None,
     };
-    let is_repaired = kind == Gap::TakenDeclined && reply.is_some_and(|reply| reply.amount_minor == amount);
+    let is_repaired =
+        kind == Gap::TakenDeclined && reply.is_some_and(|reply| reply.amount_minor == amount);
     Some(Difference {
         what: What::Refund(number),
         kind,

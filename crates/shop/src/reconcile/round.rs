@@ -99,10 +99,17 @@ impl Reconciler {
     }
 
     /// One page: book, provider, read models, book again.
-    async fn page(&mut self, sale: u32, from: u32, placed_from: Time) -> Result<(u64, Option<u32>), Cut> {
+    async fn page(
+        &mut self,
+        sale: u32,
+        from: u32,
+        placed_from: Time,
+    ) -> Result<(u64, Option<u32>), Cut> {
         let desk = self.parts.registry.seated(sale).ok_or(Cut::Desk)?;
         let most = self.parts.settings.page_orders;
-        let asked = desk.ask(move |book| page(book, sale, from, placed_from, most)).await;
+        let asked = desk
+            .ask(move |book| page(book, sale, from, placed_from, most))
+            .await;
         let asked = asked.map_err(|_| Cut::Desk)?;
         let Page { seen, next } = asked.value;
         let heard = self.ask_provider(sale, seen).await?;
@@ -149,14 +156,18 @@ impl Reconciler {
             if *known != Known::Open {
                 let attempt = *attempt;
                 let key = PaymentId { order, attempt };
-                answers.charges.insert(attempt, provider.charge_status(key).await?);
+                answers
+                    .charges
+                    .insert(attempt, provider.charge_status(key).await?);
             }
         }
         for (number, _, state) in &seen.refunds {
             if *state != RefundState::Pending {
                 let number = *number;
                 let key = RefundId { order, number };
-                answers.refunds.insert(number, provider.refund_status(key).await?);
+                answers
+                    .refunds
+                    .insert(number, provider.refund_status(key).await?);
             }
         }
         Ok(answers)
@@ -200,7 +211,8 @@ impl Reconciler {
             let detail = format!("{id}: {}", found.detail);
             let name = (sale, order, found.what);
             let now_ms = self.parts.clock.wall_ms();
-            self.gaps.seen(name, found.kind, now_ms, &detail, &self.parts.telemetry);
+            self.gaps
+                .seen(name, found.kind, now_ms, &detail, &self.parts.telemetry);
             let Some(report) = found.repair.filter(|_| self.gaps.report_once(name)) else {
                 continue;
             };
@@ -215,7 +227,10 @@ impl Reconciler {
     async fn try_unmatched(&mut self, horizon_ms: u64) -> u64 {
         let house = self.parts.registry.house().book();
         let mut left = 0;
-        for kept in house.unmatched_newest().filter(|kept| kept.at.0 >= horizon_ms) {
+        for kept in house
+            .unmatched_newest()
+            .filter(|kept| kept.at.0 >= horizon_ms)
+        {
             let report = unmatched::read(&kept.report).and_then(book_report);
             let name = (0, kept.number, What::Row);
             if let Some((sale, report)) = report
@@ -226,7 +241,13 @@ impl Reconciler {
             }
             left += 1;
             let detail = format!("{}: {}", kept.source, kept.report);
-            self.gaps.seen(name, Gap::Unmatched, kept.at.0, &detail, &self.parts.telemetry);
+            self.gaps.seen(
+                name,
+                Gap::Unmatched,
+                kept.at.0,
+                &detail,
+                &self.parts.telemetry,
+            );
         }
         left
     }
@@ -243,7 +264,12 @@ impl Reconciler {
         let wall_ms = self.parts.clock.wall_ms();
         let mut oldest_ms = 0;
         for sale in self.parts.registry.sales() {
-            let effects = self.parts.registry.open_effects(sale).await.unwrap_or_default();
+            let effects = self
+                .parts
+                .registry
+                .open_effects(sale)
+                .await
+                .unwrap_or_default();
             let ages = effects.iter().map(|effect| {
                 let since = effect.since.max(effect.not_before).0;
                 wall_ms.saturating_sub(since)

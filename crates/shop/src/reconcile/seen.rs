@@ -97,5 +97,7 @@ fn charges(book: &Book, order: OrderRef<'_>) -> Vec<(u16, Known)> {
             Known::Failed
         }
     };
-    (1..=last).map(|attempt| (attempt, known(attempt))).collect()
+    (1..=last)
+        .map(|attempt| (attempt, known(attempt)))
+        .collect()
 }

@@ -15,7 +15,9 @@ pub(crate) fn words(report: &ProviderReport) -> String {
             write!(text, "charge {key} captured {amount} {currency}")
         }
         ProviderReport::Charge(key, ReportedCharge::Failed) => write!(text, "charge {key} failed"),
-        ProviderReport::Charge(key, ReportedCharge::Unknown) => write!(text, "charge {key} unknown"),
+        ProviderReport::Charge(key, ReportedCharge::Unknown) => {
+            write!(text, "charge {key} unknown")
+        }
         ProviderReport::Refund(key, ReportedRefund::Refunded(amount)) => {
             write!(text, "refund {key} refunded {amount}")
         }
@@ -59,7 +61,10 @@ mod tests {
             RefundId { order, number: 2 },
         );
         for report in [
-            ProviderReport::Charge(charge, ReportedCharge::Captured(1_250, "EUR".parse().unwrap())),
+            ProviderReport::Charge(
+                charge,
+                ReportedCharge::Captured(1_250, "EUR".parse().unwrap()),
+            ),
             ProviderReport::Charge(charge, ReportedCharge::Failed),
             ProviderReport::Charge(charge, ReportedCharge::Unknown),
             ProviderReport::Refund(refund, ReportedRefund::Refunded(5)),
@@ -67,7 +72,12 @@ mod tests {
         ] {
             assert_eq!(read(&words(&report)), Some(report));
         }
-        for other in ["", "charge", "charge x captured 5 EUR", "in another currency than the sale's: x"] {
+        for other in [
+            "",
+            "charge",
+            "charge x captured 5 EUR",
+            "in another currency than the sale's: x",
+        ] {
             assert_eq!(read(other), None, "{other}");
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use api::{PaymentId, RefundId};
 use commerce::book::ChargeView;
 use commerce::record::Records;
 use commerce::{Book, Entry, Time};
-use api::{PaymentId, RefundId};
 use storage::DataDir;
 use storage::journal::read_dir;
 use world::Disk;

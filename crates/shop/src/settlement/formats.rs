@@ -90,8 +90,14 @@ fn stripe(find: &Find<'_>) -> Option<Columns> {
         amount: find(&["gross", "amount"])?,
         currency: find(&["currency"])?,
         time: find(&["created_utc", "created (utc)"]),
-        charge: find(&["payment_metadata[tidegate_payment]", "tidegate_payment (metadata)"])?,
-        refund: find(&["refund_metadata[tidegate_refund]", "tidegate_refund (metadata)"]),
+        charge: find(&[
+            "payment_metadata[tidegate_payment]",
+            "tidegate_payment (metadata)",
+        ])?,
+        refund: find(&[
+            "refund_metadata[tidegate_refund]",
+            "tidegate_refund (metadata)",
+        ]),
     })
 }
 

@@ -57,8 +57,14 @@ impl<'a> Rows<'a> {
     pub(super) fn begin(file: &'a mut dyn Read, house: &str) -> Result<Self, SettlementError> {
         // One byte more than is allowed, so that a longer file is noticed where it is cut.
         let bounded: Box<dyn Read + 'a> = Box::new(file.take(FILE_BYTES_MAX));
-        let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(true).from_reader(bounded);
-        let header = reader.headers().map_err(|error| unreadable(&error))?.clone();
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .has_headers(true)
+            .from_reader(bounded);
+        let header = reader
+            .headers()
+            .map_err(|error| unreadable(&error))?
+            .clone();
         let names: Vec<&str> = header.iter().collect();
         let told = || {
             let names = names.join(", ");
@@ -97,11 +103,16 @@ impl<'a> Rows<'a> {
             }
             Err(error) => return Err(unreadable(&error)),
         }
-        if self.record.iter().any(|field| field.len() > FIELD_BYTES_MAX) {
+        if self
+            .record
+            .iter()
+            .any(|field| field.len() > FIELD_BYTES_MAX)
+        {
             let what = format!("a field has more than {FIELD_BYTES_MAX} bytes");
             return self.counted(Err(BadRow { line, what }));
         }
-        if matches!(self.columns, Columns::Wechat { .. }) && self.field(0).starts_with("总交易单数") {
+        if matches!(self.columns, Columns::Wechat { .. }) && self.field(0).starts_with("总交易单数")
+        {
             // The summary at the end of a bill is no row of it.
             self.ended = true;
             return Ok(None);
@@ -110,10 +121,7 @@ impl<'a> Rows<'a> {
         self.counted(row)
     }
 
-    fn counted(
-        &mut self,
-        row: Result<Option<Row>, BadRow>,
-    ) -> Next {
+    fn counted(&mut self, row: Result<Option<Row>, BadRow>) -> Next {
         self.read += 1;
         if self.read > ROWS_MAX {
             return Err(SettlementError::TooLong(ROWS_MAX));
@@ -162,7 +170,10 @@ impl<'a> Rows<'a> {
         let amount_minor = amount.parse().ok().filter(|amount: &i64| *amount >= 0);
         let amount_minor =
             amount_minor.ok_or_else(|| format!("`{amount}` is no amount in minor units"))?;
-        let at_ms = match time.map(|time| self.field(time)).filter(|time| !time.is_empty()) {
+        let at_ms = match time
+            .map(|time| self.field(time))
+            .filter(|time| !time.is_empty())
+        {
             Some(text) => Some(rfc3339(text).ok_or_else(|| format!("`{text}` is no time"))?),
             None => None,
         };
@@ -223,7 +234,9 @@ impl<'a> Rows<'a> {
         };
         let (key, amount) = match self.field(state) {
             "SUCCESS" => (self.charge(charge)?, amount),
-            "REFUND" if self.field(refund_state) == "SUCCESS" => (self.refund(refund)?, refund_amount),
+            "REFUND" if self.field(refund_state) == "SUCCESS" => {
+                (self.refund(refund)?, refund_amount)
+            }
             "REFUND" | "REVOKED" => return Ok(None),
             other => return Err(format!("`{other}` is no state of a transaction")),
         };
@@ -284,7 +297,9 @@ fn currency_of(text: &str) -> Result<Box<str>, String> {
 /// Minor units of a decimal number of major units; exact, or an error.
 fn minor(text: &str, currency: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no amount of {currency}");
-    let digits = ledger::Currency::new(currency).ok_or_else(wrong)?.exponent();
+    let digits = ledger::Currency::new(currency)
+        .ok_or_else(wrong)?
+        .exponent();
     let digits = usize::try_from(digits).map_err(|_| wrong())?;
     let (sign, number) = match text.strip_prefix('-') {
         Some(number) => (-1, number),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use api::order::{Order, OrderState, PaymentState};
 use api::provider::{
-    ChargeOutcome, ChargeReply, ChargeRequest, ProviderReport, RefundReply, RefundRequest, ReportedCharge,
+    ChargeOutcome, ChargeReply, ChargeRequest, ProviderReport, RefundReply, RefundRequest,
+    ReportedCharge,
 };
 use api::refund::{RefundOrder, RefundState};
 use api::service::{Caller, Orders};
@@ -83,7 +84,8 @@ struct Stage {
 
 impl Stage {
     async fn open(dir: &Path, bank: sandbox::Settings, settings: Settings) -> Self {
-        let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) = (Arc::new(OsDisk), Arc::new(SystemClock::new()));
+        let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
+            (Arc::new(OsDisk), Arc::new(SystemClock::new()));
         let (tasks, telemetry) = (Tasks::of_the_machine(), Telemetry::new());
         let liar = Arc::new(Liar {
             sandbox: Sandbox::new(bank, clock.clone(), tasks.clone()),
@@ -113,7 +115,9 @@ impl Stage {
     }
 
     async fn order(&self, key: &str) -> OrderId {
-        let placed = self.handle.place(call(buyer("ann"), key), one_cup(self.sale));
+        let placed = self
+            .handle
+            .place(call(buyer("ann"), key), one_cup(self.sale));
         placed.await.expect("there is one").body.id
     }
 
@@ -180,11 +184,18 @@ async fn a_refund_is_answered_within_500_ms_while_the_provider_hangs() {
     let stage = Stage::open(dir.path(), witness(), settings).await;
     let order = stage.paid("a").await;
     stage.liar.hangs.store(true, Ordering::SeqCst);
-    let asked = stage.handle.refund(call(merchant("shop"), "r"), order, refund_body());
+    let asked = stage
+        .handle
+        .refund(call(merchant("shop"), "r"), order, refund_body());
     let answered = tokio::time::timeout(Duration::from_millis(500), asked).await;
     let refund = answered.expect("in time").expect("accepted").body;
-    assert_eq!((refund.state, refund.amount_minor), (RefundState::Pending, 1_250));
-    let again = stage.handle.refund(call(merchant("shop"), "r"), order, refund_body());
+    assert_eq!(
+        (refund.state, refund.amount_minor),
+        (RefundState::Pending, 1_250)
+    );
+    let again = stage
+        .handle
+        .refund(call(merchant("shop"), "r"), order, refund_body());
     let again = tokio::time::timeout(Duration::from_millis(500), again).await;
     let again = again.expect("in time").expect("a repeat");
     assert_eq!((again.repeated, again.body.id), (true, refund.id));
@@ -205,8 +216,15 @@ async fn an_order_says_that_its_payment_waits_while_the_provider_is_left_alone()
         let order = stage.order(key).await;
         stage.pay(order, &format!("pay {key}")).await;
     }
-    let opened = |stage: &Stage| stage.telemetry.exposition().contains("effect=\"charge\"} 2");
-    stage.until("the breaker opens", async |stage| opened(stage)).await;
+    let opened = |stage: &Stage| {
+        stage
+            .telemetry
+            .exposition()
+            .contains("effect=\"charge\"} 2")
+    };
+    stage
+        .until("the breaker opens", async |stage| opened(stage))
+        .await;
     let late = stage.order("c").await;
     let paying = stage.handle.pay(call(buyer("ann"), "pay c"), late).await;
     let payment = paying.expect("accepted").body.payment.expect("begun");
@@ -237,7 +255,8 @@ async fn a_provider_that_changes_its_mind_is_found_and_its_money_finds_an_answer
     let outside = &stage.telemetry.meters().outside;
     assert_eq!(outside.gaps(Gap::TakenDeclined).get(), 1);
     let closed = async |stage: &Stage| {
-        stage.telemetry.meters().outside.repairs.get() == 1 && stage.open_gaps(Gap::TakenDeclined) == 0
+        stage.telemetry.meters().outside.repairs.get() == 1
+            && stage.open_gaps(Gap::TakenDeclined) == 0
     };
     stage.until("the gap is closed", closed).await;
     stage.stop().await;
@@ -249,7 +268,10 @@ async fn what_the_provider_denies_or_never_heard_of_is_an_alarm_that_ages_and_en
     let stage = Stage::open(dir.path(), witness(), keen()).await;
     let (denied, unknown) = (stage.paid("a").await, stage.paid("b").await);
     let key = |order| PaymentId { order, attempt: 1 };
-    stage.liar.lies().insert(key(denied), Some(ChargeOutcome::Declined));
+    stage
+        .liar
+        .lies()
+        .insert(key(denied), Some(ChargeOutcome::Declined));
     stage.liar.lies().insert(key(unknown), None);
     let seen = async |stage: &Stage| {
         let age = stage.telemetry.meters().outside.gap_age_s.get();
@@ -258,7 +280,11 @@ async fn what_the_provider_denies_or_never_heard_of_is_an_alarm_that_ages_and_en
     stage.until("both are seen and age", seen).await;
     let outside = &stage.telemetry.meters().outside;
     assert_eq!(outside.gaps(Gap::DoneDenied).get(), 1, "each is told once");
-    assert_eq!(stage.shown(denied).await.state, OrderState::Paid, "nothing is guessed");
+    assert_eq!(
+        stage.shown(denied).await.state,
+        OrderState::Paid,
+        "nothing is guessed"
+    );
     stage.liar.lies().clear();
     let gone = async |stage: &Stage| {
         let age = stage.telemetry.meters().outside.gap_age_s.get();
@@ -274,13 +300,19 @@ async fn a_row_of_the_read_models_that_is_wrong_is_found() {
     let stage = Stage::open(dir.path(), witness(), keen()).await;
     stage.paid("a").await;
     let compared = |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= 1;
-    stage.until("it is compared", async |stage| compared(stage)).await;
+    stage
+        .until("it is compared", async |stage| compared(stage))
+        .await;
     assert_eq!(stage.open_gaps(Gap::Model), 0);
     let models = rusqlite::Connection::open(dir.path().join("models.sqlite")).expect("it is there");
     models.busy_timeout(Duration::from_secs(5)).expect("set");
     let changed = models.execute("UPDATE orders SET captured = captured + 1", []);
     assert_eq!(changed.expect("it is writable"), 1);
-    stage.until("it is found", async |stage| stage.open_gaps(Gap::Model) == 1).await;
+    stage
+        .until("it is found", async |stage| {
+            stage.open_gaps(Gap::Model) == 1
+        })
+        .await;
     stage.stop().await;
 }
 
@@ -290,9 +322,19 @@ async fn a_report_that_matches_no_order_is_kept_and_matched_once_the_order_is_th
     let stage = Stage::open(dir.path(), witness(), keen()).await;
     let first = stage.order("a").await;
     let next = OrderId::new(first.sale(), first.number() + 1).expect("small");
-    let report = ProviderReport::Charge(PaymentId { order: next, attempt: 1 }, ReportedCharge::Failed);
+    let report = ProviderReport::Charge(
+        PaymentId {
+            order: next,
+            attempt: 1,
+        },
+        ReportedCharge::Failed,
+    );
     let provider = call(Caller::Provider, "-");
-    stage.handle.report(provider, report).await.expect("it is kept");
+    stage
+        .handle
+        .report(provider, report)
+        .await
+        .expect("it is kept");
     let kept = async |stage: &Stage| {
         let kept = stage.telemetry.meters().outside.unmatched_kept.get();
         kept == 1 && stage.open_gaps(Gap::Unmatched) == 1

@@ -97,7 +97,11 @@ async fn a_file_that_says_what_the_journals_say_matches_in_all_three_formats() {
     for (format, text, house, passed_over) in files {
         let report = held(dir.path(), &text, house).expect("it can be read");
         assert_eq!(report.format, format);
-        assert_eq!((report.matched, report.rows_passed_over), (3, passed_over), "{report:?}");
+        assert_eq!(
+            (report.matched, report.rows_passed_over),
+            (3, passed_over),
+            "{report:?}"
+        );
         assert!(report.ok, "{report:?}");
     }
 }
@@ -121,12 +125,23 @@ async fn what_is_missing_extra_different_or_unreadable_is_named_with_its_line() 
     assert!(!report.ok);
     assert_eq!((report.matched, report.missing.total), (1, 1), "{report:?}");
     let lines = |findings: &tidegate_shop::settlement::Findings| {
-        findings.first.iter().filter_map(|found| found.line).collect::<Vec<_>>()
+        findings
+            .first
+            .iter()
+            .filter_map(|found| found.line)
+            .collect::<Vec<_>>()
     };
     assert_eq!(lines(&report.different), [2, 4]);
-    let unreadable = if stranger_is_a_key { vec![5, 6, 7, 9] } else { vec![5, 6, 7, 8, 9] };
+    let unreadable = if stranger_is_a_key {
+        vec![5, 6, 7, 9]
+    } else {
+        vec![5, 6, 7, 8, 9]
+    };
     assert_eq!(lines(&report.unreadable), unreadable);
-    assert_eq!(lines(&report.extra), if stranger_is_a_key { vec![8] } else { vec![] });
+    assert_eq!(
+        lines(&report.extra),
+        if stranger_is_a_key { vec![8] } else { vec![] }
+    );
 }
 
 #[tokio::test]
@@ -158,7 +173,9 @@ async fn a_file_of_an_unknown_kind_is_refused_with_its_columns() {
 async fn settlement_files_that_went_wrong_end_in_a_report_or_a_reason() {
     let Sold { dir, .. } = sold().await;
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/settlement");
-    let corpus = Corpus::read(corpus).expect("it is there").with_words(&["`", ",", "\"", "-", "SUCCESS", "pay_"]);
+    let corpus = Corpus::read(corpus)
+        .expect("it is there")
+        .with_words(&["`", ",", "\"", "-", "SUCCESS", "pay_"]);
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     for trial in corpus.trials(150) {
         let compared = reconcile(&mut &trial[..], "", &Window::default(), &disk, dir.path());

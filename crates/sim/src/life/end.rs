@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{PaymentId, SaleId};
 use api::order::OrderPage;
 use api::provider::{ChargeOutcome, ProviderLedger};
+use api::{PaymentId, SaleId};
 use shop::verify::{Receipt, verify};
 use storage::journal::read_dir;
 use world::Disk;
@@ -87,7 +87,9 @@ impl Director {
             return Some("the provider will change its mind still".to_owned());
         }
         if let Some(charge) = self.untold_charge().await {
-            return Some(format!("{charge} was taken, and its book has not heard of it"));
+            return Some(format!(
+                "{charge} was taken, and its book has not heard of it"
+            ));
         }
         for desk in opened.handle.registry().desks() {
             let due = desk.ask(|book| book.next_due()).await;

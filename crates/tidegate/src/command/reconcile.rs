@@ -81,7 +81,11 @@ impl Options {
         } else {
             let file = File::open(&self.file).map_err(|error| {
                 let what = format!("cannot read {}: {error}", self.file.display());
-                Failure::new(Code::MissingFile, what, "give the path of a settlement file")
+                Failure::new(
+                    Code::MissingFile,
+                    what,
+                    "give the path of a settlement file",
+                )
             })?;
             settlement::reconcile(&mut BufReader::new(file), house, &window, &disk, data)
         };

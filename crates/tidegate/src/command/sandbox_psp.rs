@@ -143,7 +143,10 @@ impl Options {
     ) -> anyhow::Result<ExitCode> {
         let outside = Outside::real();
         let mut interrupts = Interrupts::listen()?;
-        let (door, office) = (self.door(&outside, self.listen)?, self.door(&outside, self.admin_listen)?);
+        let (door, office) = (
+            self.door(&outside, self.listen)?,
+            self.door(&outside, self.admin_listen)?,
+        );
         let places = (door.local_addr()?, office.local_addr()?);
         let (clock, tasks) = (Arc::clone(&outside.clock), outside.tasks.clone());
         let sandbox = Sandbox::with_script(settings, &script, clock, tasks);
@@ -159,7 +162,10 @@ impl Options {
         let helping = outside
             .tasks
             .spawn(sandbox::serve_admin(office, sandbox, stopped));
-        terminal::print(&format!("provider http://{}\noperators http://{}\n", places.0, places.1))?;
+        terminal::print(&format!(
+            "provider http://{}\noperators http://{}\n",
+            places.0, places.1
+        ))?;
         interrupts.stop().await;
         stop.send_replace(true);
         serving.await??;
@@ -196,7 +202,10 @@ fn read_script(path: &Path) -> anyhow::Result<ScriptFile> {
 
 fn habit(text: &str) -> Result<(String, u64), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    let value = value.trim().parse().map_err(|_| "the value of a habit is a whole number")?;
+    let value = value
+        .trim()
+        .parse()
+        .map_err(|_| "the value of a habit is a whole number")?;
     Ok((name.trim().to_owned(), value))
 }
 

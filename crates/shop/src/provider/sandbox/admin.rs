@@ -48,7 +48,10 @@ fn answer(
         (&Method::GET, "/ledger") => write(Ok(Some(ledger(sandbox)))),
         (&Method::GET, "/settlement.csv") => Ok(csv(settlement(sandbox))),
         (&Method::POST, "/outage") => {
-            let length_ms = request.uri().query().and_then(|query| query.strip_prefix("ms="));
+            let length_ms = request
+                .uri()
+                .query()
+                .and_then(|query| query.strip_prefix("ms="));
             let length_ms = length_ms.and_then(|ms| ms.parse().ok());
             let Some(length_ms) = length_ms.filter(|ms| (1..=OUTAGE_MS_MAX).contains(ms)) else {
                 return Ok(empty(StatusCode::BAD_REQUEST));

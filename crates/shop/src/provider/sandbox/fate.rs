@@ -60,18 +60,37 @@ impl Inner {
         let chance = self.chance(Lots::RefundEnd, name, 0);
         let declines = chance.hits(self.settings.refund_decline_per_mille);
         // A refund that was declined and goes back later would go back twice: the shop asks again under another key.
-        let act = act.map(|act| if act == Act::Fickle { Act::Declined } else { act });
+        let act = act.map(|act| {
+            if act == Act::Fickle {
+                Act::Declined
+            } else {
+                act
+            }
+        });
         let fate = self.fate(ends, declines, &chance, act);
-        Fate { turns: None, ..fate }
+        Fate {
+            turns: None,
+            ..fate
+        }
     }
 
-    fn fate<O: Copy>(&self, ends: Ends<O>, declines: bool, chance: &Chance, act: Option<Act>) -> Fate<O> {
+    fn fate<O: Copy>(
+        &self,
+        ends: Ends<O>,
+        declines: bool,
+        chance: &Chance,
+        act: Option<Act>,
+    ) -> Fate<O> {
         let settings = &self.settings;
         let now = self.clock.monotonic();
         let later = |most| now + Duration::from_millis(1 + chance.up_to(most));
         let pends = chance.hits(settings.pending_per_mille);
         let pends = act.map_or(pends, |act| act == Act::Pending);
-        let decided = if pends { later(settings.pending_ms_max) } else { now };
+        let decided = if pends {
+            later(settings.pending_ms_max)
+        } else {
+            now
+        };
         let declines = act.map_or(declines, |act| matches!(act, Act::Declined | Act::Fickle));
         // Lots are drawn in the same order whatever the shares are, so a new habit leaves the others as they were.
         let turns = chance.hits(settings.fickle_per_mille);

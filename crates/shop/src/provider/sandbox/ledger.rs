@@ -133,8 +133,14 @@ impl Ledger {
 
     /// Whether anything changes after this time.
     pub(super) fn changes_after(&self, now: Duration) -> bool {
-        let charges = self.charges.values().map(|charge| charge.record.fate.last_change());
-        let refunds = self.refunds.values().map(|record| record.fate.last_change());
+        let charges = self
+            .charges
+            .values()
+            .map(|charge| charge.record.fate.last_change());
+        let refunds = self
+            .refunds
+            .values()
+            .map(|record| record.fate.last_change());
         charges.chain(refunds).any(|last| last > now)
     }
 
@@ -176,9 +182,8 @@ impl Charge {
         let sum = self.refunded_minor.saturating_add(request.amount_minor);
         let at = fate.decided.max(self.record.fate.decided);
         let is_captured = self.record.fate.at(at) == Some(ChargeOutcome::Captured);
-        let covered = is_captured
-            && asked.currency == request.currency
-            && sum <= asked.amount_minor;
+        let covered =
+            is_captured && asked.currency == request.currency && sum <= asked.amount_minor;
         match (covered, fate.end) {
             (false, _) => fate.end = RefundOutcome::Declined,
             (true, RefundOutcome::Refunded) => self.refunded_minor = sum,

@@ -164,7 +164,11 @@ impl Inner {
             (None, Some(key)) => [key.order.get(), u64::from(key.number)],
             (None, None) => [0, 0],
         };
-        let lots = self.chance(Lots::LostCallbacks, &number, u32::from(callback.refund.is_some()));
+        let lots = self.chance(
+            Lots::LostCallbacks,
+            &number,
+            u32::from(callback.refund.is_some()),
+        );
         lots.hits(self.settings.lost_callback_per_mille)
     }
 

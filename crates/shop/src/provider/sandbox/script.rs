@@ -141,7 +141,9 @@ impl Play {
 
     /// Whether nobody is answered now.
     pub(super) fn is_out(&self, now: Duration) -> bool {
-        self.outages.iter().any(|(begin, end)| (*begin..*end).contains(&now))
+        self.outages
+            .iter()
+            .any(|(begin, end)| (*begin..*end).contains(&now))
     }
 }
 
@@ -152,14 +154,19 @@ mod tests {
     #[test]
     fn a_script_says_what_is_wrong_with_it() {
         let read = |text| serde_json::from_str::<Script>(text).map_err(|error| error.to_string());
-        let good = read(r#"{"charge":[{"nth":3,"does":"declined"}],"outage":[{"at_ms":10000,"for_ms":60000}]}"#);
+        let good = read(
+            r#"{"charge":[{"nth":3,"does":"declined"}],"outage":[{"at_ms":10000,"for_ms":60000}]}"#,
+        );
         assert_eq!(good.map(|script| script.check()), Ok(Ok(())));
         for wrong in [
             r#"{"charge":[{"nth":0,"does":"done"}]}"#,
             r#"{"refund":[{"nth":1,"does":"done"},{"nth":1,"does":"slow"}]}"#,
             r#"{"outage":[{"at_ms":1,"for_ms":0}]}"#,
         ] {
-            assert!(read(wrong).is_ok_and(|script| script.check().is_err()), "{wrong}");
+            assert!(
+                read(wrong).is_ok_and(|script| script.check().is_err()),
+                "{wrong}"
+            );
         }
         assert!(read(r#"{"charges":[]}"#).is_err());
         assert!(read(r#"{"charge":[{"nth":1,"does":"vanish"}]}"#).is_err());
@@ -178,7 +185,10 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut play = Play::begin(&script, 5 * second);
         let out = |play: &Play, at: u32| play.is_out(at * second);
-        assert_eq!([14, 15, 74, 75].map(|at| out(&play, at)), [false, true, true, false]);
+        assert_eq!(
+            [14, 15, 74, 75].map(|at| out(&play, at)),
+            [false, true, true, false]
+        );
         play.go_out(100 * second, second);
         assert_eq!([100, 101].map(|at| out(&play, at)), [true, false]);
     }

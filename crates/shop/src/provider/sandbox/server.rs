@@ -69,7 +69,12 @@ pub(super) async fn serve_with(
             accepted = accept(&mut *listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => connect(stream, (sandbox.clone(), answers.clone()), permit, &graceful),
+            Ok((stream, permit)) => connect(
+                stream,
+                (sandbox.clone(), answers.clone()),
+                permit,
+                &graceful,
+            ),
             // The caller went away, or files ran out for a moment: neither is a reason to stop.
             Err(error) if is_passing(&error) => tasks.sleep(ACCEPT_PAUSE).await,
             Err(error) => return Err(error),

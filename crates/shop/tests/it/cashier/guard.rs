@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use commerce::OrderStatus;
+use telemetry::PaymentOutcome;
 use tidegate_shop::cashier::Settings;
 use tidegate_shop::provider::sandbox;
 
@@ -101,7 +102,9 @@ async fn a_refund_is_pending_until_the_provider_says_that_it_went_back() {
     till.line.refunds_hang.store(true, Ordering::SeqCst);
     till.books.refund(order);
     till.pass(minutes(1)).await;
-    let funds = till.books.read(|book| book.order(order).map(|order| order.funds()));
+    let funds = till
+        .books
+        .read(|book| book.order(order).map(|order| order.funds()));
     let funds = funds.expect("it was placed");
     assert_eq!((funds.refunded().0, funds.held().0), (0, 1_250));
     till.line.refunds_hang.store(false, Ordering::SeqCst);
@@ -122,6 +125,34 @@ async fn whatever_is_held_or_lost_an_effect_keeps_its_one_key() {
     orders.iter().for_each(|&order| till.books.refund(order));
     till.books.until_settled().await;
     let refunds = till.line.ledger().refunds();
-    assert_eq!((refunds.len(), till.line.ledger().charges().len()), (30, 30));
+    assert_eq!(
+        (refunds.len(), till.line.ledger().charges().len()),
+        (30, 30)
+    );
     assert!(refunds.iter().all(|refund| refund.request.key.number == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_are_counted_by_what_became_of_them() {
+    let script = sandbox::Settings {
+        decline_per_mille: sandbox::PerMille::new(300).expect("a share"),
+        ..sandbox::Settings::default()
+    };
+    let till = Till::open(Settings::default(), script);
+    for n in 0..100 {
+        till.books.buy(&n.to_string());
+    }
+    till.books.until_settled().await;
+    let count = |till: &Till, outcome| {
+        let meters = till.telemetry.meters();
+        meters.outside.payments(outcome).get()
+    };
+    let taken = u64::try_from(till.books.count(captured)).expect("few");
+    assert_eq!(count(&till, PaymentOutcome::Success), taken);
+    assert_eq!(count(&till, PaymentOutcome::Declined), 100 - taken);
+    assert!((1..100).contains(&taken), "{taken}");
+    till.line.cut.store(true, Ordering::SeqCst);
+    till.books.buy("nobody answers");
+    till.pass(minutes(1)).await;
+    assert_eq!(count(&till, PaymentOutcome::Failure), 1);
 }
