@@ -156,3 +156,34 @@ async fn payments_are_counted_by_what_became_of_them() {
     till.pass(minutes(1)).await;
     assert_eq!(count(&till, PaymentOutcome::Failure), 1);
 }
+
+/// restate#5196: work that waited for a place which only its own end would free. One worker and one place have to be
+/// enough for a step that asks, acts and asks again, and for callbacks that come meanwhile.
+#[tokio::test(start_paused = true)]
+async fn one_worker_and_one_place_never_wait_for_themselves() {
+    let one = Settings {
+        workers: 1,
+        bulkhead_calls_max: 1,
+        bulkhead_wait_ms: 0,
+        ..Settings::default()
+    };
+    let busy = sandbox::Settings {
+        pending_per_mille: sandbox::PerMille::ALL,
+        callback_per_mille: sandbox::PerMille::ALL,
+        duplicate_callback_per_mille: sandbox::PerMille::ALL,
+        callback_delay_ms_max: 0,
+        lost_answer_per_mille: sandbox::PerMille::new(500).expect("a share"),
+        ..sandbox::Settings::default()
+    };
+    let mut till = Till::closed(one, busy);
+    for n in 0..50 {
+        till.books.buy(&n.to_string());
+    }
+    // Found in the book, so each is asked about first and then acted on, in one step.
+    till.start();
+    tokio::time::timeout(minutes(10), till.books.until_settled())
+        .await
+        .expect("nobody waits for ever");
+    assert_eq!(till.books.count(captured), 50);
+    assert_eq!(till.line.ledger().charges().len(), 50);
+}
