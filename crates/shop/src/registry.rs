@@ -23,6 +23,7 @@ use crate::notices::NoticesHandle;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
 use crate::saga::Wakes;
+use crate::reconcile;
 use crate::settings::Settings;
 use crate::wire;
 
@@ -107,6 +108,20 @@ impl Registry {
     /// The house.
     pub fn house(&self) -> &House {
         &self.house
+    }
+
+    /// What a reconciler of these sales works with.
+    pub(crate) fn to_reconcile(self: &Arc<Self>) -> reconcile::Parts {
+        reconcile::Parts {
+            settings: self.settings.reconcile.clone(),
+            cashier: self.settings.cashier.clone(),
+            registry: Arc::clone(self),
+            projector: self.projector.clone(),
+            provider: self.cashier.provider(),
+            clock: self.doors.clock.clone(),
+            tasks: self.tasks.clone(),
+            telemetry: self.telemetry.clone(),
+        }
     }
 
     /// Whether charges wait because the provider is left alone, for how long at least.

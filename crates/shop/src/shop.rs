@@ -20,7 +20,7 @@ use crate::outside::{Outside, Parts as OutsideParts};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::client::UrlError;
 use crate::provider::{Line, Provider};
-use crate::reconcile::{self, Reconciler};
+use crate::reconcile::Reconciler;
 use crate::registry::{Parts as RegistryParts, Registry};
 use crate::risk::Guard;
 use crate::service::Handle;
@@ -157,14 +157,12 @@ impl Shop {
         let risk = Guard::new(clock.clone(), telemetry.clone());
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
-        let (compared, timed) = (settings.reconcile.clone(), settings.cashier.clone());
-        let asked = effects.provider();
         let registry = Arc::new(Registry::new(RegistryParts {
             settings,
             data: data.clone(),
             doors,
             tasks: tasks.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             house,
             cashier: effects,
             projector: projector.clone(),
@@ -180,16 +178,7 @@ impl Shop {
         let sales = registry.open_all().await.map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
-        let reconciler = Reconciler::new(reconcile::Parts {
-            settings: compared,
-            cashier: timed,
-            registry: registry.clone(),
-            projector: projector.clone(),
-            provider: asked,
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            telemetry,
-        });
+        let reconciler = Reconciler::new(registry.to_reconcile());
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
         let (mut running, delivery) = outside.start(&registry, &stopping)?;
         running.push(tasks.spawn(reconciler.run(stopping.clone())));

@@ -54,6 +54,31 @@ async fn a_wall_clock_that_was_set_back_keeps_no_charge_waiting() {
     assert_eq!(till.books.status(order), OrderStatus::Paid);
 }
 
+/// Found by a life (seed 1440): where books are searched often, a refused refund was left to a search that goes by the
+/// wall clock, and waited for all the time by which that had been set back.
+#[tokio::test(start_paused = true)]
+async fn a_refused_refund_does_not_wait_for_a_wall_clock_that_was_set_back() {
+    let often = Settings {
+        reconcile_every_ms: 20_000,
+        ..Settings::default()
+    };
+    let till = Till::open(often, sandbox::Settings::default());
+    till.line.cut.store(true, Ordering::SeqCst);
+    till.line.refund_declines.store(1, Ordering::SeqCst);
+    let order = till.books.buy("a");
+    till.books.cancel(order);
+    till.line.cut.store(false, Ordering::SeqCst);
+    let refused = |entry: &Entry| matches!(entry, Entry::RefundFailed { .. });
+    till.books
+        .until("it is refused", |books| books.count(refused) == 1)
+        .await;
+    till.set_back(minutes(10));
+    tokio::time::timeout(minutes(5), till.books.until_settled())
+        .await
+        .expect("it goes by the book's time");
+    assert_eq!(till.line.ledger().refunds().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_about_and_the_buyer_is_charged_once() {
     let lossy = sandbox::Settings {

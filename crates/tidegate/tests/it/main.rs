@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backup;
+mod bank;
 mod configuration;
 mod keys;
 mod process;
