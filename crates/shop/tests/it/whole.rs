@@ -40,11 +40,11 @@ async fn open(dir: &Path) -> Shop {
         .expect("it opens")
 }
 
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn call(caller: Caller, key: &str) -> Call {
+pub(crate) fn call(caller: Caller, key: &str) -> Call {
     Call {
         caller,
         key: Some(key.into()),
@@ -52,7 +52,7 @@ fn call(caller: Caller, key: &str) -> Call {
     }
 }
 
-fn merchant(account: &str) -> Caller {
+pub(crate) fn merchant(account: &str) -> Caller {
     Caller::Merchant {
         account: account.into(),
         key: KeyId(1),
@@ -67,7 +67,7 @@ fn buyer(id: &str) -> Caller {
     }
 }
 
-async fn selling(handle: &Handle) -> SaleId {
+pub(crate) async fn selling(handle: &Handle) -> SaleId {
     let body: CreateSale = serde_json::from_str(
         r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#,
     )
