@@ -7,5 +7,8 @@ mod keys;
 mod process;
 mod proof;
 mod reference;
+#[path = "../../../shop/tests/it/outsider.rs"]
+mod outsider;
+mod saga;
 mod server;
 mod usage;
