@@ -33,9 +33,9 @@ use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
 use expiry::Due;
-use saga::Sagas;
 use keys::{Keys, Question};
 use order::Order;
+use saga::Sagas;
 use stdx::chunks::Chunks;
 
 pub use order::{OrderStatus, RefundState};

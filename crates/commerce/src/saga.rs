@@ -271,9 +271,7 @@ pub struct Place {
 }
 
 /// What is known of one step.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Mark {
     /// Never tried.
     #[default]

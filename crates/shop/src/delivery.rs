@@ -63,7 +63,10 @@ impl Settings {
             faults.push(("codes", error.to_string()));
         }
         if self.poll_url.is_some() != self.poll_carrier.is_some() {
-            faults.push(("poll_carrier", "is needed with poll_url, and only then".into()));
+            faults.push((
+                "poll_carrier",
+                "is needed with poll_url, and only then".into(),
+            ));
         }
         let url = self.poll_url.as_deref();
         if let Some(Err(error)) = url.map(crate::provider::http::check_url) {
@@ -175,7 +178,10 @@ impl Step {
     fn command(self, order: u32) -> Command {
         let (key, action) = match self {
             Self::Ship => (format!("carrier_ship_{order}"), Action::Ship { order }),
-            Self::Deliver => (format!("carrier_deliver_{order}"), Action::Deliver { order }),
+            Self::Deliver => (
+                format!("carrier_deliver_{order}"),
+                Action::Deliver { order },
+            ),
         };
         Command {
             actor: Actor::House,

@@ -19,7 +19,8 @@ pub use selling::{
 };
 
 pub use sending::{
-    CarrierMoved, CarrierUnknown, NoticeDead, NoticeDelivered, NoticeRetried, SagaAges, SagaAttempted,
+    CarrierMoved, CarrierUnknown, NoticeDead, NoticeDelivered, NoticeRetried, SagaAges,
+    SagaAttempted,
 };
 
 /// Something that happened.

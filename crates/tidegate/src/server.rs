@@ -178,11 +178,13 @@ fn shop_failure(error: &ShopError) -> Failure {
             ),
             _ => Failure::new(Code::Internal, error, "look at the system's log"),
         },
-        ShopError::Template(_) | ShopError::Carriers(_) | ShopError::Participant(_) => Failure::new(
-            Code::BadConfiguration,
-            error,
-            "change the options of [shop.notices], [shop.delivery] or [shop.fulfilment]",
-        ),
+        ShopError::Template(_) | ShopError::Carriers(_) | ShopError::Participant(_) => {
+            Failure::new(
+                Code::BadConfiguration,
+                error,
+                "change the options of [shop.notices], [shop.delivery] or [shop.fulfilment]",
+            )
+        }
         ShopError::Projector(_) => Failure::new(
             Code::Lost,
             error,

@@ -105,10 +105,15 @@ impl Book {
             return Vec::new();
         };
         let back: BTreeMap<u16, u32> = rest.lines.iter().copied().collect();
-        let left = order.lines.as_slice().iter().zip(0_u16..).map(|(line, at)| {
-            let kept = line.units.get() - line.returned;
-            (at, kept.saturating_sub(back.get(&at).copied().unwrap_or(0)))
-        });
+        let left = order
+            .lines
+            .as_slice()
+            .iter()
+            .zip(0_u16..)
+            .map(|(line, at)| {
+                let kept = line.units.get() - line.returned;
+                (at, kept.saturating_sub(back.get(&at).copied().unwrap_or(0)))
+            });
         left.filter(|(_, units)| *units > 0).collect()
     }
 

@@ -212,7 +212,11 @@ impl Book {
         Ok(())
     }
 
-    pub(crate) fn begin_refund(&mut self, now: Time, refund: &RefundBegun) -> Result<(), Violation> {
+    pub(crate) fn begin_refund(
+        &mut self,
+        now: Time,
+        refund: &RefundBegun,
+    ) -> Result<(), Violation> {
         let mut units = 0_u32;
         for &(line, returned) in &refund.lines {
             self.return_line(refund.order, line, returned, refund.restocked)?;

@@ -69,8 +69,8 @@ impl Sagas {
 
     /// When a saga next has something to do. What waits for a free place under way is not due.
     fn next_due(&self) -> Option<Time> {
-        let ready = (self.kind.is_some() && !self.ready.is_empty() && self.has_room())
-            .then_some(Time(0));
+        let ready =
+            (self.kind.is_some() && !self.ready.is_empty() && self.has_room()).then_some(Time(0));
         let waiting = self.waiting.first().filter(|_| self.has_room());
         let times = [waiting, self.under_way.first()];
         let times = times.into_iter().flatten().map(|(time, _)| *time);
@@ -228,8 +228,8 @@ impl Book {
             first.map(|(_, number)| *number)
         };
         let has_room = self.sagas.has_room();
-        let number = due(&self.sagas.under_way)
-            .or_else(|| due(&self.sagas.waiting).filter(|_| has_room));
+        let number =
+            due(&self.sagas.under_way).or_else(|| due(&self.sagas.waiting).filter(|_| has_room));
         if let Some(number) = number {
             return self.due_entry(now, number);
         }
@@ -291,11 +291,7 @@ impl Book {
         saga.follow(change, now);
         check_saga(number, &saga)?;
         self.sagas.list_in(number, &saga);
-        *self
-            .sagas
-            .list
-            .get_mut(number as usize)
-            .ok_or_else(gone)? = saga;
+        *self.sagas.list.get_mut(number as usize).ok_or_else(gone)? = saga;
         Ok(())
     }
 
@@ -357,7 +353,10 @@ impl Book {
 
     /// Sagas that are not over, in the order of their numbers.
     pub fn open_sagas(&self) -> impl Iterator<Item = SagaRef<'_>> {
-        self.sagas.open.iter().filter_map(|number| self.saga(*number))
+        self.sagas
+            .open
+            .iter()
+            .filter_map(|number| self.saga(*number))
     }
 
     /// Attempts under way, those whose time is up first.

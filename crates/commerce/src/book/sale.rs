@@ -153,9 +153,7 @@ impl Book {
                 Turn::Close,
             ) => Ok(SaleState::Closed),
             (SaleState::Closed, Turn::Retire)
-                if self.tally.held == 0
-                    && self.effects.is_empty()
-                    && self.saga_counts().1 == 0 =>
+                if self.tally.held == 0 && self.effects.is_empty() && self.saga_counts().1 == 0 =>
             {
                 Ok(SaleState::Retired)
             }

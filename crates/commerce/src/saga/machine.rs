@@ -188,10 +188,9 @@ impl Here<'_> {
             }
             (Verb::Skip, Stage::Parked) => self.go_on(at.cursor, Mark::Skipped),
             (Verb::Skip, Stage::UndoParked) => self.back_from(at.cursor, Mark::Skipped),
-            (
-                Verb::Skip,
-                Stage::Ready | Stage::Calling | Stage::UndoReady | Stage::Undoing,
-            ) => Reaction::Refuse("only a parked step can be skipped"),
+            (Verb::Skip, Stage::Ready | Stage::Calling | Stage::UndoReady | Stage::Undoing) => {
+                Reaction::Refuse("only a parked step can be skipped")
+            }
             (Verb::Compensate, Stage::UndoReady | Stage::Undoing | Stage::UndoParked) => {
                 Reaction::Refuse("the saga is being taken back already")
             }

@@ -53,7 +53,10 @@ impl Sale {
             book.apply(now, &entry).unwrap();
             self.journal.push((now, entry));
         }
-        assert_eq!(book.to_snapshot().unwrap(), self.book.to_snapshot().unwrap());
+        assert_eq!(
+            book.to_snapshot().unwrap(),
+            self.book.to_snapshot().unwrap()
+        );
         self.book.check().unwrap();
     }
 
@@ -144,7 +147,11 @@ fn without_a_chosen_kind_no_saga_begins_and_later_orders_begin_theirs_by_themsel
     let mut sale = Sale::with_paid(1);
     assert_eq!(sale.tick(), []);
     sale.does(&asked(SagaAsk::Begin(Some(Kind::Fulfilment))));
-    assert!(sale.ask(&asked(SagaAsk::Begin(Some(Kind::Fulfilment)))).repeated || sale.tick().len() == 2);
+    assert!(
+        sale.ask(&asked(SagaAsk::Begin(Some(Kind::Fulfilment))))
+            .repeated
+            || sale.tick().len() == 2
+    );
     sale.does(&place("bob", "b", &[1]));
     sale.does(&pay(1, "b"));
     assert_eq!(sale.book.saga_of(1).map(|found| found.number), None);
@@ -241,7 +248,10 @@ fn a_step_that_was_never_tried_is_barred_when_its_saga_is_taken_back() {
     assert_eq!(sale.stage(), (Stage::Ready, 1));
     sale.does(&verb("back", Verb::Compensate));
     let saga = sale.book.saga(0).unwrap().saga.clone();
-    assert_eq!((saga.mark(1), saga.at.stage), (Mark::Barred, Stage::UndoReady));
+    assert_eq!(
+        (saga.mark(1), saga.at.stage),
+        (Mark::Barred, Stage::UndoReady)
+    );
     // A forward branch that nobody asked for is known, taken in, and changes nothing but what is known.
     sale.answer(1, Op::Forward, Said::Done).decision.unwrap();
     assert_eq!(sale.stage(), (Stage::UndoReady, 0));
@@ -277,7 +287,10 @@ fn three_of_five_leave_and_two_go_back_with_their_money_in_one_transition() {
     let before = sale.book.find_sku("cup").unwrap().units().available();
     sale.does(&part("ship", &[(0, 3)]));
     let units = sale.book.find_sku("cup").unwrap().units();
-    assert_eq!((units.available(), units.sold()), (Units(before.0 + 2), Units(3)));
+    assert_eq!(
+        (units.available(), units.sold()),
+        (Units(before.0 + 2), Units(3))
+    );
     let order = sale.book.order(0).unwrap();
     assert_eq!(order.status(), OrderStatus::Shipped);
     assert_eq!(order.refunds().next().unwrap().amount, Minor(200));
@@ -305,7 +318,13 @@ fn the_rest_of_a_part_gives_back_no_more_money_than_is_left() {
     let mut sale = Sale::with_paid(1);
     sale.does(&refund(0, "r", amount(150)));
     sale.does(&part("ship", &[(0, 1)]));
-    let amounts: Vec<_> = sale.book.order(0).unwrap().refunds().map(|refund| refund.amount).collect();
+    let amounts: Vec<_> = sale
+        .book
+        .order(0)
+        .unwrap()
+        .refunds()
+        .map(|refund| refund.amount)
+        .collect();
     assert_eq!(amounts, [Minor(150), Minor(50)]);
 }
 

@@ -41,11 +41,7 @@ pub(super) fn callback(door: &Arc<Door>, asked: Asked) -> Making<'_> {
 }
 
 /// Whether whoever knows the secret wrote this body, not long ago.
-pub(super) fn signed(
-    door: &Door,
-    asked: &Asked,
-    secret: Option<&Secret>,
-) -> Result<(), Problem> {
+pub(super) fn signed(door: &Door, asked: &Asked, secret: Option<&Secret>) -> Result<(), Problem> {
     let bad = |detail: &'static str| Problem::because(Code::BadSignature, detail);
     let header = asked
         .headers

@@ -70,7 +70,10 @@ impl Table {
                 _ => return Err(TableError::Line { line }),
             };
             let (carrier, code): (Box<str>, Box<str>) = (carrier.into(), code.into());
-            if table.insert((carrier.clone(), code.clone()), meaning).is_some() {
+            if table
+                .insert((carrier.clone(), code.clone()), meaning)
+                .is_some()
+            {
                 return Err(TableError::Twice {
                     line,
                     carrier,

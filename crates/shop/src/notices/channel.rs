@@ -150,7 +150,10 @@ impl Webhook {
             ("idempotency-key", message.key.as_str()),
         ];
         let headers = headers.into_iter().filter_map(|(name, value)| {
-            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+            Some((
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).ok()?,
+            ))
         });
         match self.client.send(&self.url, body, headers).await {
             Ok((status, _)) => judge(status),
@@ -174,8 +177,8 @@ fn judge(status: StatusCode) -> Result<(), ChannelError> {
 
 impl Lines {
     fn append(&self, message: &Message) -> Result<(), ChannelError> {
-        let mut line = serde_json::to_vec(message)
-            .map_err(|error| ChannelError::Never(error.to_string()))?;
+        let mut line =
+            serde_json::to_vec(message).map_err(|error| ChannelError::Never(error.to_string()))?;
         line.push(b'\n');
         let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let append = || {
@@ -193,9 +196,19 @@ mod tests {
     #[test]
     fn only_what_a_receiver_says_about_the_message_itself_is_final() {
         assert_eq!(judge(StatusCode::NO_CONTENT), Ok(()));
-        for later in [StatusCode::BAD_GATEWAY, StatusCode::UNAUTHORIZED, StatusCode::CONFLICT] {
-            assert!(matches!(judge(later), Err(ChannelError::Later(_))), "{later}");
+        for later in [
+            StatusCode::BAD_GATEWAY,
+            StatusCode::UNAUTHORIZED,
+            StatusCode::CONFLICT,
+        ] {
+            assert!(
+                matches!(judge(later), Err(ChannelError::Later(_))),
+                "{later}"
+            );
         }
-        assert!(matches!(judge(StatusCode::GONE), Err(ChannelError::Never(_))));
+        assert!(matches!(
+            judge(StatusCode::GONE),
+            Err(ChannelError::Never(_))
+        ));
     }
 }

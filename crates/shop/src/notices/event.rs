@@ -80,7 +80,10 @@ pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
             ..
         } => one(Event::PaymentReturned, order),
         Entry::Captured { order, .. } => one(Event::Paid, order),
-        Entry::Expired { orders } => orders.iter().map(|order| (Event::Expired, *order)).collect(),
+        Entry::Expired { orders } => orders
+            .iter()
+            .map(|order| (Event::Expired, *order))
+            .collect(),
         Entry::Cancelled { order, .. } => one(Event::Cancelled, order),
         Entry::Shipped { order, .. } => one(Event::Shipped, order),
         Entry::ShippedInPart { order, .. } => one(Event::ShippedInPart, order),

@@ -64,12 +64,17 @@ impl Letter {
     /// An amount for people.
     #[must_use]
     pub fn money(&self, minor: i64) -> String {
-        let digits = ledger::Currency::new(&self.currency).map_or(2, |currency| currency.exponent());
+        let digits =
+            ledger::Currency::new(&self.currency).map_or(2, |currency| currency.exponent());
         let unit = 10_i64.pow(digits);
         let (whole, part) = (minor / unit, (minor % unit).abs());
         match digits {
             0 => format!("{whole} {}", self.currency),
-            _ => format!("{whole}.{part:0width$} {}", self.currency, width = digits as usize),
+            _ => format!(
+                "{whole}.{part:0width$} {}",
+                self.currency,
+                width = digits as usize
+            ),
         }
     }
 
@@ -145,8 +150,29 @@ impl Kept {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.letters.values().filter(|letter| letter.dead_ms.is_none());
+        waiting.count()
+    }
+
+    /// Forgets the oldest of those that were given up, once there are more than so many; the log has its key.
+    pub(super) fn forget_oldest_dead(&mut self, most: usize) {
+        if self.dead() <= most as u64 {
+            return;
+        }
+        let dead = self.letters.iter();
+        let dead = dead.filter_map(|(key, letter)| Some((letter.dead_ms?, key.clone())));
+        if let Some((_, key)) = dead.min() {
+            self.letters.remove(&key);
+        }
+    }
+
     pub(super) fn dead(&self) -> u64 {
-        let dead = self.letters.values().filter(|letter| letter.dead_ms.is_some());
+        let dead = self
+            .letters
+            .values()
+            .filter(|letter| letter.dead_ms.is_some());
         dead.count() as u64
     }
 }

@@ -1,12 +1,13 @@
 //! The one task of the notices: reads journals, keeps letters, delivers them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use storage::{DataDir, replace_file};
 use stdx::backoff::Backoff;
+use storage::{DataDir, replace_file};
 use telemetry::Telemetry;
 use telemetry::fact::{NoticeDead, NoticeDelivered, NoticeRetried, ReconcileGap};
 use tokio::sync::watch;
@@ -24,6 +25,15 @@ use crate::provider::Line;
 use crate::provider::client::UrlError;
 use crate::registry::Registry;
 use crate::saga::Wakes;
+
+/// How far a journal was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// As far as a look goes.
+    All,
+    /// Too many letters wait.
+    NoRoom,
+}
 
 /// Letters delivered at once.
 const AT_ONCE: usize = 32;
@@ -106,8 +116,12 @@ impl NoticesHandle {
     /// Letters that were given up, with their keys.
     pub(crate) fn dead(&self) -> Vec<(String, Letter)> {
         let kept = self.kept();
-        let dead = kept.letters.iter().filter(|(_, letter)| letter.dead_ms.is_some());
-        dead.map(|(key, letter)| (key.clone(), letter.clone())).collect()
+        let dead = kept
+            .letters
+            .iter()
+            .filter(|(_, letter)| letter.dead_ms.is_some());
+        dead.map(|(key, letter)| (key.clone(), letter.clone()))
+            .collect()
     }
 
     /// Tries those letters again that were given up and that `which` means; how many they are.
@@ -178,6 +192,8 @@ impl Notices {
 
     /// Runs until the shop stops; what waits then is delivered after the next start.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        // Sales that had no room; they are looked at again when time has passed.
+        let mut later = BTreeSet::new();
         loop {
             let wait = self.wait();
             let tick = self.tasks.sleep(wait);
@@ -194,10 +210,15 @@ impl Notices {
                 }
                 sales = wakes.take() => {
                     for sale in sales {
-                        self.read(sale).await;
+                        if self.read(sale).await == Read::NoRoom {
+                            later.insert(sale);
+                        }
                     }
                 }
-                () = tick => {}
+                () = tick => {
+                    let sales = std::mem::take(&mut later);
+                    sales.into_iter().for_each(|sale| self.shared.wakes.wake(sale));
+                }
             }
             self.deliver_due().await;
         }
@@ -207,29 +228,30 @@ impl Notices {
     fn wait(&self) -> Duration {
         let now = self.clock.wall_ms();
         let kept = self.shared.kept();
-        let waiting = kept.letters.values().filter(|letter| letter.dead_ms.is_none());
-        let due = waiting.map(|letter| letter.due_ms.saturating_sub(now)).min();
+        let waiting = kept
+            .letters
+            .values()
+            .filter(|letter| letter.dead_ms.is_none());
+        let due = waiting
+            .map(|letter| letter.due_ms.saturating_sub(now))
+            .min();
         due.map_or(IDLE, |due| Duration::from_millis(due).min(IDLE))
     }
 
     /// Takes in what is new in the journal of a sale, as far as there is room.
-    async fn read(&self, sale: u32) {
-        let room = {
-            let kept = self.shared.kept();
-            self.settings.letters_max.saturating_sub(kept.letters.len())
-        };
+    async fn read(&self, sale: u32) -> Read {
+        let waiting = self.shared.kept().waiting();
+        let room = self.settings.letters_max.saturating_sub(waiting);
         if room == 0 {
-            // It is looked at again once a letter has gone.
-            self.shared.wakes.wake_later(sale);
-            return;
+            return Read::NoRoom;
         }
         let followed = self.shared.followed.clone();
         let looked = self.tasks.blocking(move || followed.look(sale, room));
         let Ok(found) = looked.await else {
-            return;
+            return Read::All;
         };
         let Some(seen) = found.seen else {
-            return;
+            return Read::All;
         };
         let wanted = |(_, event, _): &(String, Event, u32)| self.settings.events.contains(event);
         let told = found.told.into_iter().filter(wanted);
@@ -242,6 +264,7 @@ impl Notices {
         if found.more {
             self.shared.wakes.wake(sale);
         }
+        Read::All
     }
 
     /// The letter with what the book knows of its order; `None` when the book cannot be asked now.
@@ -258,18 +281,21 @@ impl Notices {
         let now = self.clock.wall_ms();
         let due: Vec<(String, Letter)> = {
             let kept = self.shared.kept();
-            let due = kept.letters.iter().filter(|(_, letter)| {
-                letter.dead_ms.is_none() && letter.due_ms <= now
-            });
+            let due = kept
+                .letters
+                .iter()
+                .filter(|(_, letter)| letter.dead_ms.is_none() && letter.due_ms <= now);
             let due = due.take(AT_ONCE);
-            due.map(|(key, letter)| (key.clone(), letter.clone())).collect()
+            due.map(|(key, letter)| (key.clone(), letter.clone()))
+                .collect()
         };
         if due.is_empty() {
             return;
         }
         // They are on disk before the first of them is delivered: a crash repeats a key and forgets none.
         self.keep().await;
-        let ends = join_all(due.iter().map(|(key, letter)| self.deliver(key, letter))).await;
+        let ends = due.iter().map(|(key, letter)| self.within(key, letter));
+        let ends = join_all(ends).await;
         for ((key, letter), end) in due.into_iter().zip(ends) {
             self.end(key, letter, end);
         }
@@ -307,10 +333,20 @@ impl Notices {
             text,
             mail: wish.mail,
         };
-        let delivery = self.channel.deliver(over, message);
-        let delivered = self.tasks.timeout(DELIVERY, delivery).await;
-        let late = || Err(ChannelError::Later("no answer in time".into()));
-        Some((over, delivered.unwrap_or_else(late)))
+        Some((over, self.channel.deliver(over, message).await))
+    }
+
+    /// The same, with its time: a desk or a channel that hangs holds up nobody else's letters.
+    async fn within(
+        &self,
+        key: &str,
+        letter: &Letter,
+    ) -> Option<(ChannelName, Result<(), ChannelError>)> {
+        let delivered = self.tasks.timeout(DELIVERY, self.deliver(key, letter)).await;
+        delivered.unwrap_or_else(|| {
+            let late = ChannelError::Later("no answer in time".into());
+            Some((self.settings.channel?, Err(late)))
+        })
     }
 
     fn end(
@@ -337,6 +373,7 @@ impl Notices {
         if final_one || letter.attempts >= self.settings.attempts_max {
             letter.dead_ms = Some(now);
             kept.letters.insert(key.clone(), letter);
+            kept.forget_oldest_dead(self.settings.letters_max);
             let dead = kept.dead();
             self.telemetry.tell(&NoticeDead {
                 key: &key,

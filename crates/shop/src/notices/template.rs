@@ -86,9 +86,7 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
         (Event::Cancelled, Locale::En) => {
             "Order {{ order }} is cancelled\nWhat you paid comes back to you.\n"
         }
-        (Event::Cancelled, Locale::Zh) => {
-            "订单 {{ order }} 已取消\n已支付的款项将原路退回。\n"
-        }
+        (Event::Cancelled, Locale::Zh) => "订单 {{ order }} 已取消\n已支付的款项将原路退回。\n",
         (Event::Shipped, Locale::En) => "Order {{ order }} is on its way\nYour goods have left.\n",
         (Event::Shipped, Locale::Zh) => "订单 {{ order }} 已发货\n您的商品已在路上。\n",
         (Event::ShippedInPart, Locale::En) => {
@@ -102,15 +100,11 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
         (Event::Refunded, Locale::En) => {
             "Money of order {{ order }} went back\n{{ refunded }} in all went back to you.\n"
         }
-        (Event::Refunded, Locale::Zh) => {
-            "订单 {{ order }} 已退款\n累计退回 {{ refunded }}。\n"
-        }
+        (Event::Refunded, Locale::Zh) => "订单 {{ order }} 已退款\n累计退回 {{ refunded }}。\n",
         (Event::Fulfilled, Locale::En) => {
             "Order {{ order }} is with the carrier\nYou hear from us when it leaves.\n"
         }
-        (Event::Fulfilled, Locale::Zh) => {
-            "订单 {{ order }} 已交承运商\n发出后我们会通知您。\n"
-        }
+        (Event::Fulfilled, Locale::Zh) => "订单 {{ order }} 已交承运商\n发出后我们会通知您。\n",
         (Event::NotFulfilled, Locale::En) => {
             "Order {{ order }} cannot be sent\nWe are sorry. What you paid comes back to you.\n"
         }
@@ -139,7 +133,8 @@ impl Templates {
             reason,
         };
         let listed = disk.list(dir);
-        let listed = listed.map_err(|error| unreadable(&dir.to_string_lossy(), error.to_string()))?;
+        let listed =
+            listed.map_err(|error| unreadable(&dir.to_string_lossy(), error.to_string()))?;
         let mut own = BTreeMap::new();
         for file in listed {
             let Some(name) = file.strip_suffix(".txt") else {
@@ -281,6 +276,9 @@ mod tests {
         assert!(said("Paid\n\n{{ order").starts_with("template paid.en, line 3"));
         assert!(said("Paid\n{{ ordre }}\n").starts_with("template paid.en, line 2"));
         assert!(said("\nno subject\n").contains("no subject"));
-        assert!(said("{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}").contains("fuel"));
+        assert!(
+            said("{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}")
+                .contains("fuel")
+        );
     }
 }

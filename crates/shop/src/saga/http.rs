@@ -94,7 +94,10 @@ impl HttpParticipant {
             (KEY_HEADER, key.as_str()),
         ];
         let headers = headers.into_iter().filter_map(|(name, value)| {
-            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+            Some((
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).ok()?,
+            ))
         });
         let answered = self.client.send(&self.url, body, headers).await;
         let (status, body) = answered.ok()?;

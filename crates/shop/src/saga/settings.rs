@@ -146,7 +146,10 @@ mod tests {
             ..Settings::default()
         };
         let options: Vec<_> = on.faults().iter().map(|fault| fault.option).collect();
-        assert_eq!(options, ["customs_url", "carrier_url", "secret", "attempts_max"]);
+        assert_eq!(
+            options,
+            ["customs_url", "carrier_url", "secret", "attempts_max"]
+        );
         assert!(!format!("{on:?}").contains("short"));
     }
 }

@@ -1,7 +1,8 @@
 //! Sagas, carriers and notices, as operators and carriers reach them.
 
 use api::sending::{
-    CarrierWord, DeadNotice, DeadNotices, NoticesRetried, SAGAS_MAX, Saga, SagaPage, SagaQuery, SagaVerb,
+    CarrierWord, DeadNotice, DeadNotices, NoticesRetried, SAGAS_MAX, Saga, SagaPage, SagaQuery,
+    SagaVerb,
 };
 use api::service::{Answer, Call, Caller, Reply, Sending};
 use api::{Code, OrderId, Problem, SaleId};
@@ -46,7 +47,12 @@ fn page(book: &Book, sale: SaleId, stage: Option<Stage>) -> SagaPage {
 }
 
 fn stage(name: Option<&str>) -> Result<Option<Stage>, Problem> {
-    let known = |name: &str| Stage::ALL.iter().copied().find(|stage| stage.name() == name);
+    let known = |name: &str| {
+        Stage::ALL
+            .iter()
+            .copied()
+            .find(|stage| stage.name() == name)
+    };
     match name {
         None | Some("open") => Ok(None),
         Some(name) => known(name)
@@ -115,7 +121,9 @@ impl Handle {
         let Caller::Merchant { account, .. } = caller else {
             return false;
         };
-        house.sale(sale).is_some_and(|sale| sale.account == *account)
+        house
+            .sale(sale)
+            .is_some_and(|sale| sale.account == *account)
     }
 
     fn dead_of(&self, caller: &Caller) -> DeadNotices {

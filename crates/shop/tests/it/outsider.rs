@@ -88,11 +88,7 @@ fn serve(stream: TcpStream, heard: &Mutex<Heard>, script: &Arc<Script>) {
     }
 }
 
-fn act(
-    request: &Json,
-    heard: &Mutex<Heard>,
-    script: &Arc<Script>,
-) -> Option<(u16, &'static str)> {
+fn act(request: &Json, heard: &Mutex<Heard>, script: &Arc<Script>) -> Option<(u16, &'static str)> {
     let mut heard = heard.lock().expect("no panic");
     let answer = script(request, heard.requests.len());
     heard.requests.push(request.clone());

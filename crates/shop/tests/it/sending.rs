@@ -99,7 +99,9 @@ async fn a_paid_order_is_booked_once_and_its_key_is_the_step_s() {
     let keys: Vec<String> = carrier.done().into_keys().collect();
     assert_eq!(keys, [format!("sag_{}_0_1", sale.get())]);
     assert_eq!(carrier.requests().len(), 1);
-    let late = handle.order_saga(call(admin(), "late"), order, SagaVerb::Compensate).await;
+    let late = handle
+        .order_saga(call(admin(), "late"), order, SagaVerb::Compensate)
+        .await;
     assert_eq!(late.expect_err("it is over").code(), Code::SagaState);
     shop.stop().await;
 }
@@ -124,7 +126,10 @@ async fn a_partitioned_carrier_is_booked_once_and_the_saga_converges_within_five
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(carrier.done().into_values().collect::<Vec<_>>(), [1]);
     let asked = carrier.requests();
-    assert_eq!(asked[1]["op"], "forward_status", "it is asked before it is told again");
+    assert_eq!(
+        asked[1]["op"], "forward_status",
+        "it is asked before it is told again"
+    );
     shop.stop().await;
 }
 
@@ -137,9 +142,19 @@ async fn a_carrier_that_refuses_takes_the_order_back_with_its_money() {
     let sale = selling(&handle).await;
     let order = paid(&handle, sale, 2, "a").await;
     saga_is(&handle, order, "compensated").await;
-    let found = Orders::order(&*handle, call(admin(), "-"), order).await.expect("it is there");
+    let found = Orders::order(&*handle, call(admin(), "-"), order)
+        .await
+        .expect("it is there");
     assert_eq!(found.body.state, OrderState::Cancelled);
-    assert_eq!(found.body.refunds.iter().map(|refund| refund.amount_minor).sum::<i64>(), 2_500);
+    assert_eq!(
+        found
+            .body
+            .refunds
+            .iter()
+            .map(|refund| refund.amount_minor)
+            .sum::<i64>(),
+        2_500
+    );
     shop.stop().await;
 }
 
@@ -182,20 +197,32 @@ async fn a_carrier_s_words_move_an_order_once_in_any_order_and_unknown_ones_wait
     let shop = open(dir.path(), Settings::default()).await;
     let handle = shop.handle();
     let sale = selling(&handle).await;
-    let (one, other) = (paid(&handle, sale, 1, "a").await, paid(&handle, sale, 1, "b").await);
+    let (one, other) = (
+        paid(&handle, sale, 1, "a").await,
+        paid(&handle, sale, 1, "b").await,
+    );
     let hear = |carrier: &'static str, word| {
         let handle = handle.clone();
         async move { Sending::carrier(&*handle, call(admin(), "-"), carrier.into(), word).await }
     };
     let unknown = hear("sf", word(one, "e0", "SF999")).await;
-    assert_eq!(unknown.expect_err("nobody guesses").code(), Code::CarrierCode);
+    assert_eq!(
+        unknown.expect_err("nobody guesses").code(),
+        Code::CarrierCode
+    );
     assert_eq!(order_is(&handle, one).await, OrderState::Paid);
     for event in ["e1", "e1", "e2"] {
-        hear("sf", word(one, event, "SF001")).await.expect("it is taken");
+        hear("sf", word(one, event, "SF001"))
+            .await
+            .expect("it is taken");
     }
     assert_eq!(order_is(&handle, one).await, OrderState::Shipped);
-    hear("zto", word(other, "e3", "ZTO200")).await.expect("it arrived, so it left");
-    hear("sf", word(other, "e4", "SF001")).await.expect("a late word changes nothing");
+    hear("zto", word(other, "e3", "ZTO200"))
+        .await
+        .expect("it arrived, so it left");
+    hear("sf", word(other, "e4", "SF001"))
+        .await
+        .expect("a late word changes nothing");
     assert_eq!(order_is(&handle, other).await, OrderState::Delivered);
     shop.stop().await;
 }
@@ -209,7 +236,10 @@ async fn a_part_leaves_and_the_rest_is_back_on_sale_with_its_money_returned() {
     let order = paid(&handle, sale, 3, "a").await;
     let body: ShipOrder =
         serde_json::from_str(r#"{"lines":[{"line":0,"quantity":2}]}"#).expect("a body");
-    let shipped = handle.ship(call(admin(), "ship"), order, body).await.expect("a part leaves");
+    let shipped = handle
+        .ship(call(admin(), "ship"), order, body)
+        .await
+        .expect("a part leaves");
     assert_eq!(shipped.body.state, OrderState::Shipped);
     assert_eq!(shipped.body.refunds[0].amount_minor, 1_250);
     shop.stop().await;
@@ -225,7 +255,9 @@ fn telling(dir: &Path) -> Settings {
 
 fn told(dir: &Path) -> Vec<Json> {
     let text = std::fs::read_to_string(dir.join("told.jsonl")).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line"))
+        .collect()
 }
 
 async fn told_of(dir: &Path, events: usize) -> Vec<Json> {
@@ -252,13 +284,26 @@ async fn a_buyer_is_told_each_event_once_in_its_language() {
     shop.stop().await;
     let shop = open(dir.path(), telling(dir.path())).await;
     let handle = shop.handle();
-    handle.ship(call(admin(), "s"), order, ShipOrder::default()).await.expect("it leaves");
+    handle
+        .ship(call(admin(), "s"), order, ShipOrder::default())
+        .await
+        .expect("it leaves");
     let told = told_of(dir.path(), 2).await;
-    let events: Vec<&str> = told.iter().filter_map(|line| line["event"].as_str()).collect();
+    let events: Vec<&str> = told
+        .iter()
+        .filter_map(|line| line["event"].as_str())
+        .collect();
     assert_eq!(events, ["paid", "shipped"]);
-    assert!(told[0]["subject"].as_str().is_some_and(|subject| subject.contains("支付成功")));
+    assert!(
+        told[0]["subject"]
+            .as_str()
+            .is_some_and(|subject| subject.contains("支付成功"))
+    );
     assert_eq!(told[1]["order_id"], order.to_string());
-    let keys: BTreeSet<&str> = told.iter().filter_map(|line| line["key"].as_str()).collect();
+    let keys: BTreeSet<&str> = told
+        .iter()
+        .filter_map(|line| line["key"].as_str())
+        .collect();
     assert_eq!(keys.len(), 2);
     shop.stop().await;
 }
@@ -298,18 +343,33 @@ async fn a_notice_that_nobody_takes_is_shown_as_dead_and_tried_again_when_somebo
     let order = paid(&handle, sale, 1, "a").await;
     let wait = async {
         loop {
-            let dead = handle.dead_notices(call(admin(), "-")).await.expect("a list").body;
+            let dead = handle
+                .dead_notices(call(admin(), "-"))
+                .await
+                .expect("a list")
+                .body;
             if let Some(first) = dead.notices.into_iter().next() {
                 return first;
             }
             tokio::task::yield_now().await;
         }
     };
-    let dead = tokio::time::timeout(Duration::from_secs(30), wait).await.expect("it is dead");
-    assert_eq!((dead.order_id, &*dead.event, dead.attempts), (order, "paid", 1));
-    let others = handle.dead_notices(call(merchant("other"), "-")).await.expect("a list");
+    let dead = tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("it is dead");
+    assert_eq!(
+        (dead.order_id, &*dead.event, dead.attempts),
+        (order, "paid", 1)
+    );
+    let others = handle
+        .dead_notices(call(merchant("other"), "-"))
+        .await
+        .expect("a list");
     assert_eq!(others.body.notices, []);
-    let again = handle.retry_notices(call(admin(), "again")).await.expect("it is tried");
+    let again = handle
+        .retry_notices(call(admin(), "again"))
+        .await
+        .expect("it is tried");
     assert_eq!(again.body.notices, 1);
     while receiver.requests().len() < 2 {
         tokio::task::yield_now().await;
@@ -335,13 +395,27 @@ async fn open_sagas_are_listed_by_sale_and_none_of_another_account() {
     while carrier.requests().len() < 3 {
         tokio::task::yield_now().await;
     }
-    let page = handle.sagas(call(admin(), "-"), query(None)).await.expect("a list").body;
-    assert_eq!(page.sagas.iter().map(|saga| saga.order_id).collect::<Vec<_>>(), [order]);
-    let other = handle.sagas(call(merchant("other"), "-"), query(None)).await;
+    let page = handle
+        .sagas(call(admin(), "-"), query(None))
+        .await
+        .expect("a list")
+        .body;
+    assert_eq!(
+        page.sagas
+            .iter()
+            .map(|saga| saga.order_id)
+            .collect::<Vec<_>>(),
+        [order]
+    );
+    let other = handle
+        .sagas(call(merchant("other"), "-"), query(None))
+        .await;
     assert_eq!(other.expect_err("not theirs").code(), Code::SaleNotFound);
     let wrong = handle.sagas(call(admin(), "-"), query(Some("lost"))).await;
     assert_eq!(wrong.expect_err("no stage").code(), Code::InvalidFields);
-    let back = handle.order_saga(call(admin(), "back"), order, SagaVerb::Compensate).await;
+    let back = handle
+        .order_saga(call(admin(), "back"), order, SagaVerb::Compensate)
+        .await;
     back.expect("the pivot is not done");
     shop.stop().await;
 }

@@ -209,9 +209,7 @@ fn act_of(entry: &Entry) -> Option<(Act, Option<(u32, u16)>)> {
         Entry::PayBegun { order, .. } => of(Act::Pay, *order),
         Entry::Cancelled { order, .. } => of(Act::Cancel, *order),
         Entry::ChargedBack { order, .. } => of(Act::Chargeback, *order),
-        Entry::Shipped { order, .. } | Entry::ShippedInPart { order, .. } => {
-            of(Act::Ship, *order)
-        }
+        Entry::Shipped { order, .. } | Entry::ShippedInPart { order, .. } => of(Act::Ship, *order),
         Entry::Delivered { order, .. } => of(Act::Deliver, *order),
         Entry::RefundBegun { refund, .. } => {
             Some((Act::Refund, Some((refund.order, refund.number))))

@@ -116,7 +116,10 @@ fn shown(saga: &Saga) -> String {
     let mut text = line(saga);
     for step in &saga.steps {
         let pivot = if step.pivot { "  pivot" } else { "" };
-        text.push_str(&format!("  {:<8} {:<8} {}{pivot}\n", step.step, step.state, step.key));
+        text.push_str(&format!(
+            "  {:<8} {:<8} {}{pivot}\n",
+            step.step, step.state, step.key
+        ));
     }
     text
 }

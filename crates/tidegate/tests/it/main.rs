@@ -4,11 +4,11 @@
 mod backup;
 mod configuration;
 mod keys;
+#[path = "../../../shop/tests/it/outsider.rs"]
+mod outsider;
 mod process;
 mod proof;
 mod reference;
-#[path = "../../../shop/tests/it/outsider.rs"]
-mod outsider;
 mod saga;
 mod server;
 mod usage;

@@ -34,7 +34,12 @@ fn paid(server: &Server, bearer: &str, sale: &str) -> String {
 }
 
 fn stage(server: &Server, bearer: &str, order: &str) -> String {
-    let (_, saga) = ask(&server.public, &format!("GET /v1/sagas/{order}"), &[bearer], "");
+    let (_, saga) = ask(
+        &server.public,
+        &format!("GET /v1/sagas/{order}"),
+        &[bearer],
+        "",
+    );
     saga["stage"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -65,7 +70,11 @@ fn converges_after(first: Answer) -> Duration {
     let begun = Instant::now();
     let server = start(dir.path());
     let took = done(&server, &bearer, &order, begun);
-    assert_eq!(carrier.done().into_values().collect::<Vec<_>>(), [1], "it is booked once");
+    assert_eq!(
+        carrier.done().into_values().collect::<Vec<_>>(),
+        [1],
+        "it is booked once"
+    );
     took
 }
 
@@ -106,7 +115,9 @@ fn online(dir: &Path, server: &Server, bearer: &str, words: &[&str]) -> Ended {
     let url = format!("http://{}", server.public);
     let mut command = tidegate(dir, words);
     let secret = bearer.rsplit(' ').next().unwrap();
-    command.args(["--url", &url, "--json"]).env("TIDEGATE_API_KEY", secret);
+    command
+        .args(["--url", &url, "--json"])
+        .env("TIDEGATE_API_KEY", secret);
     ended(&command.output().unwrap())
 }
 
@@ -120,16 +131,39 @@ fn an_operator_sees_sagas_and_decides_about_them_on_the_command_line() {
     let sale = sale(&server, &bearer);
     let order = paid(&server, &bearer, &sale);
     done(&server, &bearer, &order, Instant::now());
-    let listed = online(dir.path(), &server, &bearer, &["saga", "list", &sale, "--stage", "done"]);
+    let listed = online(
+        dir.path(),
+        &server,
+        &bearer,
+        &["saga", "list", &sale, "--stage", "done"],
+    );
     let page: Json = serde_json::from_str(&listed.out).unwrap();
-    assert_eq!(page["sagas"][0]["order_id"], order.as_str(), "{}", listed.err);
+    assert_eq!(
+        page["sagas"][0]["order_id"],
+        order.as_str(),
+        "{}",
+        listed.err
+    );
     let shown = online(dir.path(), &server, &bearer, &["saga", "show", &order]);
     let saga: Json = serde_json::from_str(&shown.out).unwrap();
     assert_eq!(saga["steps"][1]["state"], "done");
     let late = online(dir.path(), &server, &bearer, &["saga", "skip", &order]);
-    assert!(late.code == 2 && late.err.contains("TG-2121"), "{}", late.err);
+    assert!(
+        late.code == 2 && late.err.contains("TG-2121"),
+        "{}",
+        late.err
+    );
     let dead = online(dir.path(), &server, &bearer, &["notices", "dead"]);
-    assert_eq!((dead.code, dead.out.trim()), (0, r#"{"notices":[]}"#), "{}", dead.err);
+    assert_eq!(
+        (dead.code, dead.out.trim()),
+        (0, r#"{"notices":[]}"#),
+        "{}",
+        dead.err
+    );
     let help = run(dir.path(), &["saga", "--help"]);
-    assert!(help.out.contains("tidegate saga retry ord_"), "{}", help.out);
+    assert!(
+        help.out.contains("tidegate saga retry ord_"),
+        "{}",
+        help.out
+    );
 }

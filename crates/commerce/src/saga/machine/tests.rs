@@ -67,7 +67,11 @@ fn every_place_answers_every_event_and_no_place_is_a_dead_end() {
     for &kind in Kind::ALL {
         let all = walk(kind, |_, _, _| {});
         let stages: BTreeSet<Stage> = all.iter().map(|saga| saga.at.stage).collect();
-        assert_eq!(stages.len(), Stage::ALL.len(), "{kind:?} reaches every stage");
+        assert_eq!(
+            stages.len(),
+            Stage::ALL.len(),
+            "{kind:?} reaches every stage"
+        );
         for saga in all.iter().filter(|saga| !saga.at.stage.is_over()) {
             let leaves = |(order, event)| {
                 step(saga, order, event).is_some_and(|next| seen(&next) != seen(saga))
@@ -101,7 +105,8 @@ fn what_was_done_is_taken_back_in_reverse_and_nothing_is_left() {
             let (at, Some(next)) = (saga.at, next) else {
                 return;
             };
-            let undone = next.mark(at.cursor) == Mark::Undone && next.mark(at.cursor) != saga.mark(at.cursor);
+            let undone = next.mark(at.cursor) == Mark::Undone
+                && next.mark(at.cursor) != saga.mark(at.cursor);
             if undone && at.stage == Stage::Undoing && next.at.stage == Stage::UndoReady {
                 let open = next.steps().filter(|(_, plan, mark)| {
                     plan.compensates && matches!(mark, Mark::Begun | Mark::Done)
@@ -109,7 +114,10 @@ fn what_was_done_is_taken_back_in_reverse_and_nothing_is_left() {
                 assert_eq!(open.map(|(step, ..)| step).last(), Some(next.at.cursor));
             }
         });
-        for saga in all.iter().filter(|saga| saga.at.stage == Stage::Compensated) {
+        for saga in all
+            .iter()
+            .filter(|saga| saga.at.stage == Stage::Compensated)
+        {
             let left = saga.steps().any(|(_, plan, mark)| {
                 plan.compensates && matches!(mark, Mark::Begun | Mark::Done)
             });
@@ -119,9 +127,10 @@ fn what_was_done_is_taken_back_in_reverse_and_nothing_is_left() {
 }
 
 fn at(kind: Kind, path: &[Event]) -> Saga {
-    path.iter().fold(Saga::new(kind, 0, Time(0)), |saga, event| {
-        step(&saga, Order::Ready, *event).unwrap_or(saga)
-    })
+    path.iter()
+        .fold(Saga::new(kind, 0, Time(0)), |saga, event| {
+            step(&saga, Order::Ready, *event).unwrap_or(saga)
+        })
 }
 
 fn said(step: u8, op: Op, said: Said) -> Event {
@@ -142,9 +151,13 @@ fn a_rollback_that_fails_is_tried_a_dozen_times_with_growing_waits_and_then_park
         };
         calling.follow(&change, saga.at.until);
         let now = calling.at.until;
-        let Reaction::Move(change) =
-            react(0, &calling, now, Order::Gone, said(0, Op::Undo, Said::Failed))
-        else {
+        let Reaction::Move(change) = react(
+            0,
+            &calling,
+            now,
+            Order::Gone,
+            said(0, Op::Undo, Said::Failed),
+        ) else {
             panic!("a failure is taken in");
         };
         calling.follow(&change, now);
@@ -211,7 +224,10 @@ fn a_brief_step_without_an_answer_is_taken_back_and_a_patient_one_is_parked() {
     let path = |steps: usize, tries: u16| {
         let mut path = Vec::new();
         for step in 0..steps {
-            path.extend([Event::Due, said(u8::try_from(step).expect("few"), Op::Forward, Said::Done)]);
+            path.extend([
+                Event::Due,
+                said(u8::try_from(step).expect("few"), Op::Forward, Said::Done),
+            ]);
         }
         // One due for the attempt, one for its missing answer.
         path.extend(vec![Event::Due; usize::from(tries) * 2]);
@@ -226,7 +242,16 @@ fn a_brief_step_without_an_answer_is_taken_back_and_a_patient_one_is_parked() {
 /// D34: the coordinator's level of deduplication is (saga, step); the same answer twice does something once.
 #[test]
 fn the_same_answer_twice_is_a_repeat() {
-    let saga = at(Kind::Fulfilment, &[Event::Due, said(0, Op::Forward, Said::Done)]);
-    let again = react(0, &saga, Time(9), Order::Ready, said(0, Op::Forward, Said::Done));
+    let saga = at(
+        Kind::Fulfilment,
+        &[Event::Due, said(0, Op::Forward, Said::Done)],
+    );
+    let again = react(
+        0,
+        &saga,
+        Time(9),
+        Order::Ready,
+        said(0, Op::Forward, Said::Done),
+    );
     assert_eq!(again, Reaction::Repeat);
 }
