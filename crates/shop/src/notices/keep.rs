@@ -152,7 +152,10 @@ impl Kept {
 
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
-        let waiting = self.letters.values().filter(|letter| letter.dead_ms.is_none());
+        let waiting = self
+            .letters
+            .values()
+            .filter(|letter| letter.dead_ms.is_none());
         waiting.count()
     }
 

@@ -342,7 +342,10 @@ impl Notices {
         key: &str,
         letter: &Letter,
     ) -> Option<(ChannelName, Result<(), ChannelError>)> {
-        let delivered = self.tasks.timeout(DELIVERY, self.deliver(key, letter)).await;
+        let delivered = self
+            .tasks
+            .timeout(DELIVERY, self.deliver(key, letter))
+            .await;
         delivered.unwrap_or_else(|| {
             let late = ChannelError::Later("no answer in time".into());
             Some((self.settings.channel?, Err(late)))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use api::order::{OrderState, PlaceOrder};
 use api::sending::{CarrierWord, SagaQuery, SagaVerb, ShipOrder};
-use api::service::{Call, Caller, Orders, Sending};
+use api::service::{Caller, Orders, Sending};
 use api::{Code, OrderId, SaleId};
 use serde_json::Value as Json;
 use storage::DataDir;
