@@ -1,6 +1,8 @@
 //! Paid orders on their way: sagas with participants over HTTP, carriers, and what buyers are told.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +14,9 @@ use api::{Code, OrderId, SaleId};
 use serde_json::Value as Json;
 use storage::DataDir;
 use telemetry::Telemetry;
-use tidegate_shop::notices::{ChannelName, Everybody, Locale};
+use tidegate_shop::notices::{
+    ChannelName, Event, Everybody, Locale, MailTls, Preference, Preferences,
+};
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::saga::{Choice, Hidden};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
@@ -23,6 +27,10 @@ use crate::outsider::{Answer, Outsider};
 use crate::whole::{call, directory, merchant, selling};
 
 async fn open(dir: &Path, settings: Settings) -> Shop {
+    open_for(dir, settings, Arc::new(Everybody)).await
+}
+
+async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferences>) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let tasks = Tasks::of_the_machine();
@@ -36,7 +44,7 @@ async fn open(dir: &Path, settings: Settings) -> Shop {
         tasks,
         telemetry: Telemetry::new(),
         network: Arc::new(OsNetwork),
-        preferences: Arc::new(Everybody),
+        preferences,
     };
     Shop::open(settings, parts).await.expect("it opens")
 }
@@ -417,5 +425,85 @@ async fn open_sagas_are_listed_by_sale_and_none_of_another_account() {
         .order_saga(call(admin(), "back"), order, SagaVerb::Compensate)
         .await;
     back.expect("the pivot is not done");
+    shop.stop().await;
+}
+
+/// Everybody reads mail, in English.
+struct Readers;
+
+impl Preferences for Readers {
+    fn of(&self, buyer: &str, event: Event) -> Preference {
+        Preference {
+            locale: Some(Locale::En),
+            channel: Some(ChannelName::Mail),
+            mail: Some(format!("{buyer}@example.org")),
+            silent: event != Event::Paid,
+        }
+    }
+}
+
+/// Takes one mail, as a server of SMTP does, and gives what it was.
+fn mailbox() -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (give, take) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("somebody comes");
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        let mut stream = stream;
+        let mut say = |line: &str| write!(stream, "{line}\r\n").expect("it is heard");
+        say("220 here");
+        let (mut mail, mut inside) = (String::new(), false);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            mail.push_str(&line);
+            let word = line.trim_end().to_owned();
+            line.clear();
+            match (inside, word.as_str()) {
+                (true, ".") => {
+                    say("250 taken");
+                    // The test may be over.
+                    let _ = give.send(std::mem::take(&mut mail));
+                    inside = false;
+                }
+                (true, _) => {}
+                (false, "DATA") => {
+                    inside = true;
+                    say("354 go on");
+                }
+                (false, "QUIT") => break,
+                (false, _) => say("250 fine"),
+            }
+        }
+    });
+    (port, take)
+}
+
+#[tokio::test]
+async fn a_mail_goes_to_the_buyer_s_address_with_its_key_as_its_id() {
+    let (port, mail) = mailbox();
+    let dir = directory();
+    let mut settings = telling(dir.path());
+    settings.notices.mail_host = Some("127.0.0.1".into());
+    settings.notices.mail_port = port;
+    settings.notices.mail_tls = MailTls::Off;
+    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
+    let shop = open_for(dir.path(), settings, Arc::new(Readers)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    handle
+        .ship(call(admin(), "s"), order, ShipOrder::default())
+        .await
+        .expect("it leaves");
+    let taken = tokio::task::spawn_blocking(move || mail.recv_timeout(Duration::from_secs(30)));
+    let mail = taken.await.expect("no panic").expect("a mail came");
+    assert!(mail.contains("RCPT TO:<ann@example.org>"), "{mail}");
+    assert!(mail.contains("Message-ID: <ntc_"), "{mail}");
+    assert!(
+        mail.contains(&format!("Subject: Order {order} is paid")),
+        "{mail}"
+    );
+    assert_eq!(told(dir.path()).len(), 0, "the rest was not wanted");
     shop.stop().await;
 }
