@@ -9,6 +9,8 @@
 //!                        effects, durable  ▼    │ reports
 //!                                        Cashier ──▶ payment provider
 //!                        batches, durable ▶ Projector ──▶ read models
+//!                                         ▶ sagas ──▶ carriers, customs
+//!                                         ▶ notices ──▶ webhook, mail, file
 //! ```
 //!
 //! Start with [`desk`]. Invariants: INV-7 (shown means durable): every answer waits for the batch that holds it.
