@@ -4,6 +4,7 @@
 mod backup;
 mod configuration;
 mod keys;
+#[allow(dead_code, reason = "it answers in more ways than are needed here")]
 #[path = "../../../shop/tests/it/outsider.rs"]
 mod outsider;
 mod process;
