@@ -10,6 +10,8 @@
 //!                                        Cashier ──▶ payment provider
 //!                        batches, durable ▶ Projector ──▶ read models
 //!   Reconciler: book × provider × read models, every few minutes
+//!                                         ▶ sagas ──▶ carriers, customs
+//!                                         ▶ notices ──▶ webhook, mail, file
 //! ```
 //!
 //! Start with [`desk`]. Invariants: INV-7 (shown means durable): every answer waits for the batch that holds it.
@@ -17,8 +19,8 @@
 
 pub mod cashier;
 pub mod clock;
-pub mod delivery;
 pub mod coupons;
+pub mod delivery;
 pub mod desk;
 pub mod house;
 pub mod notices;

@@ -22,8 +22,8 @@ use crate::house::House;
 use crate::notices::NoticesHandle;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
-use crate::saga::Wakes;
 use crate::reconcile;
+use crate::saga::Wakes;
 use crate::settings::Settings;
 use crate::wire;
 

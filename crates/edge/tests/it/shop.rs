@@ -12,7 +12,12 @@ use api::problem::Problem;
 use api::provider::ProviderReport;
 use api::refund::{Chargeback, Refund, RefundOrder, RefundState};
 use api::sale::{OrderCounts, Sale, SalePage, SaleQuery, SaleState, Sku, Turn};
-use api::service::{Answer, Call, Caller, Health, Keys, LiveFeed, Orders, Readiness, Reply, Sales};
+use api::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
+};
+use api::service::{
+    Answer, Call, Caller, Health, Keys, LiveFeed, Orders, Readiness, Reply, Sales, Sending,
+};
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, Time};
 use std::collections::BTreeMap;

@@ -72,22 +72,33 @@ impl Poller {
     /// Asks until the shop stops.
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
-            let stopped = stopping.wait_for(|stop| *stop);
-            if self.tasks.timeout(self.every, stopped).await.is_some() {
-                return;
+            let wait = self.tasks.sleep(self.every);
+            let stopped = async {
+                // A sender that is gone means the same as its message.
+                let _ = stopping.wait_for(|stop| *stop).await;
+            };
+            tokio::select! {
+                biased;
+                () = stopped => return,
+                () = self.round(wait) => {}
             }
-            for desk in self.delivery.registry().desks() {
-                let sale = desk.sale();
-                let from = self.next.get(&sale).copied().unwrap_or(0);
-                let seen = desk.ask(move |book| under_way(book, sale, from)).await;
-                let Ok(seen) = seen else {
-                    continue;
-                };
-                let (parcels, next) = seen.value;
-                self.next.insert(sale, next);
-                for order in parcels {
-                    self.ask(order).await;
-                }
+        }
+    }
+
+    /// Waits, and asks about everything once.
+    async fn round(&mut self, wait: world::tasks::Sleep) {
+        wait.await;
+        for desk in self.delivery.registry().desks() {
+            let sale = desk.sale();
+            let from = self.next.get(&sale).copied().unwrap_or(0);
+            let seen = desk.ask(move |book| under_way(book, sale, from));
+            let Some(Ok(seen)) = self.tasks.timeout(ANSWER, seen).await else {
+                continue;
+            };
+            let (parcels, next) = seen.value;
+            self.next.insert(sale, next);
+            for order in parcels {
+                self.ask(order).await;
             }
         }
     }

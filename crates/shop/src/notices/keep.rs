@@ -150,6 +150,27 @@ impl Kept {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self
+            .letters
+            .values()
+            .filter(|letter| letter.dead_ms.is_none());
+        waiting.count()
+    }
+
+    /// Forgets the oldest of those that were given up, once there are more than so many; the log has its key.
+    pub(super) fn forget_oldest_dead(&mut self, most: usize) {
+        if self.dead() <= most as u64 {
+            return;
+        }
+        let dead = self.letters.iter();
+        let dead = dead.filter_map(|(key, letter)| Some((letter.dead_ms?, key.clone())));
+        if let Some((_, key)) = dead.min() {
+            self.letters.remove(&key);
+        }
+    }
+
     pub(super) fn dead(&self) -> u64 {
         let dead = self
             .letters

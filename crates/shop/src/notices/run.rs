@@ -1,5 +1,6 @@
 //! The one task of the notices: reads journals, keeps letters, delivers them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -24,6 +25,15 @@ use crate::provider::Line;
 use crate::provider::client::UrlError;
 use crate::registry::Registry;
 use crate::saga::Wakes;
+
+/// How far a journal was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// As far as a look goes.
+    All,
+    /// Too many letters wait.
+    NoRoom,
+}
 
 /// Letters delivered at once.
 const AT_ONCE: usize = 32;
@@ -182,6 +192,8 @@ impl Notices {
 
     /// Runs until the shop stops; what waits then is delivered after the next start.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        // Sales that had no room; they are looked at again when time has passed.
+        let mut later = BTreeSet::new();
         loop {
             let wait = self.wait();
             let tick = self.tasks.sleep(wait);
@@ -198,10 +210,15 @@ impl Notices {
                 }
                 sales = wakes.take() => {
                     for sale in sales {
-                        self.read(sale).await;
+                        if self.read(sale).await == Read::NoRoom {
+                            later.insert(sale);
+                        }
                     }
                 }
-                () = tick => {}
+                () = tick => {
+                    let sales = std::mem::take(&mut later);
+                    sales.into_iter().for_each(|sale| self.shared.wakes.wake(sale));
+                }
             }
             self.deliver_due().await;
         }
@@ -222,23 +239,19 @@ impl Notices {
     }
 
     /// Takes in what is new in the journal of a sale, as far as there is room.
-    async fn read(&self, sale: u32) {
-        let room = {
-            let kept = self.shared.kept();
-            self.settings.letters_max.saturating_sub(kept.letters.len())
-        };
+    async fn read(&self, sale: u32) -> Read {
+        let waiting = self.shared.kept().waiting();
+        let room = self.settings.letters_max.saturating_sub(waiting);
         if room == 0 {
-            // It is looked at again once a letter has gone.
-            self.shared.wakes.wake_later(sale);
-            return;
+            return Read::NoRoom;
         }
         let followed = self.shared.followed.clone();
         let looked = self.tasks.blocking(move || followed.look(sale, room));
         let Ok(found) = looked.await else {
-            return;
+            return Read::All;
         };
         let Some(seen) = found.seen else {
-            return;
+            return Read::All;
         };
         let wanted = |(_, event, _): &(String, Event, u32)| self.settings.events.contains(event);
         let told = found.told.into_iter().filter(wanted);
@@ -251,6 +264,7 @@ impl Notices {
         if found.more {
             self.shared.wakes.wake(sale);
         }
+        Read::All
     }
 
     /// The letter with what the book knows of its order; `None` when the book cannot be asked now.
@@ -280,7 +294,8 @@ impl Notices {
         }
         // They are on disk before the first of them is delivered: a crash repeats a key and forgets none.
         self.keep().await;
-        let ends = join_all(due.iter().map(|(key, letter)| self.deliver(key, letter))).await;
+        let ends = due.iter().map(|(key, letter)| self.within(key, letter));
+        let ends = join_all(ends).await;
         for ((key, letter), end) in due.into_iter().zip(ends) {
             self.end(key, letter, end);
         }
@@ -318,10 +333,23 @@ impl Notices {
             text,
             mail: wish.mail,
         };
-        let delivery = self.channel.deliver(over, message);
-        let delivered = self.tasks.timeout(DELIVERY, delivery).await;
-        let late = || Err(ChannelError::Later("no answer in time".into()));
-        Some((over, delivered.unwrap_or_else(late)))
+        Some((over, self.channel.deliver(over, message).await))
+    }
+
+    /// The same, with its time: a desk or a channel that hangs holds up nobody else's letters.
+    async fn within(
+        &self,
+        key: &str,
+        letter: &Letter,
+    ) -> Option<(ChannelName, Result<(), ChannelError>)> {
+        let delivered = self
+            .tasks
+            .timeout(DELIVERY, self.deliver(key, letter))
+            .await;
+        delivered.unwrap_or_else(|| {
+            let late = ChannelError::Later("no answer in time".into());
+            Some((self.settings.channel?, Err(late)))
+        })
     }
 
     fn end(
@@ -348,6 +376,7 @@ impl Notices {
         if final_one || letter.attempts >= self.settings.attempts_max {
             letter.dead_ms = Some(now);
             kept.letters.insert(key.clone(), letter);
+            kept.forget_oldest_dead(self.settings.letters_max);
             let dead = kept.dead();
             self.telemetry.tell(&NoticeDead {
                 key: &key,

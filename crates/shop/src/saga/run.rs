@@ -10,6 +10,7 @@ use commerce::{Action, Actor, Command, Time};
 use telemetry::Telemetry;
 use telemetry::fact::{SagaAges, SagaAttempted};
 use tokio::sync::{mpsc, watch};
+use world::tasks::Task;
 use world::{Clock, Tasks};
 
 use super::inside::inside;
@@ -24,6 +25,8 @@ use crate::registry::Registry;
 
 /// How often all sales are looked at, whatever the wakes say, and the ages are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long one desk may take to answer.
+const LOOK_MOST: Duration = Duration::from_millis(500);
 /// The wait before an answer that a desk did not take is brought again.
 const TELL_AGAIN: Duration = Duration::from_millis(100);
 /// How often it is brought again. After that the book's own deadline has long passed, and the step is tried anew.
@@ -35,7 +38,7 @@ pub struct Runner {
     shared: Arc<Shared>,
     wakes: Wakes,
     /// Attempts under way, by step.
-    under_way: BTreeSet<StepKey>,
+    under_way: BTreeMap<StepKey, Task<()>>,
     /// Sales that were looked at since the start: what is under way there was begun by this process.
     known: BTreeSet<u32>,
     /// Sales without any saga, where none will begin.
@@ -101,7 +104,7 @@ impl Runner {
             settings,
             shared: Arc::new(shared),
             wakes,
-            under_way: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             known: BTreeSet::new(),
             quiet: BTreeSet::new(),
         })
@@ -118,7 +121,7 @@ impl Runner {
             let wakes = self.wakes.clone();
             tokio::select! {
                 biased;
-                () = stopped(&mut stopping) => return,
+                () = stopped(&mut stopping) => break,
                 Some(key) = ends.recv() => {
                     self.under_way.remove(&key);
                     // Something may have had no place while this was under way.
@@ -135,6 +138,12 @@ impl Runner {
                     self.count().await;
                 }
             }
+        }
+        // Nothing of this shop outlives it, so that its directory is free.
+        let attempts = std::mem::take(&mut self.under_way);
+        attempts.values().for_each(Task::abort);
+        for attempt in attempts.into_values() {
+            let _ = attempt.await;
         }
     }
 
@@ -156,14 +165,16 @@ impl Runner {
             let calls: Vec<Call> = book.saga_calls().collect();
             (book.exists(), book.saga_kind(), book.saga_counts().1, calls)
         });
-        let Ok(seen) = seen.await else {
+        // A desk that hangs holds up nobody else's sagas.
+        let Some(Ok(seen)) = self.shared.tasks.timeout(LOOK_MOST, seen).await else {
             return;
         };
         let (exists, kind, open, calls) = seen.value;
         let wanted = self.settings.kind();
         if exists && kind != wanted {
             // A desk that is busy hears it at the next look.
-            let _told = tell(&desk, SagaAsk::Begin(wanted)).await;
+            let told = tell(&desk, SagaAsk::Begin(wanted));
+            let _told = self.shared.tasks.timeout(LOOK_MOST, told).await;
         } else if exists && wanted.is_none() && open == 0 {
             self.quiet.insert(sale);
         }
@@ -183,7 +194,7 @@ impl Runner {
             step: call.step,
         };
         let full = self.under_way.len() >= self.settings.attempts_max;
-        if full || !self.under_way.insert(key) {
+        if full || self.under_way.contains_key(&key) {
             return;
         }
         let asked = match call.attempt {
@@ -196,7 +207,7 @@ impl Runner {
             // A runner that has stopped needs to know nothing.
             let _ = ended.send(key).await;
         };
-        drop(self.shared.tasks.spawn(attempt));
+        self.under_way.insert(key, self.shared.tasks.spawn(attempt));
     }
 
     /// Counts what is open, what is parked, and how old the oldest unfinished step is.
@@ -206,7 +217,8 @@ impl Runner {
             if self.quiet.contains(&desk.sale()) {
                 continue;
             }
-            let Ok(seen) = desk.ask(|book| ages(book, book.time())).await else {
+            let seen = desk.ask(|book| ages(book, book.time()));
+            let Some(Ok(seen)) = self.shared.tasks.timeout(LOOK_MOST, seen).await else {
                 continue;
             };
             let (some, waiting, age) = seen.value;

@@ -36,11 +36,6 @@ impl Wakes {
         }
     }
 
-    /// The sale is looked at when something else wakes the listener.
-    pub(crate) fn wake_later(&self, sale: u32) {
-        self.sales().insert(sale);
-    }
-
     /// The sales that were woken, once there are any.
     pub(crate) async fn take(&self) -> BTreeSet<u32> {
         loop {

@@ -5,9 +5,13 @@ mod backup;
 mod bank;
 mod configuration;
 mod keys;
+#[allow(dead_code, reason = "it answers in more ways than are needed here")]
+#[path = "../../../shop/tests/it/outsider.rs"]
+mod outsider;
 mod process;
 mod proof;
 mod reference;
 mod rules;
+mod saga;
 mod server;
 mod usage;
