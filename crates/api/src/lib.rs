@@ -16,20 +16,25 @@
 //!
 //! Not here: how anything is decided or stored, HTTP itself, and the shapes of bytes on disk.
 
+pub mod audit;
 pub mod check;
 pub mod code;
 pub mod currency;
+pub mod device;
+pub mod export;
 pub mod id;
 pub mod key;
 pub mod limits;
 pub mod live;
 pub mod order;
+pub mod people;
 pub mod plan;
 pub mod position;
 pub mod price;
 pub mod problem;
 pub mod provider;
 pub mod refund;
+pub mod role;
 pub mod sale;
 pub mod scope;
 pub mod service;
@@ -42,5 +47,6 @@ pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId};
 pub use position::Position;
 pub use price::PriceText;
 pub use problem::Problem;
+pub use role::Role;
 pub use scope::{Scope, Scopes};
 pub use time::Time;
