@@ -19,6 +19,7 @@ pub mod clock;
 pub mod desk;
 pub mod house;
 pub mod open;
+pub mod people;
 pub mod projector;
 pub mod provider;
 pub mod registry;

@@ -1,12 +1,15 @@
 //! The shop as the front door sees it: the traits of `api`, on desks, house and read models.
 
+mod audit;
 mod keys;
 mod live;
 mod orders;
+mod people;
 mod queries;
 mod sales;
 
 pub use keys::scope_bits;
+pub(crate) use keys::scope_names;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -14,10 +17,13 @@ use std::sync::atomic::AtomicUsize;
 use api::service::{Answer, Caller, Health, Readiness};
 use api::{Code, Problem, SaleId};
 use commerce::{Actor, Book, Command};
+use telemetry::RequestContext;
 use world::Tasks;
 use world::journal::Position;
 
 use crate::desk::{DeskHandle, Durable};
+use crate::house::By;
+use crate::people::Keeper;
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
 use crate::wire;
@@ -26,6 +32,7 @@ use crate::wire;
 pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
+    people: Keeper,
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
@@ -42,12 +49,14 @@ impl Handle {
     pub(crate) fn new(
         registry: Arc<Registry>,
         projector: ProjectorHandle,
+        people: Keeper,
         tasks: Tasks,
         watchers_max: usize,
     ) -> Self {
         Self {
             registry,
             projector,
+            people,
             tasks,
             watchers: Arc::default(),
             watchers_max,
@@ -57,6 +66,11 @@ impl Handle {
     /// The registry behind the handle.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The keeper of personal data.
+    pub fn people(&self) -> &Keeper {
+        &self.people
     }
 
     /// The read models' keeper.
@@ -126,6 +140,29 @@ fn actor(caller: &Caller) -> Actor {
         Caller::Merchant { account, .. } => Actor::Merchant(account.clone()),
         Caller::Buyer { id, .. } => Actor::Buyer(id.clone()),
         Caller::Provider => Actor::House,
+    }
+}
+
+/// Who asks, as the audit knows them: the key, or `house` for a command on the machine itself. A buyer is not named.
+fn by(caller: &Caller) -> By {
+    let trace = RequestContext::current().map(|context| context.trace_id);
+    match caller {
+        Caller::Merchant { account, key, .. } if key.0 != 0 => By {
+            account: account.clone(),
+            who: key.to_string().into(),
+            trace,
+        },
+        Caller::Merchant { account, .. } => By::house(account),
+        Caller::Buyer { .. } => By {
+            account: "".into(),
+            who: "buyer".into(),
+            trace,
+        },
+        Caller::Provider => By {
+            account: "".into(),
+            who: "provider".into(),
+            trace,
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, desk, projector};
+use crate::{cashier, desk, people, projector};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub projector: projector::Settings,
     /// Journals and watchers.
     pub sales: SalesSettings,
+    /// Personal data.
+    pub vault: people::Settings,
 }
 
 /// What holds for each sale.

@@ -14,6 +14,7 @@ use crate::cashier::Cashier;
 use crate::clock::LastSeen;
 use crate::house::House;
 use crate::open::{Findings, OpenError, Place, doors};
+use crate::people::{Keeper, PeopleError};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::Provider;
 use crate::registry::{Parts as RegistryParts, Registry};
@@ -66,6 +67,9 @@ pub enum ShopError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The vault cannot be opened.
+    #[error(transparent)]
+    People(#[from] PeopleError),
 }
 
 /// What was found at start.
@@ -112,6 +116,7 @@ impl Shop {
             tasks: tasks.clone(),
         };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
+        let people = Keeper::open(&settings.vault, &data.vault(), &house, &clock, &entropy, &tasks)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
@@ -146,7 +151,7 @@ impl Shop {
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
+        let handle = Handle::new(registry.clone(), projector.clone(), people, tasks, watchers_max);
         Ok(Self {
             handle: Arc::new(handle),
             registry,
