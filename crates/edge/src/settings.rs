@@ -1,5 +1,6 @@
 //! Settings of the front door. Every limit has a default that is safe to leave.
 
+use crate::{device, identity};
 use crate::network::Network;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ pub struct Settings {
     pub callback_secret: Option<Secret>,
     /// Number of this node in request ids, 0 to 255. Default 0.
     pub node: u8,
+    /// Outside issuers of buyers' tokens.
+    pub identity: identity::Settings,
+    /// Sign-in of devices.
+    pub device: device::Settings,
     /// Serves `/v1/noop`, which does nothing but authenticate, to measure against. Default false.
     pub bench: bool,
 }
@@ -78,6 +83,8 @@ impl Default for Settings {
             token_secrets: Vec::new(),
             callback_secret: None,
             node: 0,
+            identity: identity::Settings::default(),
+            device: device::Settings::default(),
             bench: false,
         }
     }
@@ -152,6 +159,8 @@ impl Settings {
                 faults.push(format!("token_secrets[{place}].id: is given twice"));
             }
         }
+        self.identity.faults(faults);
+        self.device.faults(faults);
         if self
             .callback_secret
             .as_ref()

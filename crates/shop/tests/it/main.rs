@@ -4,6 +4,7 @@ mod cashier;
 mod desk;
 mod fuzz;
 mod market;
+mod people;
 mod projector;
 mod stage;
 mod verify;
