@@ -277,4 +277,6 @@ fn unreachable(error: &FetchError) -> Problem {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
