@@ -23,6 +23,8 @@ mod orders;
 mod people;
 mod provider;
 mod sales;
+#[cfg(test)]
+mod table;
 
 /// The public port.
 pub(crate) fn public(door: &Arc<Door>) -> Router {
