@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use world::{Clock, Entropy, Tasks};
 
+pub use bytes::Bytes;
 pub use fetch::{Fetch, FetchError, Fetching, PlainFetch};
 use jwk::{Algorithm, KeySet};
 pub use settings::{Issuer, Pseudonym, Settings};

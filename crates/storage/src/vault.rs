@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use world::Entropy;
 
-pub use copy::copy;
+pub use copy::{copy, forget};
 pub use error::VaultError;
 pub use seal::MasterKey;
 

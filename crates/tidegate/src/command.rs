@@ -1,14 +1,18 @@
 //! The command line: one file for each command.
 
+mod audit;
 mod backup;
 mod completions;
 mod config;
 mod drill;
+mod export;
 mod keys;
+mod place;
 mod rebuild;
 mod replay;
 mod restore;
 mod serve;
+pub(crate) mod vault;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +52,12 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Vault(vault::Command),
+    #[command(subcommand)]
+    Export(export::Command),
+    #[command(subcommand)]
     Config(config::Command),
     Completions(completions::Options),
 }
@@ -67,6 +77,9 @@ impl Line {
             Command::Backup(options) => options.run(),
             Command::Restore(options) => options.run(),
             Command::Keys(command) => command.run(),
+            Command::Audit(command) => command.run(),
+            Command::Vault(command) => command.run(),
+            Command::Export(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Completions(options) => options.run(),
         }

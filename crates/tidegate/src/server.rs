@@ -178,6 +178,7 @@ fn shop_failure(error: &ShopError) -> Failure {
             ),
             _ => Failure::new(Code::Internal, error, "look at the system's log"),
         },
+        ShopError::People(cause) => crate::command::vault::failure(cause),
         ShopError::Projector(_) => Failure::new(
             Code::Lost,
             error,

@@ -1,7 +1,6 @@
 //! Tokens of issuers: which are taken, which are not, and when keys are fetched.
 
 use super::*;
-use bytes::Bytes;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
