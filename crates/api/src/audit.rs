@@ -123,12 +123,28 @@ mod tests {
         };
         let wants = |what: &str| {
             let what = Some(what.into());
-            AuditQuery { what, ..AuditQuery::default() }.wants(&entry)
+            AuditQuery {
+                what,
+                ..AuditQuery::default()
+            }
+            .wants(&entry)
         };
         assert!(wants("sale") && wants("sale.open"));
         assert!(!wants("sal") && !wants("sale.opened") && !wants("key"));
         let after = Some(Time::from_ms(10));
-        assert!(AuditQuery { after, ..AuditQuery::default() }.wants(&entry));
-        assert!(!AuditQuery { before: after, ..AuditQuery::default() }.wants(&entry));
+        assert!(
+            AuditQuery {
+                after,
+                ..AuditQuery::default()
+            }
+            .wants(&entry)
+        );
+        assert!(
+            !AuditQuery {
+                before: after,
+                ..AuditQuery::default()
+            }
+            .wants(&entry)
+        );
     }
 }

@@ -122,7 +122,11 @@ impl std::fmt::Debug for PollDevice {
 impl Check for PollDevice {
     fn check(&self, faults: &mut Faults) {
         faults.text("device_code", &self.device_code, 128);
-        if self.grant_type.as_deref().is_some_and(|grant| grant != DEVICE_GRANT) {
+        if self
+            .grant_type
+            .as_deref()
+            .is_some_and(|grant| grant != DEVICE_GRANT)
+        {
             faults.add("grant_type", format!("must be {DEVICE_GRANT}"));
         }
     }
@@ -159,7 +163,9 @@ pub fn plain_code(typed: &str) -> Option<[u8; USER_CODE_LENGTH]> {
         .map(|byte| byte.to_ascii_uppercase());
     let mut code = [0; USER_CODE_LENGTH];
     for place in &mut code {
-        *place = letters.next().filter(|letter| USER_CODE_LETTERS.contains(letter))?;
+        *place = letters
+            .next()
+            .filter(|letter| USER_CODE_LETTERS.contains(letter))?;
     }
     letters.next().is_none().then_some(code)
 }
@@ -180,8 +186,18 @@ mod tests {
     fn a_code_is_read_as_it_may_be_typed_and_nothing_else_is() {
         let code = plain_code("bcdf ghjk");
         assert_eq!(code, plain_code("BCDF-GHJK"));
-        assert_eq!(code.map(|code| shown_code(&code)).as_deref(), Some("BCDF-GHJK"));
-        for typed in ["", "BCDF-GHJ", "BCDF-GHJKL", "ACDF-GHJK", "BCDF-GHJ0", "ÄCDF-GHJK"] {
+        assert_eq!(
+            code.map(|code| shown_code(&code)).as_deref(),
+            Some("BCDF-GHJK")
+        );
+        for typed in [
+            "",
+            "BCDF-GHJ",
+            "BCDF-GHJKL",
+            "ACDF-GHJK",
+            "BCDF-GHJ0",
+            "ÄCDF-GHJK",
+        ] {
             assert_eq!(plain_code(typed), None, "{typed}");
         }
     }

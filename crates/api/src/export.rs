@@ -116,7 +116,11 @@ fn foreign(text: &str) -> String {
     let formula = text.trim_start_matches(' ').starts_with([
         '=', '+', '-', '@', '\t', '\r', '\n', '|', '＝', '＋', '－', '＠',
     ]);
-    if formula { format!("'{text}") } else { text.to_owned() }
+    if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// A cell, in quotes where it needs them.
@@ -144,7 +148,9 @@ mod tests {
             returned_quantity: 0,
         };
         Order {
-            id: "ord_00001_000001".parse().unwrap_or_else(|_| crate::OrderId::new(crate::SaleId::new(1).unwrap(), 1).unwrap()),
+            id: "ord_00001_000001".parse().unwrap_or_else(|_| {
+                crate::OrderId::new(crate::SaleId::new(1).unwrap(), 1).unwrap()
+            }),
             sale_id: crate::SaleId::new(1).unwrap(),
             buyer: Some(buyer.into()),
             state: OrderState::Paid,
@@ -164,12 +170,24 @@ mod tests {
 
     #[test]
     fn a_cell_is_never_a_formula() {
-        for evil in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1", "=cmd|' /C calc'!A0"] {
+        for evil in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "  =1",
+            "＝1",
+            "=cmd|' /C calc'!A0",
+        ] {
             let mut text = String::new();
             Format::Csv.write(&order(evil, &[evil]), &mut text);
             let cells: Vec<&str> = text.trim_end().split(',').collect();
             for place in [2, 13] {
-                assert!(cells[place].trim_start_matches('"').starts_with('\''), "{evil}: {text}");
+                assert!(
+                    cells[place].trim_start_matches('"').starts_with('\''),
+                    "{evil}: {text}"
+                );
             }
         }
     }
@@ -182,7 +200,11 @@ mod tests {
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[0].split(',').count(), COLUMNS.len());
         assert!(rows[1].contains("\"a \"\"b\"\", c\""), "{}", rows[1]);
-        assert_eq!(rows[2].split(',').count(), COLUMNS.len() + 1, "one comma is inside quotes");
+        assert_eq!(
+            rows[2].split(',').count(),
+            COLUMNS.len() + 1,
+            "one comma is inside quotes"
+        );
         assert!(rows[2].ends_with(",1,MUG,2,12.50,2500,0"), "{}", rows[2]);
     }
 
@@ -192,6 +214,9 @@ mod tests {
         Format::Jsonl.write(&order("ann", &["CUP"]), &mut text);
         assert_eq!(text.matches('\n').count(), 1);
         let order: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((order["buyer"].as_str(), order["state"].as_str()), (Some("ann"), Some("paid")));
+        assert_eq!(
+            (order["buyer"].as_str(), order["state"].as_str()),
+            (Some("ann"), Some("paid"))
+        );
     }
 }

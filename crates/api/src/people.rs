@@ -69,7 +69,11 @@ impl Check for PersonData {
         faults.maybe_text("name", self.name.as_deref(), PERSON_TEXT_MAX);
         faults.maybe_text("phone", self.phone.as_deref(), PHONE_MAX);
         faults.maybe_text("email", self.email.as_deref(), PERSON_TEXT_MAX);
-        let at = |email: &str| email.split_once('@').is_some_and(|(who, at)| !who.is_empty() && !at.is_empty());
+        let at = |email: &str| {
+            email
+                .split_once('@')
+                .is_some_and(|(who, at)| !who.is_empty() && !at.is_empty())
+        };
         if self.email.as_deref().is_some_and(|email| !at(email)) {
             faults.add("email", "must have something on both sides of an @");
         }
@@ -136,7 +140,10 @@ mod tests {
     fn faults(data: &PersonData) -> usize {
         let mut faults = Faults::default();
         data.check(&mut faults);
-        faults.into_result().err().map_or(0, |problem| problem.errors().len())
+        faults
+            .into_result()
+            .err()
+            .map_or(0, |problem| problem.errors().len())
     }
 
     #[test]

@@ -48,9 +48,7 @@ impl Role {
     /// What it may do.
     #[must_use]
     pub const fn scopes(self) -> Scopes {
-        let look = Scopes::NONE
-            .with(Scope::SalesRead)
-            .with(Scope::OrdersRead);
+        let look = Scopes::NONE.with(Scope::SalesRead).with(Scope::OrdersRead);
         match self {
             Self::Owner => Scopes::ALL,
             Self::Operator => look
@@ -58,9 +56,7 @@ impl Role {
                 .with(Scope::StockWrite)
                 .with(Scope::OrdersWrite)
                 .with(Scope::OrdersBatch),
-            Self::Cashier => look
-                .with(Scope::RefundsWrite)
-                .with(Scope::PaymentsReport),
+            Self::Cashier => look.with(Scope::RefundsWrite).with(Scope::PaymentsReport),
             Self::Support => look
                 .with(Scope::OrdersWrite)
                 .with(Scope::PeopleRead)

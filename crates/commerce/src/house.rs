@@ -289,9 +289,16 @@ mod tests {
         house.apply(Time(5), &erase).expect("fits");
         let before = house.clone();
         house.apply(Time(9), &erase).expect("fits");
-        assert_eq!(before.erased_at(&[3; 32]), Some(Time(5)), "a copy is a copy");
+        assert_eq!(
+            before.erased_at(&[3; 32]),
+            Some(Time(5)),
+            "a copy is a copy"
+        );
         assert_eq!(house.erased_at(&[3; 32]), Some(Time(9)));
-        assert_eq!((house.erased().count(), house.erased_at(&[4; 32])), (1, None));
+        assert_eq!(
+            (house.erased().count(), house.erased_at(&[4; 32])),
+            (1, None)
+        );
     }
 
     #[test]

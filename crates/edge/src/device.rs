@@ -137,7 +137,9 @@ impl Devices {
         let mut table = self.lock();
         table.sweep(now);
         let of_address = table.devices.values();
-        let of_address = of_address.filter(|device| device.address == address).count();
+        let of_address = of_address
+            .filter(|device| device.address == address)
+            .count();
         if table.devices.len() >= WAITING_MAX || of_address >= OF_ONE_ADDRESS_MAX {
             let full = "too many devices wait to be signed in";
             return Err(Problem::because(Code::TooManyRequests, full).retry_after(30));
@@ -149,10 +151,7 @@ impl Devices {
         while table.by_user_code.contains_key(&self.digest(&user_code)) {
             user_code = draw_user_code(entropy);
         }
-        let (place, user_place) = (
-            self.digest(device_code.as_bytes()),
-            self.digest(&user_code),
-        );
+        let (place, user_place) = (self.digest(device_code.as_bytes()), self.digest(&user_code));
         let device = Device {
             user_code: user_place,
             client_id,
@@ -186,9 +185,8 @@ impl Devices {
         let buyer = self.digest(id.as_bytes());
         table.refuse_guessing(buyer, now)?;
         let unknown = || Problem::because(Code::DeviceNotFound, "no device waits under this code");
-        let place = plain_code(typed).and_then(|code| {
-            table.by_user_code.get(&self.digest(&code)).copied()
-        });
+        let place =
+            plain_code(typed).and_then(|code| table.by_user_code.get(&self.digest(&code)).copied());
         let device = place.and_then(|place| table.devices.get_mut(&place));
         let Some(device) = device.filter(|device| matches!(device.state, State::Waiting)) else {
             table.count_wrong(buyer, now);
@@ -260,7 +258,10 @@ impl Table {
     }
 
     fn refuse_guessing(&self, buyer: u128, now: Duration) -> Result<(), Problem> {
-        let Some((_, since)) = self.wrong.get(&buyer).filter(|(count, _)| *count >= ATTEMPTS_MAX)
+        let Some((_, since)) = self
+            .wrong
+            .get(&buyer)
+            .filter(|(count, _)| *count >= ATTEMPTS_MAX)
         else {
             return Ok(());
         };

@@ -172,7 +172,9 @@ impl Identity {
         let signature = decode(signature)?;
         let header: Header = serde_json::from_slice(&header).map_err(|_| malformed())?;
         if header.crit.is_some() {
-            return Err(refused("the token needs extensions that are not known here"));
+            return Err(refused(
+                "the token needs extensions that are not known here",
+            ));
         }
         let algorithm = Algorithm::find(&header.alg).ok_or_else(malformed)?;
         let unverified: Unverified =
@@ -220,7 +222,10 @@ impl Identity {
         let now = self.clock.monotonic();
         if now >= *next {
             *next = now + RETRY_AT_MOST;
-            match self.fetch_keys(&known.settings.jwks, keys.generation + 1, now).await {
+            match self
+                .fetch_keys(&known.settings.jwks, keys.generation + 1, now)
+                .await
+            {
                 Ok(fresh) => {
                     known.show(fresh);
                     *next = now + REFRESH_AT_MOST;
@@ -232,7 +237,9 @@ impl Identity {
         }
         let keys = known.keys();
         if keys.is_empty() || self.keys_are_too_old(&keys) {
-            return Err(unreachable(&FetchError::Refused("it was tried a moment ago".into())));
+            return Err(unreachable(&FetchError::Refused(
+                "it was tried a moment ago".into(),
+            )));
         }
         Ok(keys)
     }
@@ -249,7 +256,10 @@ impl Identity {
     }
 
     fn keys_are_fresh(&self, place: usize) -> bool {
-        let age = self.clock.monotonic().saturating_sub(self.issuers[place].keys().fetched);
+        let age = self
+            .clock
+            .monotonic()
+            .saturating_sub(self.issuers[place].keys().fetched);
         age < self.keys_fresh
     }
 
@@ -261,7 +271,10 @@ impl Identity {
 
 impl Known {
     fn keys(&self) -> Arc<KeySet> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn show(&self, keys: KeySet) {

@@ -1,8 +1,8 @@
 //! Settings of the front door. Every limit has a default that is safe to leave.
 
-use crate::{device, identity};
 use crate::network::Network;
 use crate::secret::Secret;
+use crate::{device, identity};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -16,8 +16,8 @@ use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
 use crate::open::{Findings, OpenError, Place, flatten};
 
-pub use acts::{Acts, By};
 pub(crate) use acts::person_name;
+pub use acts::{Acts, By};
 pub use secret::{NewSecret, digest, parse};
 
 /// Why a change of the house was not made.
@@ -273,7 +273,10 @@ impl House {
         self.commit(|_, _| {
             let who = by.who.clone();
             let erased = HouseEntry::PersonErased { person, by: who };
-            Ok(vec![erased, acts::person(by, "person.erase", &person, None)])
+            Ok(vec![
+                erased,
+                acts::person(by, "person.erase", &person, None),
+            ])
         })
         .await?;
         let at = self.book().erased_at(&person);

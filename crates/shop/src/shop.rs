@@ -116,7 +116,14 @@ impl Shop {
             tasks: tasks.clone(),
         };
         let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
-        let people = Keeper::open(&settings.vault, &data.vault(), &house, &clock, &entropy, &tasks)?;
+        let people = Keeper::open(
+            &settings.vault,
+            &data.vault(),
+            &house,
+            &clock,
+            &entropy,
+            &tasks,
+        )?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
@@ -151,7 +158,13 @@ impl Shop {
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Handle::new(registry.clone(), projector.clone(), people, tasks, watchers_max);
+        let handle = Handle::new(
+            registry.clone(),
+            projector.clone(),
+            people,
+            tasks,
+            watchers_max,
+        );
         Ok(Self {
             handle: Arc::new(handle),
             registry,

@@ -164,8 +164,8 @@ impl Vault {
         let transaction = connection.transaction()?;
         let mut erased = 0;
         {
-            let mut delete = transaction
-                .prepare("DELETE FROM people WHERE person = ?1 AND kept_ms <= ?2")?;
+            let mut delete =
+                transaction.prepare("DELETE FROM people WHERE person = ?1 AND kept_ms <= ?2")?;
             for (person, until_ms) in people {
                 erased += delete.execute(params![person, signed(until_ms)])?;
             }
@@ -266,13 +266,9 @@ impl Row {
 }
 
 /// The rows that another master key wraps.
-fn older(
-    transaction: &Transaction<'_>,
-    current: &str,
-) -> Result<Vec<(PersonId, Row)>, VaultError> {
-    let mut select = transaction.prepare(
-        "SELECT kept_ms, master, wrapped, x'', person FROM people WHERE master <> ?1",
-    )?;
+fn older(transaction: &Transaction<'_>, current: &str) -> Result<Vec<(PersonId, Row)>, VaultError> {
+    let mut select = transaction
+        .prepare("SELECT kept_ms, master, wrapped, x'', person FROM people WHERE master <> ?1")?;
     let rows = select.query_map([current], |row| Ok((row.get(4)?, Row::read(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -58,7 +58,9 @@ impl Claims {
             Pseudonym::Plain => format!("{}{}", issuer.prefix, self.subject),
         };
         if id.len() > BUYER_MAX || id.chars().any(char::is_control) {
-            return Err(refused("the subject of the token does not fit into a pseudonym"));
+            return Err(refused(
+                "the subject of the token does not fit into a pseudonym",
+            ));
         }
         Ok(Caller::Buyer {
             id: id.into(),
@@ -87,7 +89,9 @@ fn audience(claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
 
 /// A time in whole or broken seconds.
 fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Problem> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
     let whole = value.as_u64().or_else(|| {
         let seconds = value.as_f64()?;
         // Above this a float has no whole seconds any more.
@@ -105,9 +109,15 @@ fn tags(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Vec<Box<str>>, P
     let listed = claims.get(&issuer.tags_claim).and_then(Value::as_array);
     for tag in listed.into_iter().flatten() {
         let tag = tag.as_str();
-        tags.push(tag.ok_or_else(|| refused("a tag of the token is no text"))?.into());
+        tags.push(
+            tag.ok_or_else(|| refused("a tag of the token is no text"))?
+                .into(),
+        );
     }
-    for (name, claim) in [("level", &issuer.level_claim), ("region", &issuer.region_claim)] {
+    for (name, claim) in [
+        ("level", &issuer.level_claim),
+        ("region", &issuer.region_claim),
+    ] {
         match claims.get(claim) {
             Some(Value::String(text)) => tags.push(format!("{name}:{text}").into()),
             Some(Value::Number(number)) => tags.push(format!("{name}:{number}").into()),
@@ -119,9 +129,8 @@ fn tags(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Vec<Box<str>>, P
     }
     tags.sort_unstable();
     tags.dedup();
-    let fits = |tag: &str| {
-        !tag.is_empty() && tag.len() <= TAG_MAX && !tag.chars().any(char::is_control)
-    };
+    let fits =
+        |tag: &str| !tag.is_empty() && tag.len() <= TAG_MAX && !tag.chars().any(char::is_control);
     if tags.len() > TAGS_MAX || !tags.iter().all(|tag| fits(tag)) {
         return Err(refused(
             "the token's tags, level and region must be at most 16 texts of 1 to 32 bytes",

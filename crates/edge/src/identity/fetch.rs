@@ -77,7 +77,9 @@ impl PlainFetch {
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = shaken.map_err(|_| FetchError::Unreachable)?;
         let connection = self.tasks.spawn(connection);
-        let path = url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let path = url
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str);
         let request = Request::get(path)
             .header(HOST, format!("{host}:{port}"))
             .header(ACCEPT, "application/json")
@@ -98,7 +100,9 @@ async fn collect(mut body: hyper::body::Incoming) -> Result<Bytes, FetchError> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| FetchError::Unreachable)?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if bytes.len() + data.len() > KEY_SET_MAX {
             return Err(FetchError::TooLarge);
         }

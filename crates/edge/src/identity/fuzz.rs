@@ -12,13 +12,24 @@ fn corpus(format: &str) -> Corpus {
 }
 
 fn run<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(test)
 }
 
 #[test]
 fn key_sets() {
-    let words = ["\"kty\":", "\"kid\":\"r\"", "\"use\":\"enc\"", "null", "[]", "{}", "AA", "\"alg\":"];
+    let words = [
+        "\"kty\":",
+        "\"kid\":\"r\"",
+        "\"use\":\"enc\"",
+        "null",
+        "[]",
+        "{}",
+        "AA",
+        "\"alg\":",
+    ];
     let corpus = corpus("key-sets").with_words(&words);
     let text = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     for trial in corpus.trials(3_000) {
@@ -36,7 +47,16 @@ fn key_sets() {
 
 #[test]
 fn issuer_claims() {
-    let words = ["\"exp\":", "\"aud\":\"tidegate\"", "\"sub\":\"bob\"", "1e400", "-1", "null", "[]", "\"nbf\":9e99"];
+    let words = [
+        "\"exp\":",
+        "\"aud\":\"tidegate\"",
+        "\"sub\":\"bob\"",
+        "1e400",
+        "-1",
+        "null",
+        "[]",
+        "\"nbf\":9e99",
+    ];
     let corpus = corpus("issuer-claims").with_words(&words);
     run(async {
         let stand = Stand::new();
@@ -56,7 +76,13 @@ fn issuer_claims() {
             let (_, signature) = other.rsplit_once('.').unwrap();
             let forged = format!("{signed_text}.{signature}");
             assert!(trial[..] == b"{}"[..] || stand.identity.verify(&forged).await.is_err());
-            assert!(stand.identity.verify(&signed("EdDSA", "d", &trial, 2)).await.is_err());
+            assert!(
+                stand
+                    .identity
+                    .verify(&signed("EdDSA", "d", &trial, 2))
+                    .await
+                    .is_err()
+            );
         }
     });
 }

@@ -91,7 +91,11 @@ pub(super) struct KeySet {
 }
 
 impl KeySet {
-    pub(super) fn read(bytes: &[u8], generation: u64, fetched: Duration) -> Result<Self, FetchError> {
+    pub(super) fn read(
+        bytes: &[u8],
+        generation: u64,
+        fetched: Duration,
+    ) -> Result<Self, FetchError> {
         if bytes.len() > KEY_SET_MAX {
             return Err(FetchError::TooLarge);
         }
@@ -102,7 +106,9 @@ impl KeySet {
             .filter_map(|key| read_key(serde_json::from_value(key).ok()?))
             .collect();
         if keys.is_empty() {
-            return Err(FetchError::Refused("it has no key that can be used here".into()));
+            return Err(FetchError::Refused(
+                "it has no key that can be used here".into(),
+            ));
         }
         Ok(Self {
             keys,

@@ -94,7 +94,9 @@ impl Settings {
     /// Everything that is wrong, each with its option's name in front.
     pub(crate) fn faults(&self, faults: &mut Vec<String>) {
         if self.issuers.len() > ISSUERS_MAX {
-            faults.push(format!("identity.issuers: at most {ISSUERS_MAX} may be given"));
+            faults.push(format!(
+                "identity.issuers: at most {ISSUERS_MAX} may be given"
+            ));
         }
         if self.leeway_s > 300 {
             faults.push("identity.leeway_s: must be from 0 to 300".to_owned());
@@ -126,7 +128,10 @@ impl Settings {
             if earlier.iter().any(|other| {
                 other.prefix.starts_with(&issuer.prefix) || issuer.prefix.starts_with(&other.prefix)
             }) {
-                fault("prefix", "must not be the begin of another issuer's, or the other way round");
+                fault(
+                    "prefix",
+                    "must not be the begin of another issuer's, or the other way round",
+                );
             }
         }
     }

@@ -147,7 +147,11 @@ pub(super) fn signed(alg: &str, kid: &str, claims: &[u8], seed: u8) -> String {
                 .unwrap();
             signature
         }
-        "ES256" => p256().sign(&random, text.as_bytes()).unwrap().as_ref().to_vec(),
+        "ES256" => p256()
+            .sign(&random, text.as_bytes())
+            .unwrap()
+            .as_ref()
+            .to_vec(),
         _ => ed25519(seed).sign(text.as_bytes()).as_ref().to_vec(),
     };
     format!("{text}.{}", part(&signature))
@@ -167,7 +171,9 @@ fn merged(mut claims: Value, more: &Value) -> Value {
 #[tokio::test]
 async fn the_three_algorithms_are_taken_and_name_the_same_buyer() {
     let stand = Stand::new();
-    stand.published.set(&[rsa_jwk("r"), p256_jwk("e"), ed25519_jwk("d", 1)]);
+    stand
+        .published
+        .set(&[rsa_jwk("r"), p256_jwk("e"), ed25519_jwk("d", 1)]);
     let mut buyers = std::collections::BTreeSet::new();
     for (alg, kid) in [("RS256", "r"), ("ES256", "e"), ("EdDSA", "d")] {
         let token = token(alg, kid, &claims());
@@ -207,9 +213,15 @@ fn the_tokens_of_the_standards_are_verified() {
     ];
     for (algorithm, text, signature) in known {
         let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        assert!(keys.verify(algorithm, None, text.as_bytes(), &signature), "{algorithm:?}");
+        assert!(
+            keys.verify(algorithm, None, text.as_bytes(), &signature),
+            "{algorithm:?}"
+        );
         signature[7] ^= 1;
-        assert!(!keys.verify(algorithm, None, text.as_bytes(), &signature), "{algorithm:?}");
+        assert!(
+            !keys.verify(algorithm, None, text.as_bytes(), &signature),
+            "{algorithm:?}"
+        );
     }
 }
 
@@ -218,10 +230,15 @@ async fn no_algorithm_is_confused_with_another() {
     let stand = Stand::new();
     stand.published.set(&[rsa_jwk("r"), ed25519_jwk("d", 1)]);
     let claims = claims().to_string();
-    for alg in ["none", "None", "HS256", "HS512", "RS512", "PS256", "ES384", ""] {
+    for alg in [
+        "none", "None", "HS256", "HS512", "RS512", "PS256", "ES384", "",
+    ] {
         let text = unsigned(&json!({ "alg": alg, "kid": "r" }), claims.as_bytes());
         assert!(!stand.identity.knows(&format!("{text}.")), "{alg}");
-        assert_eq!(stand.code(&format!("{text}.")).await, Some(Code::NotAuthenticated));
+        assert_eq!(
+            stand.code(&format!("{text}.")).await,
+            Some(Code::NotAuthenticated)
+        );
     }
     // An Ed25519 signature under the name of the RSA key, and under the algorithm of another.
     let crossed = signed("EdDSA", "r", claims.as_bytes(), 1);
@@ -251,7 +268,10 @@ async fn times_audience_and_issuer_are_held_against_the_settings() {
         (json!({ "aud": ["x", "tidegate"] }), None),
         (json!({ "aud": "tide" }), Some(Code::NotAuthenticated)),
         (json!({ "aud": [] }), Some(Code::NotAuthenticated)),
-        (json!({ "iss": "https://other.test" }), Some(Code::NotAuthenticated)),
+        (
+            json!({ "iss": "https://other.test" }),
+            Some(Code::NotAuthenticated),
+        ),
         (json!({ "sub": "" }), Some(Code::NotAuthenticated)),
         (json!({ "sub": 7 }), Some(Code::NotAuthenticated)),
     ];
@@ -287,7 +307,10 @@ async fn claims_become_tags_and_a_plain_subject_stays_readable() {
         panic!("refused");
     };
     let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
-    assert_eq!((&*id, tags), ("a:ann", vec!["level:3", "new_customer", "region:eu", "vip"]));
+    assert_eq!(
+        (&*id, tags),
+        ("a:ann", vec!["level:3", "new_customer", "region:eu", "vip"])
+    );
     for more in [
         json!({ "sub": "x".repeat(63) }),
         json!({ "tags": vec!["t"; 17].iter().enumerate().map(|(n, t)| format!("{t}{n}")).collect::<Vec<_>>() }),
@@ -295,7 +318,11 @@ async fn claims_become_tags_and_a_plain_subject_stays_readable() {
         json!({ "tags": [7] }),
     ] {
         let token = token("EdDSA", "d", &merged(claims(), &more));
-        assert_eq!(stand.code(&token).await, Some(Code::NotAuthenticated), "{more}");
+        assert_eq!(
+            stand.code(&token).await,
+            Some(Code::NotAuthenticated),
+            "{more}"
+        );
     }
 }
 
@@ -303,38 +330,71 @@ async fn claims_become_tags_and_a_plain_subject_stays_readable() {
 async fn a_new_key_is_found_by_one_refresh_a_minute_and_an_old_one_goes() {
     let stand = Stand::new();
     stand.published.set(&[ed25519_jwk("old", 1)]);
-    let old = token("EdDSA", "old", &merged(claims(), &json!({ "exp": NOW_S + 5_000 })));
+    let old = token(
+        "EdDSA",
+        "old",
+        &merged(claims(), &json!({ "exp": NOW_S + 5_000 })),
+    );
     let new = signed("EdDSA", "new", claims().to_string().as_bytes(), 2);
     assert_eq!(stand.code(&old).await, None);
     stand.published.set(&[ed25519_jwk("new", 2)]);
     for guess in 0..20 {
-        let unknown = signed("EdDSA", &format!("k{guess}"), claims().to_string().as_bytes(), 2);
+        let unknown = signed(
+            "EdDSA",
+            &format!("k{guess}"),
+            claims().to_string().as_bytes(),
+            2,
+        );
         assert_eq!(stand.code(&unknown).await, Some(Code::BadSignature));
     }
-    assert_eq!(stand.code(&new).await, Some(Code::BadSignature), "fetched a moment ago");
+    assert_eq!(
+        stand.code(&new).await,
+        Some(Code::BadSignature),
+        "fetched a moment ago"
+    );
     assert_eq!(stand.published.count(), 1);
     stand.pass(60);
     assert_eq!((stand.code(&new).await, stand.published.count()), (None, 2));
-    assert_eq!(stand.code(&old).await, Some(Code::BadSignature), "also from the cache");
+    assert_eq!(
+        stand.code(&old).await,
+        Some(Code::BadSignature),
+        "also from the cache"
+    );
 }
 
 #[tokio::test]
 async fn an_issuer_that_is_down_locks_nobody_out_at_once() {
     let stand = Stand::new();
-    let token = token("EdDSA", "d", &merged(claims(), &json!({ "exp": NOW_S + 50_000 })));
+    let token = token(
+        "EdDSA",
+        "d",
+        &merged(claims(), &json!({ "exp": NOW_S + 50_000 })),
+    );
     assert_eq!(stand.code(&token).await, Some(Code::Busy), "no keys yet");
     stand.published.set(&[ed25519_jwk("d", 1)]);
-    assert_eq!(stand.code(&token).await, Some(Code::Busy), "tried a moment ago");
+    assert_eq!(
+        stand.code(&token).await,
+        Some(Code::Busy),
+        "tried a moment ago"
+    );
     stand.pass(5);
     assert_eq!(stand.code(&token).await, None);
     stand.published.gone();
     stand.pass(2_000);
     for _ in 0..5 {
-        assert_eq!(stand.code(&token).await, None, "old keys are better than none");
+        assert_eq!(
+            stand.code(&token).await,
+            None,
+            "old keys are better than none"
+        );
     }
     assert_eq!(stand.published.count(), 3);
     stand.pass(500);
-    assert_eq!(stand.code(&token).await, Some(Code::Busy), "but not for ever");
+    assert_eq!(
+        stand.code(&token).await,
+        Some(Code::Busy),
+        "but not for ever"
+    );
     stand.published.set(&[ed25519_jwk("d", 1)]);
     stand.pass(5);
     assert_eq!(stand.code(&token).await, None);

@@ -104,7 +104,11 @@ const fn turn(id: &'static str, template: &'static str, summary: &'static str) -
     }
 }
 
-pub(super) const fn open_to_all(id: &'static str, template: &'static str, summary: &'static str) -> Operation {
+pub(super) const fn open_to_all(
+    id: &'static str,
+    template: &'static str,
+    summary: &'static str,
+) -> Operation {
     Operation {
         scope: None,
         buyers: false,

@@ -2,9 +2,7 @@
 
 use super::operations::{Operation, body, change, look, open_to_all, query};
 use api::audit::{AuditPage, AuditQuery};
-use api::device::{
-    ApproveDevice, ApprovedDevice, AskDevice, DeviceCode, DeviceToken, PollDevice,
-};
+use api::device::{ApproveDevice, ApprovedDevice, AskDevice, DeviceCode, DeviceToken, PollDevice};
 use api::order::Order;
 use api::people::{Erased, Person, PersonData};
 
@@ -123,7 +121,11 @@ pub(super) const PEOPLE: &[Operation] = &[
             "The device's token; until then 400 with `error`: authorization_pending, slow_down, expired_token, access_denied",
         )
     },
-    page("getDevicePage", "/device", "The page on which a code is typed"),
+    page(
+        "getDevicePage",
+        "/device",
+        "The page on which a code is typed",
+    ),
     page(
         "getDeviceCodePage",
         "/device/{code}",

@@ -143,11 +143,15 @@ fn base(door: &Door, asked: &Asked) -> String {
     let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
     let good = |host: &&str| {
         let letters = host.bytes();
-        let mut letters = letters.map(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte));
+        let mut letters =
+            letters.map(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte));
         !host.is_empty() && host.len() <= 255 && letters.all(|good| good)
     };
     let host = host.filter(good).map(str::to_owned);
-    format!("http://{}", host.unwrap_or_else(|| door.settings.listen.to_string()))
+    format!(
+        "http://{}",
+        host.unwrap_or_else(|| door.settings.listen.to_string())
+    )
 }
 
 fn language(asked: &Asked) -> Language {

@@ -35,10 +35,7 @@ pub(super) fn erase(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     Box::pin(async move {
         let buyer = buyer(&asked)?;
         let (call, _) = asked.change::<Nothing>()?;
-        Said::answer(
-            StatusCode::OK,
-            &door.rooms.people.erase(call, buyer).await?,
-        )
+        Said::answer(StatusCode::OK, &door.rooms.people.erase(call, buyer).await?)
     })
 }
 

@@ -59,7 +59,12 @@ fn table() -> String {
     routes.sort_by_key(|route| (route.template, route.method));
     for route in routes {
         let (scope, buyers) = told(route.needs);
-        writeln!(text, "| `{} {}` | {scope} | {buyers} |", route.method, route.template).unwrap();
+        writeln!(
+            text,
+            "| `{} {}` | {scope} | {buyers} |",
+            route.method, route.template
+        )
+        .unwrap();
     }
     text
 }
@@ -92,7 +97,9 @@ fn only_known_routes_are_open_to_anybody_and_every_scope_opens_something() {
     // These two are looked at inside of a body.
     let inside = [Scope::OrdersPrice, Scope::OrdersPaid];
     for scope in Scope::ALL {
-        let opens = routes.iter().any(|route| told(route.needs).0 == format!("`{scope}`"));
+        let opens = routes
+            .iter()
+            .any(|route| told(route.needs).0 == format!("`{scope}`"));
         assert_eq!(opens, !inside.contains(&scope), "{scope}");
     }
 }
@@ -108,8 +115,18 @@ fn the_description_says_of_each_route_what_the_door_asks_for() {
         let buyers = security.iter().any(|one| one.get("buyer_token").is_some());
         let (scope, buyer) = told(route.needs);
         let expected = key.map_or_else(String::new, |key| format!("`{key}`"));
-        let named = if scope.starts_with('`') { scope } else { String::new() };
+        let named = if scope.starts_with('`') {
+            scope
+        } else {
+            String::new()
+        };
         assert_eq!(expected, named, "{} {}", route.method, route.template);
-        assert_eq!(buyers, matches!(buyer, "its own" | "only"), "{} {}", route.method, route.template);
+        assert_eq!(
+            buyers,
+            matches!(buyer, "its own" | "only"),
+            "{} {}",
+            route.method,
+            route.template
+        );
     }
 }

@@ -12,7 +12,10 @@ async fn post(open: &Open, path: &str, headers: &[(&str, &str)], body: &str) -> 
 
 async fn code(open: &Open) -> Value {
     let answer = post(open, "/v1/device/code", &[], r#"{"client_id":"kiosk 7"}"#).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, Some("no-store"))
+    );
     answer.json()
 }
 
@@ -26,7 +29,13 @@ async fn poll(open: &Open, code: &Value) -> Answer {
 
 async fn approve(open: &Open, token: &str, body: &Value) -> Answer {
     let (name, token) = bearer(token);
-    post(open, "/v1/device/approve", &[(name, &token)], &body.to_string()).await
+    post(
+        open,
+        "/v1/device/approve",
+        &[(name, &token)],
+        &body.to_string(),
+    )
+    .await
 }
 
 #[test]
@@ -36,7 +45,10 @@ fn a_device_is_signed_in_by_scanning_and_one_press() {
         let code = code(&open).await;
         let user_code = code["user_code"].as_str().unwrap();
         let complete = code["verification_uri_complete"].as_str().unwrap();
-        assert!(complete.starts_with("http://") && complete.ends_with(user_code), "{complete}");
+        assert!(
+            complete.starts_with("http://") && complete.ends_with(user_code),
+            "{complete}"
+        );
         let pending = poll(&open, &code).await;
         assert_eq!(pending.status, 400);
         assert_eq!(pending.json()["error"], "authorization_pending");
@@ -44,7 +56,10 @@ fn a_device_is_signed_in_by_scanning_and_one_press() {
         assert_eq!(soon.json()["error"], "slow_down");
         let ann = open.token("new", "ann");
         let decided = approve(&open, &ann, &json!({ "user_code": user_code })).await;
-        assert_eq!(decided.json(), json!({ "decision": "approve", "client_id": "kiosk 7" }));
+        assert_eq!(
+            decided.json(),
+            json!({ "decision": "approve", "client_id": "kiosk 7" })
+        );
     });
 }
 
@@ -64,14 +79,24 @@ fn an_approved_device_buys_for_its_buyer() {
         let decided = approve(&open, &ann, &json!({ "user_code": code["user_code"] })).await;
         assert_eq!(decided.status, 200);
         let token = poll(&open, &code).await.json();
-        assert_eq!((&token["token_type"], &token["expires_in"]), (&json!("Bearer"), &json!(43_200)));
+        assert_eq!(
+            (&token["token_type"], &token["expires_in"]),
+            (&json!("Bearer"), &json!(43_200))
+        );
         let (name, device) = bearer(token["access_token"].as_str().unwrap());
         let order = r#"{"sale_id":"sale_00001","lines":[{"sku":"CUP","quantity":1}]}"#;
         let headers = [(name, device.as_str()), ("idempotency-key", "d1")];
         let placed = post(&open, "/v1/orders", &headers, order).await;
-        assert_eq!((placed.status, &placed.json()["buyer"]), (201, &json!("ann")));
+        assert_eq!(
+            (placed.status, &placed.json()["buyer"]),
+            (201, &json!("ann"))
+        );
         let again = poll(&open, &code).await;
-        assert_eq!(again.json()["error"], "expired_token", "a code gives one token");
+        assert_eq!(
+            again.json()["error"],
+            "expired_token",
+            "a code gives one token"
+        );
     });
 }
 
@@ -89,12 +114,20 @@ fn a_form_is_taken_as_the_standard_sends_it() {
                 body.len()
             )
         };
-        let code = client.ask(send("/v1/device/code", "client_id=kiosk+7")).await.json();
+        let code = client
+            .ask(send("/v1/device/code", "client_id=kiosk+7"))
+            .await
+            .json();
         let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code";
-        let body = format!("grant_type={grant}&device_code={}", code["device_code"].as_str().unwrap());
+        let body = format!(
+            "grant_type={grant}&device_code={}",
+            code["device_code"].as_str().unwrap()
+        );
         let pending = client.ask(send("/v1/device/token", &body)).await;
         assert_eq!(pending.json(), json!({ "error": "authorization_pending" }));
-        let broken = client.ask(send("/v1/device/token", "device_code=%zz&\u{e9}")).await;
+        let broken = client
+            .ask(send("/v1/device/token", "device_code=%zz&\u{e9}"))
+            .await;
         assert_eq!(broken.status, 400, "{broken:?}");
     });
 }
@@ -126,16 +159,25 @@ fn the_pages_speak_both_languages_and_hold_no_foreign_text() {
         let text = show.text();
         assert!(text.contains("<svg role=\"img\"") && text.contains("BCDF-GHJK"));
         assert!(text.contains("扫一扫登录") && text.contains("Scan to sign in"));
-        assert!(show.header("content-security-policy").unwrap().contains("default-src 'none'"));
+        assert!(
+            show.header("content-security-policy")
+                .unwrap()
+                .contains("default-src 'none'")
+        );
         let chinese = page(open.public, "/device/bcdfghjk?lang=zh").await.text();
         assert!(chinese.contains("是，登录") && chinese.contains("BCDF-GHJK"));
         let typed = page(open.public, "/device").await.text();
         assert!(typed.contains("Type the code"));
-        let evil = page(open.public, "/device/%3Cscript%3Ealert(1)").await.text();
+        let evil = page(open.public, "/device/%3Cscript%3Ealert(1)")
+            .await
+            .text();
         assert!(!evil.contains("alert(1)") && evil.contains("Type the code"));
         let qr = page(open.public, "/device/BCDF-GHJK/qr.svg").await;
         assert_eq!(qr.header("content-type"), Some("image/svg+xml"));
-        assert_eq!(page(open.public, "/device/nonsense/qr.svg").await.status, 404);
+        assert_eq!(
+            page(open.public, "/device/nonsense/qr.svg").await.status,
+            404
+        );
     });
 }
 

@@ -17,7 +17,10 @@ fn personal_data_are_kept_shown_and_erased_and_never_cached() {
         let open = Open::start(settings());
         let body = r#"{"name":"Ann Example","locale":"zh"}"#;
         let kept = merchant(open.public, "PUT", "/v1/people/ann", body).await;
-        assert_eq!((kept.status, kept.header("cache-control")), (200, Some("no-store")));
+        assert_eq!(
+            (kept.status, kept.header("cache-control")),
+            (200, Some("no-store"))
+        );
         let shown = merchant(open.public, "GET", "/v1/people/ann", "").await;
         assert_eq!(shown.json()["data"]["name"], "Ann Example");
         let erased = merchant(open.public, "DELETE", "/v1/people/ann", "").await;
@@ -55,7 +58,12 @@ fn orders_go_out_as_csv_and_json_lines() {
     run(async {
         let open = Open::start(settings());
         let order = r#"{"sale_id":"sale_00001","lines":[{"sku":"CUP","quantity":1}]}"#;
-        assert_eq!(merchant(open.public, "POST", "/v1/orders", order).await.status, 201);
+        assert_eq!(
+            merchant(open.public, "POST", "/v1/orders", order)
+                .await
+                .status,
+            201
+        );
         // The files are streamed, so they come in chunks until the connection closes.
         let whole = async |ending: &str| {
             let (name, key) = bearer(MERCHANT);
@@ -66,9 +74,15 @@ fn orders_go_out_as_csv_and_json_lines() {
             client.rest().await
         };
         let csv = whole("csv").await;
-        assert!(csv.contains("content-type: text/csv; charset=utf-8"), "{csv}");
+        assert!(
+            csv.contains("content-type: text/csv; charset=utf-8"),
+            "{csv}"
+        );
         assert!(csv.contains("filename=\"sale_00001-orders.csv\""), "{csv}");
-        let rows: Vec<&str> = csv.lines().skip_while(|line| !line.starts_with("order_id,")).collect();
+        let rows: Vec<&str> = csv
+            .lines()
+            .skip_while(|line| !line.starts_with("order_id,"))
+            .collect();
         assert!(rows[1].starts_with("ord_00000000001,sale_00001,"), "{csv}");
         assert!(csv.ends_with("0\r\n\r\n"), "the last chunk: {csv}");
         let lines = whole("jsonl").await;
@@ -114,8 +128,15 @@ fn a_buyer_of_an_outside_issuer_comes_in_by_its_published_key() {
         let claims = json!({
             "iss": "https://issuer.test", "aud": "shop", "sub": "ann", "exp": open.now_s() + 60,
         });
-        let text = format!("{}.{}", part(json!({ "alg": "EdDSA", "kid": "k" })), part(claims));
-        let good = format!("{text}.{}", URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes())));
+        let text = format!(
+            "{}.{}",
+            part(json!({ "alg": "EdDSA", "kid": "k" })),
+            part(claims)
+        );
+        let good = format!(
+            "{text}.{}",
+            URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()))
+        );
         let ask = async |token: &str| {
             let (name, token) = bearer(token);
             let request = request("GET", "/v1/orders", &[(name, &token)], "");

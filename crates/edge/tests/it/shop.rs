@@ -1,5 +1,6 @@
 //! A shop of one sale that lives in memory: as much of the contract as the door needs to be tried.
 
+use api::audit::{AuditPage, AuditQuery};
 use api::code::Code;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::live::{LiveRefusals, LiveSku, LiveTick};
@@ -7,13 +8,12 @@ use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
     OrderState, PlaceOrder, ReadModel,
 };
+use api::people::{Erased, Person, PersonData};
 use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
 use api::problem::Problem;
 use api::provider::ProviderReport;
 use api::refund::{Chargeback, Refund, RefundOrder, RefundState};
 use api::sale::{OrderCounts, Sale, SalePage, SaleQuery, SaleState, Sku, Turn};
-use api::audit::{AuditPage, AuditQuery};
-use api::people::{Erased, Person, PersonData};
 use api::service::{
     Answer, Audits, Call, Caller, Health, Keys, LiveFeed, Orders, People, Readiness, Reply, Sales,
 };

@@ -44,13 +44,7 @@ impl By {
 
     /// An act in this name. What does not fit is cut, and then is no JSON any more.
     #[must_use]
-    pub fn act(
-        &self,
-        what: &str,
-        subject: &str,
-        before: Option<&str>,
-        after: Option<&str>,
-    ) -> Act {
+    pub fn act(&self, what: &str, subject: &str, before: Option<&str>, after: Option<&str>) -> Act {
         Act {
             account: self.account.clone(),
             who: self.who.clone(),
@@ -99,7 +93,10 @@ pub(super) fn person(by: &By, what: &str, person: &[u8; 32], after: Option<&str>
 
 /// A person in an act: the begin of its digest.
 pub(crate) fn person_name(person: &[u8; 32]) -> String {
-    let digits: String = person[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = person[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("person_{digits}")
 }
 
@@ -142,7 +139,10 @@ impl House {
                 .map(|waiting| (entry(waiting.act), waiting.done))
                 .unzip();
             let written = self.commit_with(&mut writer, |_, _| Ok(acts)).await;
-            let outcome = written.as_ref().map(|()| ()).map_err(|error| error.to_string().into());
+            let outcome = written
+                .as_ref()
+                .map(|()| ())
+                .map_err(|error| error.to_string().into());
             for done in tell {
                 // Nobody may be waiting any more.
                 let _ = done.send(outcome.clone());
@@ -182,7 +182,10 @@ impl House {
         wanted: impl FnMut(u64, u64, &Act) -> bool + Send + 'static,
     ) -> Result<Acts, HouseError> {
         let reader = self.writer.lock().await.journal.read(after)?;
-        let read = self.place.tasks.blocking(move || read(reader, limit, wanted));
+        let read = self
+            .place
+            .tasks
+            .blocking(move || read(reader, limit, wanted));
         let ended = |_| HouseError::CutOff("the reading ended early".into());
         read.await.map_err(ended)?
     }

@@ -70,7 +70,10 @@ impl Settings {
                     "secrets[{place}].secret: must have 32 bytes at least"
                 ));
             }
-            if self.secrets[..place].iter().any(|earlier| earlier.id == master.id) {
+            if self.secrets[..place]
+                .iter()
+                .any(|earlier| earlier.id == master.id)
+            {
                 faults.push(format!("secrets[{place}].id: is given twice"));
             }
         }

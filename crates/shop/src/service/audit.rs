@@ -29,8 +29,14 @@ impl Handle {
     ) -> Result<(), Problem> {
         let (before, after_change) = changes(before, after);
         let subject = after.id.to_string();
-        self.note(caller, what, &subject, before.as_deref(), after_change.as_deref())
-            .await
+        self.note(
+            caller,
+            what,
+            &subject,
+            before.as_deref(),
+            after_change.as_deref(),
+        )
+        .await
     }
 
     /// Puts on record what a merchant did with an order's money.
@@ -42,7 +48,8 @@ impl Handle {
         after: &impl Serialize,
     ) -> Result<(), Problem> {
         let after = serde_json::to_string(after).ok();
-        self.note(caller, what, subject, None, after.as_deref()).await
+        self.note(caller, what, subject, None, after.as_deref())
+            .await
     }
 
     pub(super) async fn note(
@@ -104,9 +111,8 @@ fn bad_cursor() -> Problem {
 }
 
 fn shown(sequence: u64, time_ms: u64, act: &Act) -> AuditEntry {
-    let change = |text: &str| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-    };
+    let change =
+        |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     let trace = u128::from_be_bytes(act.trace);
     AuditEntry {
         sequence,
@@ -135,7 +141,10 @@ fn changes(before: Option<&Sale>, after: &Sale) -> (Option<String>, Option<Strin
     let mut old = Map::new();
     new.retain(|name, value| before.get(name) != Some(value));
     for name in new.keys() {
-        old.insert(name.clone(), before.get(name).cloned().unwrap_or(Value::Null));
+        old.insert(
+            name.clone(),
+            before.get(name).cloned().unwrap_or(Value::Null),
+        );
     }
     if let (Some(Value::Array(one)), Some(Value::Array(other))) =
         (old.get_mut("skus"), new.get_mut("skus"))

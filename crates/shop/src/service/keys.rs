@@ -4,8 +4,8 @@ use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::service::{Answer, Call, Caller, Keys, Reply};
 use api::{Code, KeyId, Problem, Scope, Scopes};
 
-use super::{Handle, by};
 use super::sales::house_problem;
+use super::{Handle, by};
 use crate::house;
 use crate::wire;
 

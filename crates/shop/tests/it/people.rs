@@ -139,10 +139,14 @@ async fn an_older_vault_does_not_bring_an_erased_person_back() {
     let shop = open(dir.path()).await;
     let handle = shop.handle();
     for who in ["ann", "bob"] {
-        People::put(&*handle, all("p"), who.into(), ann()).await.expect("kept");
+        People::put(&*handle, all("p"), who.into(), ann())
+            .await
+            .expect("kept");
     }
     let older = std::fs::read(dir.path().join(VAULT_FILE)).expect("the vault");
-    People::erase(&*handle, all("e"), "ann".into()).await.expect("erased");
+    People::erase(&*handle, all("e"), "ann".into())
+        .await
+        .expect("erased");
     close(shop, handle).await;
     std::fs::write(dir.path().join(VAULT_FILE), older).expect("the older vault");
     let shop = open(dir.path()).await;
@@ -151,7 +155,9 @@ async fn an_older_vault_does_not_bring_an_erased_person_back() {
     assert_eq!(code(shown), Some(Code::PersonNotFound));
     assert!(handle.person(all("-"), "bob".into()).await.is_ok());
     // Who comes again is kept again, also over the next start.
-    People::put(&*handle, all("p2"), "ann".into(), ann()).await.expect("kept");
+    People::put(&*handle, all("p2"), "ann".into(), ann())
+        .await
+        .expect("kept");
     close(shop, handle).await;
     let shop = open(dir.path()).await;
     let handle = shop.handle();
@@ -164,11 +170,16 @@ async fn a_wrong_master_key_stops_the_start_and_none_closes_the_vault() {
     let dir = tempfile::tempdir().expect("a directory");
     let shop = open(dir.path()).await;
     let handle = shop.handle();
-    People::put(&*handle, all("p"), "ann".into(), ann()).await.expect("kept");
+    People::put(&*handle, all("p"), "ann".into(), ann())
+        .await
+        .expect("kept");
     close(shop, handle).await;
     let wrong = try_open(dir.path(), Some("another master secret of over 32 bytes")).await;
     let wrong = wrong.err().expect("refused").to_string();
-    assert!(wrong.contains("m1") && wrong.contains("not the one"), "{wrong}");
+    assert!(
+        wrong.contains("m1") && wrong.contains("not the one"),
+        "{wrong}"
+    );
     let shop = try_open(dir.path(), None).await.expect("it opens");
     let handle = shop.handle();
     let shown = handle.person(all("-"), "ann".into()).await;
@@ -217,18 +228,32 @@ async fn every_administrative_act_says_who_what_before_and_after() {
         role: Some(Role::Auditor),
         idempotency_key: None,
     };
-    let key = Keys::create(&*handle, all("k"), body).await.expect("a key").body;
+    let key = Keys::create(&*handle, all("k"), body)
+        .await
+        .expect("a key")
+        .body;
     handle.revoke(all("r"), key.id).await.expect("revoked");
-    People::put(&*handle, all("p"), "ann".into(), ann()).await.expect("kept");
+    People::put(&*handle, all("p"), "ann".into(), ann())
+        .await
+        .expect("kept");
     handle.person(all("-"), "ann".into()).await.expect("shown");
-    People::erase(&*handle, all("e"), "ann".into()).await.expect("erased");
+    People::erase(&*handle, all("e"), "ann".into())
+        .await
+        .expect("erased");
     let acts = acts(&handle, AuditQuery::default()).await;
     let what: Vec<&str> = acts.iter().map(|act| &*act.what).collect();
     assert_eq!(
         what,
         [
-            "sale.create", "sale.alter", "sale.open", "stock.add", "key.create", "key.revoke",
-            "person.put", "person.read", "person.erase"
+            "sale.create",
+            "sale.alter",
+            "sale.open",
+            "stock.add",
+            "key.create",
+            "key.revoke",
+            "person.put",
+            "person.read",
+            "person.erase"
         ]
     );
     assert!(acts.iter().all(|act| *act.who == *KeyId(1).to_string()));
@@ -236,11 +261,17 @@ async fn every_administrative_act_says_who_what_before_and_after() {
     assert_eq!(before, Some(serde_json::json!({ "name": "Cups" })));
     assert_eq!(after, Some(serde_json::json!({ "name": "Mugs" })));
     assert_eq!(acts[2].after, Some(serde_json::json!({ "state": "open" })));
-    assert_eq!(acts[2].trace_id.as_deref(), Some("00000000000000000000000000000abc"));
+    assert_eq!(
+        acts[2].trace_id.as_deref(),
+        Some("00000000000000000000000000000abc")
+    );
     let text = format!("{acts:?}");
     let secret = key.secret.expect("shown once");
     assert!(!text.contains("Ann") && !text.contains("1632") && !text.contains(&*secret));
-    assert!(text.contains("audit:read"), "the scopes of the role are named");
+    assert!(
+        text.contains("audit:read"),
+        "the scopes of the role are named"
+    );
     close(shop, handle).await;
 }
 
@@ -258,12 +289,19 @@ async fn acts_are_paged_filtered_and_only_those_of_the_own_account() {
         limit: Some(3),
         ..AuditQuery::default()
     };
-    let first = handle.acts(all("-"), query.clone()).await.expect("a page").body;
+    let first = handle
+        .acts(all("-"), query.clone())
+        .await
+        .expect("a page")
+        .body;
     assert_eq!(first.acts.len(), 3);
     query.cursor = first.next_cursor;
     assert_eq!(acts(&handle, query.clone()).await.len(), 1);
     query.cursor = Some("999".into());
-    assert_eq!(code(handle.acts(all("-"), query).await), Some(Code::InvalidFields));
+    assert_eq!(
+        code(handle.acts(all("-"), query).await),
+        Some(Code::InvalidFields)
+    );
     let other = Caller::Merchant {
         account: "other".into(),
         key: KeyId(2),
@@ -301,9 +339,16 @@ async fn acts_that_come_together_are_all_on_record_and_share_batches() {
     let mut subjects: Vec<u32> = Vec::new();
     let mut cursor = None;
     loop {
-        let query = AuditQuery { cursor, ..query.clone() };
+        let query = AuditQuery {
+            cursor,
+            ..query.clone()
+        };
         let page = handle.acts(all("-"), query).await.expect("a page").body;
-        subjects.extend(page.acts.iter().map(|act| act.subject.parse::<u32>().expect("a number")));
+        subjects.extend(
+            page.acts
+                .iter()
+                .map(|act| act.subject.parse::<u32>().expect("a number")),
+        );
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;

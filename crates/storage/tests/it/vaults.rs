@@ -10,7 +10,9 @@ const SECRET: &[u8] = b"the first master secret, long enough";
 const NEXT: &[u8] = b"the second master secret, long enough";
 
 fn open(dir: &Path, masters: &[(&str, &[u8])]) -> Result<Vault, VaultError> {
-    let masters = masters.iter().map(|(id, secret)| MasterKey::new(id, secret).unwrap());
+    let masters = masters
+        .iter()
+        .map(|(id, secret)| MasterKey::new(id, secret).unwrap());
     let entropy = Arc::new(SeededEntropy::new(5));
     Vault::open(&dir.join(VAULT_FILE), masters.collect(), entropy)
 }
@@ -25,7 +27,9 @@ fn record(kept_ms: u64, text: &str) -> Record {
 fn holds(dir: &Path, text: &str) -> bool {
     std::fs::read_dir(dir).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
     })
 }
 
@@ -74,9 +78,15 @@ fn a_wrong_or_missing_key_is_said_and_nothing_is_lost() {
         .unwrap();
     let before = std::fs::read(dir.path().join(VAULT_FILE)).unwrap();
     let wrong = open(dir.path(), &[("a", NEXT)]).unwrap_err();
-    assert!(matches!(&wrong, VaultError::WrongKey { id } if &**id == "a"), "{wrong}");
+    assert!(
+        matches!(&wrong, VaultError::WrongKey { id } if &**id == "a"),
+        "{wrong}"
+    );
     let missing = open(dir.path(), &[("b", NEXT)]).unwrap_err();
-    assert!(matches!(&missing, VaultError::MissingKey { id } if &**id == "a"), "{missing}");
+    assert!(
+        matches!(&missing, VaultError::MissingKey { id } if &**id == "a"),
+        "{missing}"
+    );
     assert!(matches!(open(dir.path(), &[]), Err(VaultError::NoKey)));
     assert_eq!(std::fs::read(dir.path().join(VAULT_FILE)).unwrap(), before);
     let vault = open(dir.path(), &[("a", SECRET)]).unwrap();
@@ -96,9 +106,15 @@ fn after_a_rotation_the_old_secret_is_not_needed_and_does_not_open() {
     both.put(&people[0], &record(2, "somebody else")).unwrap();
     assert_eq!((both.rotate().unwrap(), both.rotate().unwrap()), (2, 0));
     drop(both);
-    assert!(matches!(open(dir.path(), &[("a", SECRET)]), Err(VaultError::MissingKey { .. })));
+    assert!(matches!(
+        open(dir.path(), &[("a", SECRET)]),
+        Err(VaultError::MissingKey { .. })
+    ));
     let vault = open(dir.path(), &[("b", NEXT)]).unwrap();
-    assert_eq!(vault.get(&people[0]).unwrap(), Some(record(2, "somebody else")));
+    assert_eq!(
+        vault.get(&people[0]).unwrap(),
+        Some(record(2, "somebody else"))
+    );
     assert_eq!(vault.get(&people[2]).unwrap(), Some(record(1, "somebody")));
 }
 
@@ -109,9 +125,19 @@ fn a_row_that_was_moved_or_made_younger_does_not_open() {
     vault.put(&person_id("ann"), &record(1, "Ann")).unwrap();
     let file = rusqlite::Connection::open(dir.path().join(VAULT_FILE)).unwrap();
     file.execute("UPDATE people SET kept_ms = 2", []).unwrap();
-    assert!(matches!(vault.get(&person_id("ann")), Err(VaultError::Damaged)));
-    file.execute("UPDATE people SET kept_ms = 1, person = ?1", [person_id("bob")]).unwrap();
-    assert!(matches!(vault.get(&person_id("bob")), Err(VaultError::Damaged)));
+    assert!(matches!(
+        vault.get(&person_id("ann")),
+        Err(VaultError::Damaged)
+    ));
+    file.execute(
+        "UPDATE people SET kept_ms = 1, person = ?1",
+        [person_id("bob")],
+    )
+    .unwrap();
+    assert!(matches!(
+        vault.get(&person_id("bob")),
+        Err(VaultError::Damaged)
+    ));
     assert_eq!(vault.get(&person_id("ann")).unwrap(), None);
 }
 
@@ -124,7 +150,10 @@ fn a_copy_beside_the_living_vault_holds_what_it_held() {
     assert!(copy(dir.path(), to.path()).unwrap());
     vault.erase([(&person_id("ann"), 1)]).unwrap();
     let copied = open(to.path(), &[("a", SECRET)]).unwrap();
-    assert_eq!(copied.get(&person_id("ann")).unwrap(), Some(record(1, "Ann")));
+    assert_eq!(
+        copied.get(&person_id("ann")).unwrap(),
+        Some(record(1, "Ann"))
+    );
     drop(copied);
     assert!(copy(dir.path(), to.path()).unwrap(), "over the older copy");
     let copied = open(to.path(), &[("a", SECRET)]).unwrap();
@@ -135,6 +164,10 @@ fn a_copy_beside_the_living_vault_holds_what_it_held() {
 fn a_file_that_is_no_vault_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = rusqlite::Connection::open(dir.path().join(VAULT_FILE)).unwrap();
-    file.execute_batch("CREATE TABLE other (id INTEGER)").unwrap();
-    assert!(matches!(open(dir.path(), &[("a", SECRET)]), Err(VaultError::Version { found: 0, .. })));
+    file.execute_batch("CREATE TABLE other (id INTEGER)")
+        .unwrap();
+    assert!(matches!(
+        open(dir.path(), &[("a", SECRET)]),
+        Err(VaultError::Version { found: 0, .. })
+    ));
 }

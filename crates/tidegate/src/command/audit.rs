@@ -112,7 +112,9 @@ async fn close(found: Found) {
 /// An account without a name is the house's own, and sees everything.
 async fn local(shop: &Backroom, query: AuditQuery) -> anyhow::Result<AuditPage> {
     let handle = shop.handle();
-    Ok(Audits::acts(&*handle, house_call("", ""), query).await?.body)
+    Ok(Audits::acts(&*handle, house_call("", ""), query)
+        .await?
+        .body)
 }
 
 fn path(query: &AuditQuery) -> String {
@@ -155,7 +157,11 @@ fn line(act: &AuditEntry) -> String {
     format!(
         "{}  {}  {}  {}  {}{}{}{}\n",
         act.at,
-        if act.account.is_empty() { "-" } else { &act.account },
+        if act.account.is_empty() {
+            "-"
+        } else {
+            &act.account
+        },
         act.who,
         act.what,
         act.subject,

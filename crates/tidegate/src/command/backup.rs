@@ -114,7 +114,9 @@ impl Options {
             text.push_str(&format!("  {name}  {}  {}\n", sale.position, sale.time));
         }
         if report.vault {
-            text.push_str("  the vault with personal data, locked; keep `tidegate vault erased` beside it\n");
+            text.push_str(
+                "  the vault with personal data, locked; keep `tidegate vault erased` beside it\n",
+            );
         }
         for skipped in &report.snapshots_skipped {
             text.push_str(&format!(

@@ -168,7 +168,9 @@ fn line(key: &ApiKey) -> String {
 impl Place {
     async fn open(&self, outside: &Outside) -> anyhow::Result<Ring> {
         if let Some(url) = &self.url {
-            return Ok(Ring::Remote(Remote::connect(url, presented(self.key_file.as_deref())?).await?));
+            return Ok(Ring::Remote(
+                Remote::connect(url, presented(self.key_file.as_deref())?).await?,
+            ));
         }
         let settings = load(&self.configuration.layers())?.settings;
         Ok(Ring::Local(Backroom::open(&settings, outside).await?))

@@ -4,6 +4,7 @@
 mod backup;
 mod configuration;
 mod keys;
+mod people;
 mod process;
 mod proof;
 mod reference;
