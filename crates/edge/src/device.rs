@@ -268,7 +268,7 @@ impl Table {
         let rest = (*since + ATTEMPTS_TIME).saturating_sub(now).as_secs();
         let rest = u32::try_from(rest).unwrap_or(u32::MAX).max(1);
         let many = "too many wrong codes; wait, and read the code once more";
-        Err(Problem::because(Code::TooManyRequests, many).retry_after(rest.into()))
+        Err(Problem::because(Code::TooManyRequests, many).retry_after(rest))
     }
 
     fn count_wrong(&mut self, buyer: u128, now: Duration) {

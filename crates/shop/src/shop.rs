@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::journal::Doors;
 use storage::{DataDir, StorageError, replace_file};
 use telemetry::Telemetry;
 use tokio::sync::watch;
@@ -110,20 +111,8 @@ impl Shop {
             provider,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
-        let place = Place {
-            dir: data.house(),
-            doors: doors.clone(),
-            tasks: tasks.clone(),
-        };
-        let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
-        let people = Keeper::open(
-            &settings.vault,
-            &data.vault(),
-            &house,
-            &clock,
-            &entropy,
-            &tasks,
-        )?;
+        let (house, house_findings, people) =
+            open_house(&settings, &data, &doors, &tasks, &clock, &entropy)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
@@ -200,6 +189,32 @@ impl Shop {
         self.registry.close(DRAIN).await;
         self.projector.stop().await;
     }
+}
+
+/// Opens the house, and the vault whose erasures stand in it.
+fn open_house(
+    settings: &Settings,
+    data: &DataDir,
+    doors: &Doors,
+    tasks: &Tasks,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<(House, Findings, Keeper), ShopError> {
+    let place = Place {
+        dir: data.house(),
+        doors: doors.clone(),
+        tasks: tasks.clone(),
+    };
+    let (house, findings) = House::open(place).map_err(ShopError::House)?;
+    let people = Keeper::open(
+        &settings.vault,
+        &data.vault(),
+        &house,
+        clock,
+        entropy,
+        tasks,
+    )?;
+    Ok((house, findings, people))
 }
 
 fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {

@@ -139,10 +139,10 @@ impl House {
                 .map(|waiting| (entry(waiting.act), waiting.done))
                 .unzip();
             let written = self.commit_with(&mut writer, |_, _| Ok(acts)).await;
-            let outcome = written
-                .as_ref()
-                .map(|()| ())
-                .map_err(|error| error.to_string().into());
+            let outcome = match &written {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Arc::from(error.to_string())),
+            };
             for done in tell {
                 // Nobody may be waiting any more.
                 let _ = done.send(outcome.clone());

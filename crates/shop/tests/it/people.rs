@@ -200,18 +200,22 @@ async fn a_sale(handle: &Handle) -> api::SaleId {
     made.expect("a sale").body.id
 }
 
-#[tokio::test]
-async fn every_administrative_act_says_who_what_before_and_after() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let shop = open(dir.path()).await;
-    let handle = shop.handle();
-    let context = RequestContext {
+fn traced() -> RequestContext {
+    RequestContext {
         request_id: RequestId::from_u64(9),
         trace_id: 0xabc,
         span_id: 1,
         parent_id: 0,
         sampled: false,
-    };
+    }
+}
+
+#[tokio::test]
+async fn every_administrative_act_says_who_what_before_and_after() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let context = traced();
     let sale = a_sale(&handle).await;
     let patch: AlterSale = serde_json::from_str(r#"{"name":"Mugs"}"#).expect("a patch");
     handle.alter(all("a"), sale, patch).await.expect("altered");

@@ -56,8 +56,11 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), VaultError> {
     })
 }
 
-/// The master keys that the file knows of, with what proves them.
-pub(super) fn proofs(connection: &Connection) -> Result<Vec<(Box<str>, Vec<u8>)>, VaultError> {
+/// A master key's name, and what proves it.
+pub(super) type Proof = (Box<str>, Vec<u8>);
+
+/// The master keys that the file knows of.
+pub(super) fn proofs(connection: &Connection) -> Result<Vec<Proof>, VaultError> {
     let mut select = connection.prepare("SELECT id, proof FROM masters ORDER BY id")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
