@@ -2,20 +2,12 @@
 
 use super::tests::{NOW_S, Stand, ed25519_jwk, signed};
 use super::*;
-use std::future::Future;
 use std::path::Path;
 use world::mangle::Corpus;
 
 fn corpus(format: &str) -> Corpus {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     Corpus::read(dir.join(format)).unwrap()
-}
-
-fn run<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(test)
 }
 
 #[test]
@@ -45,8 +37,8 @@ fn key_sets() {
     }
 }
 
-#[test]
-fn issuer_claims() {
+#[tokio::test]
+async fn issuer_claims() {
     let words = [
         "\"exp\":",
         "\"aud\":\"tidegate\"",
@@ -58,31 +50,29 @@ fn issuer_claims() {
         "\"nbf\":9e99",
     ];
     let corpus = corpus("issuer-claims").with_words(&words);
-    run(async {
-        let stand = Stand::new();
-        stand.published.set(&[ed25519_jwk("d", 1)]);
-        for trial in corpus.trials(1_500) {
-            let token = signed("EdDSA", "d", &trial, 1);
-            let taken = stand.identity.verify(&token).await.is_ok();
-            assert!(taken || !trial.is_whole());
-            if taken {
-                let claims: serde_json::Value = serde_json::from_slice(&trial).unwrap();
-                let over = claims["exp"].as_f64().unwrap() + 30.0;
-                assert!(over > NOW_S as f64 && claims["sub"].is_string(), "{claims}");
-            }
-            // The signature of other claims, and that of another key, fit none.
-            let (signed_text, _) = token.rsplit_once('.').unwrap();
-            let other = signed("EdDSA", "d", b"{}", 1);
-            let (_, signature) = other.rsplit_once('.').unwrap();
-            let forged = format!("{signed_text}.{signature}");
-            assert!(trial[..] == b"{}"[..] || stand.identity.verify(&forged).await.is_err());
-            assert!(
-                stand
-                    .identity
-                    .verify(&signed("EdDSA", "d", &trial, 2))
-                    .await
-                    .is_err()
-            );
+    let stand = Stand::new();
+    stand.published.set(&[ed25519_jwk("d", 1)]);
+    for trial in corpus.trials(1_500) {
+        let token = signed("EdDSA", "d", &trial, 1);
+        let taken = stand.identity.verify(&token).await.is_ok();
+        assert!(taken || !trial.is_whole());
+        if taken {
+            let claims: serde_json::Value = serde_json::from_slice(&trial).unwrap();
+            let over = claims["exp"].as_f64().unwrap() + 30.0;
+            assert!(over > NOW_S as f64 && claims["sub"].is_string(), "{claims}");
         }
-    });
+        // The signature of other claims, and that of another key, fit none.
+        let (signed_text, _) = token.rsplit_once('.').unwrap();
+        let other = signed("EdDSA", "d", b"{}", 1);
+        let (_, signature) = other.rsplit_once('.').unwrap();
+        let forged = format!("{signed_text}.{signature}");
+        assert!(trial[..] == b"{}"[..] || stand.identity.verify(&forged).await.is_err());
+        assert!(
+            stand
+                .identity
+                .verify(&signed("EdDSA", "d", &trial, 2))
+                .await
+                .is_err()
+        );
+    }
 }
