@@ -222,25 +222,14 @@ fn a_wrong_master_key_is_said_and_a_rotation_lets_the_old_one_go() {
     );
 }
 
-#[test]
-fn orders_of_many_pages_are_exported_whole_and_the_audit_names_who_opened_the_sale() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let bearer = house(dir);
-    let server = serve(dir);
+/// A sale with 450 orders of one cup each, by as many buyers.
+fn sold(server: &Server, bearer: &str) -> String {
     let sale =
         r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"=CUP","price":"1.50","stock":1000}]}"#;
-    let sale = change(&server, "POST /v1/sales", &bearer, "c", sale)["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    change(
-        &server,
-        &format!("POST /v1/sales/{sale}/open"),
-        &bearer,
-        "o",
-        "{}",
-    );
+    let made = change(server, "POST /v1/sales", bearer, "c", sale);
+    let sale = made["id"].as_str().unwrap().to_owned();
+    let open = format!("POST /v1/sales/{sale}/open");
+    change(server, &open, bearer, "o", "{}");
     let order = |number: u32| {
         format!(
             r#"{{"idempotency_key":"k{number}","sale_id":"{sale}","buyer":"b{number}","lines":[{{"sku":"=CUP","quantity":1}}]}}"#
@@ -248,70 +237,81 @@ fn orders_of_many_pages_are_exported_whole_and_the_audit_names_who_opened_the_sa
     };
     let orders: Vec<String> = (0..450).map(order).collect();
     let batch = format!(r#"{{"orders":[{}]}}"#, orders.join(","));
-    change(&server, "POST /v1/orders:batch", &bearer, "b", &batch);
+    change(server, "POST /v1/orders:batch", bearer, "b", &batch);
+    sale
+}
+
+/// A command at a running server, with the key in the file `key`.
+fn online(dir: &Path, server: &Server, words: &[&str]) -> String {
     let url = format!("http://{}", server.public);
+    fine(
+        dir,
+        &[words, &["--url", &url, "--key-file", "key"]].concat(),
+    )
+    .out
+}
+
+#[test]
+fn orders_of_many_pages_are_exported_whole_here_and_over_http() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let bearer = house(dir);
     std::fs::write(
         dir.join("key"),
         bearer.trim_start_matches("Authorization: Bearer "),
     )
     .unwrap();
-    let acts = fine(
-        dir,
-        &[
-            "audit",
-            "list",
-            "--what",
-            "sale",
-            "--url",
-            &url,
-            "--key-file",
-            "key",
-        ],
-    )
-    .out;
-    assert!(
-        acts.contains("sale.create") && acts.contains("sale.open") && acts.contains("  key_"),
-        "{acts}"
-    );
+    let server = serve(dir);
+    let sale = sold(&server, &bearer);
+    let export = ["export", "orders", "--sale", &sale, "--format"];
+    // The read model follows; a restart waits for it.
     stop(server);
-    let words = ["export", "orders", "--sale", &sale, "--config", "t.toml"];
-    let csv = fine(dir, &words).out;
+    let offline = [&export[..], &["csv", "--config", "t.toml"]].concat();
+    let csv = fine(dir, &offline).out;
     assert_eq!(csv.lines().count(), 451);
     assert!(
         !csv.contains(",=CUP") && csv.contains("'=CUP"),
         "no formula"
     );
     let server = serve(dir);
-    let url = format!("http://{}", server.public);
-    let words = [
-        "export",
-        "orders",
-        "--sale",
-        &sale,
-        "--format",
-        "jsonl",
-        "--url",
-        &url,
-        "--key-file",
-        "key",
-    ];
-    let lines = fine(dir, &words).out;
-    let buyers: std::collections::BTreeSet<String> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Json>(line).unwrap()["buyer"].to_string())
-        .collect();
+    let lines = online(dir, &server, &[&export[..], &["jsonl"]].concat());
+    let buyer = |line: &str| serde_json::from_str::<Json>(line).unwrap()["buyer"].to_string();
+    let buyers: std::collections::BTreeSet<String> = lines.lines().map(buyer).collect();
     assert_eq!((lines.lines().count(), buyers.len()), (450, 450));
+    let streamed = ask(
+        &server.public,
+        &format!("GET /v1/sales/{sale}/orders.csv"),
+        &[&bearer],
+        "",
+    );
+    let text = streamed.1.as_str().unwrap().to_owned();
+    assert_eq!(text.matches(&format!(",{sale},")).count(), 450);
     stop(server);
-    let acts = fine(dir, &["audit", "list", "--data", "data", "--json"]).out;
-    let who: Vec<Json> = acts
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+}
+
+#[test]
+fn the_audit_names_who_opened_the_sale_and_who_made_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let bearer = house(dir);
+    std::fs::write(
+        dir.join("key"),
+        bearer.trim_start_matches("Authorization: Bearer "),
+    )
+    .unwrap();
+    let server = serve(dir);
+    sold(&server, &bearer);
+    let acts = online(dir, &server, &["audit", "list", "--what", "sale"]);
     assert!(
-        who.iter()
-            .any(|act| act["what"] == "key.create" && act["who"] == "house"),
+        acts.contains("sale.create") && acts.contains("sale.open"),
         "{acts}"
     );
+    assert!(acts.lines().all(|line| line.contains("  key_")), "{acts}");
+    stop(server);
+    let acts = fine(dir, &["audit", "list", "--data", "data", "--json"]).out;
+    let read = |line: &str| serde_json::from_str::<Json>(line).unwrap();
+    let made = |act: Json| act["what"] == "key.create" && act["who"] == "house";
+    assert!(acts.lines().map(read).any(made), "{acts}");
     assert!(
         !acts.contains(SECRET),
         "settings are on record, secrets are not"
