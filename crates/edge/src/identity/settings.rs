@@ -111,9 +111,12 @@ impl Settings {
             if issuer.issuer.is_empty() || issuer.audience.is_empty() {
                 fault("issuer", "and audience must not be empty");
             }
-            let known = ["http://", "https://", "file:///"];
+            let known = ["http://", "file:///"];
             if !known.iter().any(|scheme| issuer.jwks.starts_with(scheme)) {
-                fault("jwks", "must begin with http://, https:// or file:///");
+                fault(
+                    "jwks",
+                    "must begin with http:// or file:///; TLS is a proxy's work",
+                );
             }
             if issuer.prefix.is_empty()
                 || issuer.prefix.len() > 16
@@ -134,5 +137,44 @@ impl Settings {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(issuers: &[(&str, &str, &str)]) -> Vec<String> {
+        let issuer = |(issuer, jwks, prefix): &(&str, &str, &str)| {
+            let given = serde_json::json!({
+                "issuer": issuer, "jwks": jwks, "audience": "shop", "prefix": prefix,
+            });
+            serde_json::from_value(given).unwrap()
+        };
+        let settings = Settings {
+            issuers: issuers.iter().map(issuer).collect(),
+            ..Settings::default()
+        };
+        let mut faults = Vec::new();
+        settings.faults(&mut faults);
+        faults
+    }
+
+    #[test]
+    fn issuers_that_could_be_taken_for_one_another_are_refused() {
+        let (web, file) = ("http://127.0.0.1:9100/keys", "file:///etc/keys");
+        assert_eq!(faults(&[("a", web, "a-"), ("b", file, "b-")]).len(), 0);
+        assert_eq!(
+            faults(&[("a", web, "a-"), ("b", web, "a-b")]).len(),
+            1,
+            "one buyer, two issuers"
+        );
+        assert_eq!(faults(&[("a", web, "a-"), ("a", web, "b-")]).len(), 1);
+        assert_eq!(
+            faults(&[("a", "https://id.test/keys", "a-")]).len(),
+            1,
+            "no TLS of our own"
+        );
+        assert_eq!(faults(&[("", web, "")]).len(), 2);
     }
 }

@@ -87,7 +87,7 @@ impl Options {
         // After the house journal: whoever was erased in between is in neither, or on the list that each start goes
         // through.
         let vault = storage::vault::copy(&self.data, &self.to);
-        let vault = vault.map_err(|error| vault_failure(error.into()))?;
+        let vault = vault.map_err(vault_failure)?;
         drop(progress);
         let elapsed = outside.clock.monotonic().saturating_sub(begun);
         let mut report = Report::new(&done, elapsed.as_secs_f64());
