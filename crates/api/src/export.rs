@@ -148,9 +148,7 @@ mod tests {
             returned_quantity: 0,
         };
         Order {
-            id: "ord_00001_000001".parse().unwrap_or_else(|_| {
-                crate::OrderId::new(crate::SaleId::new(1).unwrap(), 1).unwrap()
-            }),
+            id: "ord_00009g59MuH".parse().unwrap(),
             sale_id: crate::SaleId::new(1).unwrap(),
             buyer: Some(buyer.into()),
             state: OrderState::Paid,
