@@ -151,6 +151,12 @@ codes! {
 
     /// The saga's place forbids the step.
     SagaState "TG-2121" 409 Never "The saga's place forbids it";
+    /// Nothing is kept about this person.
+    PersonNotFound "TG-2401" 404 Never "Person not found";
+    /// This house has no vault: no master key was given.
+    NoVault "TG-2402" 409 Never "No vault";
+    /// No device waits under this code, or not any more.
+    DeviceNotFound "TG-2403" 404 Never "Device code not found";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";
@@ -186,6 +192,8 @@ codes! {
     NotInBackup "TG-4009" 500 Never "Not in the backup";
     /// The backup holds what the shop does not have.
     BackupAhead "TG-4010" 500 Never "Backup ahead of the shop";
+    /// The vault is locked with a key that was not given.
+    VaultKey "TG-4401" 500 Never "Vault key does not fit";
 
     /// A fault of Tidegate itself.
     Internal "TG-5001" 500 Later "Internal error";

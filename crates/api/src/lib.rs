@@ -16,21 +16,26 @@
 //!
 //! Not here: how anything is decided or stored, HTTP itself, and the shapes of bytes on disk.
 
+pub mod audit;
 pub mod buyer;
 pub mod check;
 pub mod code;
 pub mod currency;
+pub mod device;
+pub mod export;
 pub mod id;
 pub mod key;
 pub mod limits;
 pub mod live;
 pub mod order;
+pub mod people;
 pub mod plan;
 pub mod position;
 pub mod price;
 pub mod problem;
 pub mod provider;
 pub mod refund;
+pub mod role;
 pub mod sale;
 pub mod scope;
 pub mod sending;
@@ -45,5 +50,6 @@ pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId};
 pub use position::Position;
 pub use price::PriceText;
 pub use problem::Problem;
+pub use role::Role;
 pub use scope::{Scope, Scopes};
 pub use time::Time;

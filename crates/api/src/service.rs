@@ -1,11 +1,13 @@
 //! What can be asked of a running shop. The front door calls these traits; the shop implements them.
 
+use crate::audit::{AuditPage, AuditQuery};
 use crate::id::{KeyId, OrderId, RequestId, SaleId};
 use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use crate::live::LiveTick;
 use crate::order::{
     BatchOrder, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
 };
+use crate::people::{Erased, Person, PersonData};
 use crate::plan::{AlterSale, CreateSale};
 use crate::position::Position;
 use crate::problem::Problem;
@@ -174,6 +176,22 @@ pub trait Sending: Send + Sync {
     fn dead_notices(&self, call: Call) -> Reply<'_, DeadNotices>;
     /// Tries them again.
     fn retry_notices(&self, call: Call) -> Reply<'_, NoticesRetried>;
+}
+
+/// Personal data. A buyer sees and touches only its own.
+pub trait People: Send + Sync {
+    /// Keeps data about a buyer, in the place of what was kept before.
+    fn put(&self, call: Call, buyer: Box<str>, body: PersonData) -> Reply<'_, Person>;
+    /// What is kept about a buyer.
+    fn person(&self, call: Call, buyer: Box<str>) -> Reply<'_, Person>;
+    /// Destroys what is kept about a buyer, for good.
+    fn erase(&self, call: Call, buyer: Box<str>) -> Reply<'_, Erased>;
+}
+
+/// The record of administrative acts.
+pub trait Audits: Send + Sync {
+    /// Acts of the caller's account, oldest first.
+    fn acts(&self, call: Call, query: AuditQuery) -> Reply<'_, AuditPage>;
 }
 
 /// Whether traffic should come here.

@@ -12,14 +12,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod admin;
+mod audit;
 mod demo;
+mod device;
+mod export;
 mod help;
 mod keys;
 mod live;
 mod orders;
+mod people;
 mod provider;
 mod sales;
 mod sending;
+#[cfg(test)]
+mod table;
 
 /// The public port.
 pub(crate) fn public(door: &Arc<Door>) -> Router {
@@ -51,6 +57,7 @@ pub(crate) fn documented(settings: &Settings) -> Vec<Route> {
     routes.extend(orders_routes(settings));
     routes.extend(other_routes(settings));
     routes.extend(sending_routes(settings));
+    routes.extend(people_routes(settings));
     routes
 }
 
@@ -185,6 +192,36 @@ fn sending_routes(settings: &Settings) -> Vec<Route> {
     ]
 }
 
+/// What is about people: their data, their devices, and who did what.
+fn people_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let read = Needs::ScopeOrBuyer(Scope::PeopleRead);
+    let write = Needs::ScopeOrBuyer(Scope::PeopleWrite);
+    let export = Needs::Scope(Scope::OrdersRead);
+    let (nobody, form) = (Needs::Nobody, 8 * 1024);
+    vec![
+        Route {
+            method: "PUT",
+            ..post("/v1/people/{buyer}", write, small, people::put)
+        },
+        get("/v1/people/{buyer}", read, people::one),
+        Route {
+            method: "DELETE",
+            ..post("/v1/people/{buyer}", write, small, people::erase)
+        },
+        get("/v1/audit", Needs::Scope(Scope::AuditRead), audit::list),
+        get("/v1/sales/{id}/orders.csv", export, export::csv),
+        get("/v1/sales/{id}/orders.jsonl", export, export::jsonl),
+        post("/v1/device/code", nobody, form, device::code),
+        post("/v1/device/approve", Needs::Buyer, form, device::approve),
+        post("/v1/device/token", nobody, form, device::token),
+        get("/device", nobody, device::page),
+        get("/device/{code}", nobody, device::page),
+        get("/device/{code}/show", nobody, device::show),
+        get("/device/{code}/qr.svg", nobody, device::qr),
+    ]
+}
+
 fn get(template: &'static str, needs: Needs, make: Make) -> Route {
     Route {
         method: "GET",
@@ -232,6 +269,7 @@ fn router(door: &Arc<Door>, routes: Vec<Route>) -> Router {
 fn filter(method: &str) -> MethodFilter {
     match method {
         "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
         "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
         _ => MethodFilter::GET,

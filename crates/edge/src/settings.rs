@@ -2,6 +2,7 @@
 
 use crate::network::Network;
 use crate::secret::Secret;
+use crate::{device, identity};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -56,6 +57,10 @@ pub struct Settings {
     pub carrier_secret: Option<Secret>,
     /// Number of this node in request ids, 0 to 255. Default 0.
     pub node: u8,
+    /// Outside issuers of buyers' tokens.
+    pub identity: identity::Settings,
+    /// Sign-in of devices.
+    pub device: device::Settings,
     /// Serves `/v1/noop`, which does nothing but authenticate, to measure against. Default false.
     pub bench: bool,
 }
@@ -81,6 +86,8 @@ impl Default for Settings {
             callback_secret: None,
             carrier_secret: None,
             node: 0,
+            identity: identity::Settings::default(),
+            device: device::Settings::default(),
             bench: false,
         }
     }
@@ -155,6 +162,8 @@ impl Settings {
                 faults.push(format!("token_secrets[{place}].id: is given twice"));
             }
         }
+        self.identity.faults(faults);
+        self.device.faults(faults);
         if self
             .callback_secret
             .as_ref()

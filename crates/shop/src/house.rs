@@ -3,6 +3,7 @@
 //! It changes rarely and is read on every request, so writers go one at a time through a lock and readers see a shared
 //! copy that is replaced once a change is durable.
 
+mod acts;
 mod secret;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,6 +16,8 @@ use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
 use crate::open::{Findings, OpenError, Place, flatten};
 
+pub(crate) use acts::person_name;
+pub use acts::{Acts, By};
 pub use secret::{NewSecret, digest, parse};
 
 /// Why a change of the house was not made.
@@ -38,6 +41,9 @@ pub enum HouseError {
     /// There is no such API key.
     #[error("no such API key")]
     NoKey,
+    /// Who wrote this together with others did not get to its end.
+    #[error("the house journal's write for several callers was cut off: {0}")]
+    CutOff(Arc<str>),
 }
 
 impl HouseError {
@@ -46,6 +52,7 @@ impl HouseError {
         match self {
             Self::Journal(error) => Some(error.to_string().into()),
             Self::Behind(error) => Some(error.to_string().into()),
+            Self::CutOff(error) => Some(error.clone()),
             Self::Record(_) | Self::Violation(_) | Self::Full(_) | Self::NoKey => None,
         }
     }
@@ -64,6 +71,8 @@ pub struct House {
     writer: tokio::sync::Mutex<Writer>,
     book: RwLock<Arc<HouseBook>>,
     place: Place,
+    /// Acts that wait for whoever has the writer; they are written together.
+    waiting: Mutex<Vec<acts::Waiting>>,
     /// What the last change failed with, if it failed.
     trouble: Mutex<Option<Arc<str>>>,
 }
@@ -95,6 +104,7 @@ impl House {
             }),
             book: RwLock::new(Arc::new(book)),
             place,
+            waiting: Mutex::default(),
             trouble: Mutex::default(),
         };
         Ok((house, findings))
@@ -115,6 +125,22 @@ impl House {
     /// [`HouseError`].
     pub async fn make_key(
         &self,
+        name: &str,
+        account: &str,
+        scopes: u32,
+        asked: Option<&str>,
+    ) -> Result<(ApiKey, Option<NewSecret>), HouseError> {
+        self.make_key_by(&By::house(account), name, account, scopes, asked)
+            .await
+    }
+
+    /// The same in somebody's name.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn make_key_by(
+        &self,
+        by: &By,
         name: &str,
         account: &str,
         scopes: u32,
@@ -143,7 +169,8 @@ impl House {
                 created: now,
                 revoked: None,
             };
-            Ok(HouseEntry::KeyMade(key))
+            let act = acts::key_made(by, &key);
+            Ok(vec![HouseEntry::KeyMade(key), act])
         });
         made.await?;
         let key = self
@@ -160,10 +187,12 @@ impl House {
     ///
     /// # Errors
     /// [`HouseError`].
-    pub async fn revoke_key(&self, id: u64, by: &str) -> Result<ApiKey, HouseError> {
+    pub async fn revoke_key(&self, id: u64, by: &By) -> Result<ApiKey, HouseError> {
         let revoked = self.commit(|book, _| {
             book.key(id).ok_or(HouseError::NoKey)?;
-            Ok(HouseEntry::KeyRevoked { id, by: by.into() })
+            let account = (&*by.account).into();
+            let revoked = HouseEntry::KeyRevoked { id, by: account };
+            Ok(vec![revoked, acts::key_revoked(by, id)])
         });
         revoked.await?;
         self.book().key(id).cloned().ok_or(HouseError::NoKey)
@@ -183,11 +212,11 @@ impl House {
             if book.asked(&asked).is_none() && book.next_sale() > SALES_MOST {
                 return Err(HouseError::Full("sales"));
             }
-            Ok(HouseEntry::SaleRegistered {
+            Ok(vec![HouseEntry::SaleRegistered {
                 sale: book.next_sale(),
                 account: account.into(),
                 key: asked,
-            })
+            }])
         });
         registered.await?;
         self.book().asked(&asked).ok_or(HouseError::Full("sales"))
@@ -198,7 +227,7 @@ impl House {
     /// # Errors
     /// [`HouseError`].
     pub async fn retire(&self, sale: u32) -> Result<(), HouseError> {
-        self.commit(|_, _| Ok(HouseEntry::SaleRetired { sale }))
+        self.commit(|_, _| Ok(vec![HouseEntry::SaleRetired { sale }]))
             .await
     }
 
@@ -209,10 +238,10 @@ impl House {
     pub async fn unmatched(&self, source: &str, report: &str) -> Result<(), HouseError> {
         let report: String = report.chars().take(1_024).collect();
         self.commit(|_, _| {
-            Ok(HouseEntry::Unmatched {
+            Ok(vec![HouseEntry::Unmatched {
                 source: source.into(),
                 report: report.as_str().into(),
-            })
+            }])
         })
         .await
     }
@@ -225,22 +254,50 @@ impl House {
         if self.book().setting(name) == Some(value) {
             return Ok(());
         }
-        self.commit(|_, _| {
-            Ok(HouseEntry::Setting {
+        self.commit(|book, _| {
+            let act = acts::setting(name, book.setting(name), value);
+            let setting = HouseEntry::Setting {
                 name: name.into(),
                 value: value.into(),
-            })
+            };
+            Ok(vec![setting, act])
         })
         .await
+    }
+
+    /// Puts on record that a person's data are erased, before they are; says as of when.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn erase_person(&self, by: &By, person: [u8; 32]) -> Result<Time, HouseError> {
+        self.commit(|_, _| {
+            let who = by.who.clone();
+            let erased = HouseEntry::PersonErased { person, by: who };
+            Ok(vec![
+                erased,
+                acts::person(by, "person.erase", &person, None),
+            ])
+        })
+        .await?;
+        let at = self.book().erased_at(&person);
+        at.ok_or_else(|| HouseError::CutOff("the erasure is not in the book".into()))
     }
 
     /// Decides, makes durable, then shows.
     async fn commit(
         &self,
-        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
     ) -> Result<(), HouseError> {
         let mut writer = self.writer.lock().await;
-        let written = self.write(&mut writer, decide).await;
+        self.commit_with(&mut writer, decide).await
+    }
+
+    async fn commit_with(
+        &self,
+        writer: &mut Writer,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
+    ) -> Result<(), HouseError> {
+        let written = self.write(writer, decide).await;
         let trouble = written.as_ref().err().and_then(HouseError::of_the_disk);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         written
@@ -257,26 +314,21 @@ impl House {
     async fn write(
         &self,
         writer: &mut Writer,
-        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
     ) -> Result<(), HouseError> {
         // An earlier failure is mended here, in a new segment; while the disk refuses this fails again.
         let position = writer.journal.resume().await?;
         self.catch_up(writer)?;
         let mut book = HouseBook::clone(&self.book());
         let now = book.time().max(Time(self.place.doors.clock.wall_ms()));
-        let entry = decide(&book, now)?;
-        if repeats(&book, &entry) {
+        let entries = decide(&book, now)?;
+        // The first entry is what was asked for; what stands behind it tells of it.
+        if entries.first().is_none_or(|first| repeats(&book, first)) {
             return Ok(());
         }
-        let mut payload = Vec::new();
-        record::put(&entry, &mut payload)?;
-        book.apply(now, &entry)?;
-        let batch = NewBatch {
-            time_ms: now.0,
-            entries: 1,
-            payload,
-        };
-        if !is_forgotten(&entry) {
+        let forgotten = entries.iter().any(is_forgotten);
+        let batch = put_down(&mut book, now, &entries)?;
+        if !forgotten {
             let appended = writer.journal.append(position.sequence, batch).await?;
             writer.applied = appended.position.sequence;
         }
@@ -307,6 +359,24 @@ impl House {
     pub async fn position(&self) -> Position {
         self.writer.lock().await.journal.position()
     }
+}
+
+/// Takes the entries into the book, and gives the batch that says so.
+fn put_down(
+    book: &mut HouseBook,
+    now: Time,
+    entries: &[HouseEntry],
+) -> Result<NewBatch, HouseError> {
+    let mut payload = Vec::new();
+    for entry in entries {
+        record::put(entry, &mut payload)?;
+        book.apply(now, entry)?;
+    }
+    Ok(NewBatch {
+        time_ms: now.0,
+        entries: u32::try_from(entries.len()).unwrap_or(u32::MAX),
+        payload,
+    })
 }
 
 /// What must never be shown without being journalled: the deliberate bugs of this place.

@@ -26,6 +26,7 @@ pub mod house;
 pub mod notices;
 pub mod open;
 mod outside;
+pub mod people;
 pub mod projector;
 pub mod provider;
 pub mod reconcile;

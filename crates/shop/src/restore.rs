@@ -50,6 +50,8 @@ pub struct HouseReport {
     pub keys_valid_again: Vec<u64>,
     /// Sales that were registered behind the cut; their numbers will be given out again.
     pub sales_forgotten: Vec<SaleId>,
+    /// Digests of people whose data were erased behind the cut; the vault's copy must not bring them back.
+    pub people_erased: Vec<String>,
 }
 
 /// A sale, restored.
@@ -169,8 +171,13 @@ impl HouseReport {
             HouseEntry::SaleRegistered { sale, .. } => {
                 self.sales_forgotten.push(wire::sale_id(sale));
             }
+            HouseEntry::PersonErased { person, .. } => {
+                let digits = person.iter().map(|byte| format!("{byte:02x}"));
+                self.people_erased.push(digits.collect());
+            }
             HouseEntry::Unmatched { .. }
             | HouseEntry::Setting { .. }
+            | HouseEntry::Audited(_)
             | HouseEntry::SaleRetired { .. } => {}
         }
     }

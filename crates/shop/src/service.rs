@@ -1,14 +1,17 @@
 //! The shop as the front door sees it: the traits of `api`, on desks, house and read models.
 
+mod audit;
 mod keys;
 mod live;
 mod orders;
+mod people;
 mod queries;
 mod risk;
 mod sales;
 mod sending;
 
 pub use keys::scope_bits;
+pub(crate) use keys::scope_names;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -16,12 +19,15 @@ use std::sync::atomic::AtomicUsize;
 use api::service::{Answer, Caller, Health, Readiness};
 use api::{Code, Problem, SaleId};
 use commerce::{Actor, Book, Command};
+use telemetry::RequestContext;
 use world::Tasks;
 use world::journal::Position;
 
 use crate::delivery::Delivery;
 use crate::desk::{DeskHandle, Durable};
+use crate::house::By;
 use crate::notices::NoticesHandle;
+use crate::people::Keeper;
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
 use crate::risk::Guard;
@@ -31,6 +37,7 @@ use crate::wire;
 pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
+    people: Keeper,
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
@@ -50,6 +57,7 @@ impl Handle {
     pub(crate) fn new(
         registry: Arc<Registry>,
         projector: ProjectorHandle,
+        people: Keeper,
         tasks: Tasks,
         watchers_max: usize,
         risk: Guard,
@@ -58,6 +66,7 @@ impl Handle {
         Self {
             registry,
             projector,
+            people,
             tasks,
             watchers: Arc::default(),
             watchers_max,
@@ -75,6 +84,11 @@ impl Handle {
     /// The guard of risk.
     pub fn risk(&self) -> &Guard {
         &self.risk
+    }
+
+    /// The keeper of personal data.
+    pub fn people(&self) -> &Keeper {
+        &self.people
     }
 
     /// The read models' keeper.
@@ -144,6 +158,29 @@ fn actor(caller: &Caller) -> Actor {
         Caller::Merchant { account, .. } => Actor::Merchant(account.clone()),
         Caller::Buyer { id, .. } => Actor::Buyer(id.clone()),
         Caller::Provider => Actor::House,
+    }
+}
+
+/// Who asks, as the audit knows them: the key, or `house` for a command on the machine itself. A buyer is not named.
+fn by(caller: &Caller) -> By {
+    let trace = RequestContext::current().map(|context| context.trace_id);
+    match caller {
+        Caller::Merchant { account, key, .. } if key.0 != 0 => By {
+            account: account.clone(),
+            who: key.to_string().into(),
+            trace,
+        },
+        Caller::Merchant { account, .. } => By::house(account),
+        Caller::Buyer { .. } => By {
+            account: "".into(),
+            who: "buyer".into(),
+            trace,
+        },
+        Caller::Provider => By {
+            account: "".into(),
+            who: "provider".into(),
+            trace,
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, delivery, desk, notices, projector, reconcile, saga};
+use crate::{cashier, delivery, desk, notices, people, projector, reconcile, saga};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub delivery: delivery::Settings,
     /// What buyers are told.
     pub notices: notices::Settings,
+    /// Personal data.
+    pub vault: people::Settings,
 }
 
 /// What holds for each sale.

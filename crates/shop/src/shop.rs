@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::journal::Doors;
 use storage::{DataDir, StorageError, replace_file};
 use telemetry::Telemetry;
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use crate::house::House;
 use crate::notices::{Preferences, TemplateError};
 use crate::open::{Findings, OpenError, Place, doors};
 use crate::outside::{Outside, Parts as OutsideParts};
+use crate::people::{Keeper, PeopleError};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::client::UrlError;
 use crate::provider::{Line, Provider};
@@ -85,6 +87,9 @@ pub enum ShopError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The vault cannot be opened.
+    #[error(transparent)]
+    People(#[from] PeopleError),
 }
 
 /// What was found at start.
@@ -127,12 +132,8 @@ impl Shop {
             preferences,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
-        let place = Place {
-            dir: data.house(),
-            doors: doors.clone(),
-            tasks: tasks.clone(),
-        };
-        let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
+        let (house, house_findings, people) =
+            open_house(&settings, &data, &doors, &tasks, &clock, &entropy)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let outside = Outside::prepare(OutsideParts {
             settings: &settings,
@@ -187,6 +188,7 @@ impl Shop {
         let handle = Handle::new(
             registry.clone(),
             projector.clone(),
+            people,
             tasks,
             watchers_max,
             risk,
@@ -227,6 +229,32 @@ impl Shop {
         self.registry.close(DRAIN).await;
         self.projector.stop().await;
     }
+}
+
+/// Opens the house, and the vault whose erasures stand in it.
+fn open_house(
+    settings: &Settings,
+    data: &DataDir,
+    doors: &Doors,
+    tasks: &Tasks,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<(House, Findings, Keeper), ShopError> {
+    let place = Place {
+        dir: data.house(),
+        doors: doors.clone(),
+        tasks: tasks.clone(),
+    };
+    let (house, findings) = House::open(place).map_err(ShopError::House)?;
+    let people = Keeper::open(
+        &settings.vault,
+        &data.vault(),
+        &house,
+        clock,
+        entropy,
+        tasks,
+    )?;
+    Ok((house, findings, people))
 }
 
 fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {

@@ -338,6 +338,12 @@ impl Server {
             orders: handle.clone(),
             sending: handle.clone(),
             keys: handle.clone(),
+            people: handle.clone(),
+            audits: handle.clone(),
+            fetch: Arc::new(edge::identity::PlainFetch::new(
+                Arc::clone(&self.network),
+                tasks.clone(),
+            )),
             health: handle,
             clock,
             entropy: self.entropy,

@@ -91,6 +91,9 @@ impl Backroom {
             orders: handle.clone(),
             sending: handle.clone(),
             keys: handle.clone(),
+            people: handle.clone(),
+            audits: handle.clone(),
+            fetch: outside.fetch(),
             health: handle,
             clock: Arc::clone(&outside.clock),
             entropy: Arc::clone(&outside.entropy),
@@ -188,6 +191,7 @@ fn shop_failure(error: &ShopError) -> Failure {
                 "change the options of [shop.notices], [shop.delivery] or [shop.fulfilment]",
             )
         }
+        ShopError::People(cause) => crate::command::vault::failure(cause),
         ShopError::Projector(_) => Failure::new(
             Code::Lost,
             error,

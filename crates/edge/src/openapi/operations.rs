@@ -25,7 +25,7 @@ pub(super) struct Body {
     pub(super) collect: fn(&mut Schemas),
 }
 
-const fn body<T: ToSchema>() -> Option<Body> {
+pub(super) const fn body<T: ToSchema>() -> Option<Body> {
     Some(Body {
         name: || T::name().into_owned(),
         collect: |schemas| {
@@ -54,7 +54,7 @@ pub(super) struct Operation {
     pub(super) answer: Option<Body>,
 }
 
-const fn look(
+pub(super) const fn look(
     id: &'static str,
     template: &'static str,
     scope: &'static str,
@@ -79,7 +79,7 @@ const fn look(
     }
 }
 
-const fn change(
+pub(super) const fn change(
     id: &'static str,
     template: &'static str,
     scope: &'static str,
@@ -95,7 +95,7 @@ const fn change(
     }
 }
 
-fn query<Q: IntoParams>() -> Vec<Parameter> {
+pub(super) fn query<Q: IntoParams>() -> Vec<Parameter> {
     Q::into_params(|| Some(ParameterIn::Query))
 }
 
@@ -114,7 +114,11 @@ const fn saga(id: &'static str, template: &'static str, summary: &'static str) -
     }
 }
 
-const fn open_to_all(id: &'static str, template: &'static str, summary: &'static str) -> Operation {
+pub(super) const fn open_to_all(
+    id: &'static str,
+    template: &'static str,
+    summary: &'static str,
+) -> Operation {
     Operation {
         scope: None,
         buyers: false,

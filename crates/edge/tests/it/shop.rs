@@ -1,5 +1,6 @@
 //! A shop of one sale that lives in memory: as much of the contract as the door needs to be tried.
 
+use api::audit::{AuditPage, AuditQuery};
 use api::code::Code;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::live::{LiveRefusals, LiveSku, LiveTick};
@@ -7,6 +8,7 @@ use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
     OrderState, PlaceOrder, ReadModel,
 };
+use api::people::{Erased, Person, PersonData};
 use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
 use api::problem::Problem;
 use api::provider::ProviderReport;
@@ -16,7 +18,8 @@ use api::sending::{
     CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
 };
 use api::service::{
-    Answer, Call, Caller, Health, Keys, LiveFeed, Orders, Readiness, Reply, Sales, Sending,
+    Answer, Audits, Call, Caller, Health, Keys, LiveFeed, Orders, People, Readiness, Reply, Sales,
+    Sending,
 };
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, Time};
@@ -32,6 +35,7 @@ pub(crate) const READER: &str = "tgk_00000000002_reader";
 pub(crate) struct Shop {
     sale: Mutex<Sale>,
     orders: Mutex<BTreeMap<String, (PlaceOrder, Order)>>,
+    people: Mutex<BTreeMap<Box<str>, Person>>,
     pub(crate) revoked: AtomicBool,
     pub(crate) reports: AtomicUsize,
     pub(crate) ready: AtomicBool,
@@ -70,6 +74,7 @@ impl Shop {
         Self {
             sale: Mutex::new(sale),
             orders: Mutex::new(BTreeMap::new()),
+            people: Mutex::default(),
             revoked: AtomicBool::new(false),
             reports: AtomicUsize::new(0),
             ready: AtomicBool::new(true),
@@ -404,6 +409,44 @@ impl Keys for Shop {
             scopes: Scopes::ALL,
             created_at: at,
             revoked_at: Some(at),
+        })))
+    }
+}
+
+impl People for Shop {
+    fn put(&self, call: Call, buyer: Box<str>, body: PersonData) -> Reply<'_, Person> {
+        let own = matches!(&call.caller, Caller::Buyer { id, .. } if **id == *buyer);
+        if !own && !call.caller.may(Scope::PeopleWrite) {
+            return now(Err(Problem::new(Code::ScopeMissing)));
+        }
+        let person = Person {
+            buyer: buyer.clone(),
+            kept_at: Time::from_ms(0),
+            data: body,
+        };
+        self.people.lock().unwrap().insert(buyer, person.clone());
+        now(Ok(Answer::plain(person)))
+    }
+    fn person(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Person> {
+        let found = self.people.lock().unwrap().get(&buyer).cloned();
+        let found = found.map(Answer::plain);
+        now(found.ok_or_else(|| Problem::new(Code::PersonNotFound)))
+    }
+    fn erase(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Erased> {
+        let found = self.people.lock().unwrap().remove(&buyer).is_some();
+        now(Ok(Answer::plain(Erased {
+            erased_at: Time::from_ms(0),
+            found,
+            remains: "a pseudonym".into(),
+        })))
+    }
+}
+
+impl Audits for Shop {
+    fn acts(&self, _call: Call, query: AuditQuery) -> Reply<'_, AuditPage> {
+        now(Ok(Answer::plain(AuditPage {
+            acts: Vec::new(),
+            next_cursor: query.cursor,
         })))
     }
 }

@@ -15,6 +15,7 @@ use api::{Code, OrderId, Problem, SaleId, Scope};
 use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
+use super::audit::MoneyOf;
 use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
@@ -192,6 +193,7 @@ impl Handle {
             key: call.key,
             action,
         };
+        let caller = call.caller;
         let told = Self::tell(&desk, command, move |book, done| {
             let Done::Refund { order, number } = done else {
                 return None;
@@ -202,7 +204,33 @@ impl Handle {
                 .find(|refund| refund.number == number)?;
             Some(wire::refund(sale.get(), order, refund))
         });
-        Ok(told.await?.answer(sale))
+        let told = told.await?;
+        self.note_money(&caller, "order.refund", &id.to_string(), &told.value)
+            .await?;
+        Ok(told.answer(sale))
+    }
+
+    async fn take_chargeback(
+        &self,
+        call: Call,
+        id: OrderId,
+        body: Chargeback,
+    ) -> Result<Answer<Order>, Problem> {
+        let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
+        let reference = body.reference;
+        let caller = call.caller.clone();
+        let taken = self.change_of_order(call, id, move |order| {
+            Action::Report(Report::Chargeback {
+                order,
+                amount,
+                reference,
+            })
+        });
+        let answer = taken.await?;
+        let money = MoneyOf::of(&answer.body);
+        self.note_money(&caller, "order.chargeback", &id.to_string(), &money)
+            .await?;
+        Ok(answer)
     }
 
     /// Places many orders: those of one sale go to its desk together, and each is decided by itself.
@@ -456,15 +484,7 @@ impl Orders for Handle {
     }
 
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order> {
-        let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
-        let reference = body.reference;
-        Box::pin(self.change_of_order(call, order, move |order| {
-            Action::Report(Report::Chargeback {
-                order,
-                amount,
-                reference,
-            })
-        }))
+        Box::pin(self.take_chargeback(call, order, body))
     }
 
     fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {

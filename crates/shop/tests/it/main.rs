@@ -5,6 +5,7 @@ mod desk;
 mod fuzz;
 mod market;
 mod outsider;
+mod people;
 mod projector;
 mod reconcile;
 mod risk;

@@ -268,6 +268,7 @@ async fn an_api_key_opens_until_it_is_revoked() {
         name: "till".into(),
         account: "shop".into(),
         scopes,
+        role: None,
         idempotency_key: None,
     };
     let made = Keys::create(&*handle, call(merchant("shop"), "k"), body(Scopes::ALL))

@@ -8,6 +8,7 @@ mod keys;
 #[allow(dead_code, reason = "it answers in more ways than are needed here")]
 #[path = "../../../shop/tests/it/outsider.rs"]
 mod outsider;
+mod people;
 mod process;
 mod proof;
 mod reference;
