@@ -1,6 +1,7 @@
 //! The shop as the front door sees it: the traits of `api`, on desks, house and read models.
 
 mod keys;
+mod knock;
 mod live;
 mod orders;
 mod queries;
@@ -19,6 +20,7 @@ use world::journal::Position;
 
 use crate::desk::{DeskHandle, Durable};
 use crate::projector::ProjectorHandle;
+use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::wire;
 
@@ -26,6 +28,7 @@ use crate::wire;
 pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
+    provider: Arc<dyn Provider>,
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
@@ -40,14 +43,16 @@ struct Told<T> {
 
 impl Handle {
     pub(crate) fn new(
-        registry: Arc<Registry>,
-        projector: ProjectorHandle,
+        registry: &Arc<Registry>,
+        projector: &ProjectorHandle,
+        provider: Arc<dyn Provider>,
         tasks: Tasks,
         watchers_max: usize,
     ) -> Self {
         Self {
-            registry,
-            projector,
+            registry: Arc::clone(registry),
+            projector: projector.clone(),
+            provider,
             tasks,
             watchers: Arc::default(),
             watchers_max,

@@ -115,7 +115,7 @@ impl Shop {
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
-            provider,
+            provider.clone(),
             clock.clone(),
             entropy,
             tasks.clone(),
@@ -146,7 +146,7 @@ impl Shop {
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
+        let handle = Handle::new(&registry, &projector, provider, tasks, watchers_max);
         Ok(Self {
             handle: Arc::new(handle),
             registry,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use api::order::SalePosition;
 use api::order::{
-    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
+    PlaceOrder,
 };
-use api::provider::{ProviderReport, ReportedCharge};
+use api::provider::{Knock, ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::service::{Answer, Call, Caller, Orders, Reply};
 use api::{Code, OrderId, Problem, SaleId, Scope};
@@ -109,7 +110,7 @@ impl Handle {
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
         let Durable {
-            value: Some(body),
+            value: Some(mut body),
             position,
         } = seen
         else {
@@ -118,6 +119,14 @@ impl Handle {
         let others = matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id));
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
+        }
+        if let Some(payment) = &mut body.payment
+            && matches!(
+                payment.state,
+                PaymentState::Charging | PaymentState::Unknown
+            )
+        {
+            payment.action = self.provider.action(payment.id);
         }
         Ok(Answer {
             body,
@@ -250,7 +259,7 @@ impl Handle {
         }
     }
 
-    async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
+    pub(super) async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
         let said = format!("{outside:?}");
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
@@ -280,7 +289,7 @@ impl Handle {
         Ok(known.is_none_or(|known| known.code() == currency.code()))
     }
 
-    async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
+    pub(super) async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
         let kept = self.registry.house().unmatched("provider", report).await;
         kept.map(|()| Answer::plain(()))
             .map_err(|error| super::sales::house_problem(&error))
@@ -389,5 +398,9 @@ impl Orders for Handle {
 
     fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {
         Box::pin(self.take_report(report))
+    }
+
+    fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {
+        Box::pin(self.take_knock(knock))
     }
 }

@@ -5,6 +5,7 @@ mod desk;
 mod fuzz;
 mod market;
 mod projector;
+mod provider;
 mod stage;
 mod verify;
 mod whole;
