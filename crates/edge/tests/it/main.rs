@@ -6,6 +6,7 @@ mod bodies;
 mod client;
 mod connections;
 mod fuzz;
+mod gateways;
 mod pages;
 mod shop;
 mod trace;
