@@ -102,6 +102,10 @@ codes! {
     SkuNotFound "TG-2003" 404 Never "SKU not in the sale";
     /// There is no such API key.
     ApiKeyNotFound "TG-2004" 404 Never "API key not found";
+    /// There is no such team.
+    TeamNotFound "TG-2005" 404 Never "Team not found";
+    /// There is no such place in the line, or it is somebody else's, or it is over.
+    TicketNotFound "TG-2006" 404 Never "Place in the line not found";
     /// The sale does not sell now.
     SaleNotOpen "TG-2101" 409 Never "Sale not open";
     /// Not enough units are left.
@@ -126,6 +130,28 @@ codes! {
     PaymentInFlight "TG-2111" 409 Later "Payment in flight";
     /// The book of the sale is as large as it may become.
     BookFull "TG-2112" 409 Never "A size limit of the sale is reached";
+    /// A rule against misuse stands against the order or the payment.
+    RiskBlocked "TG-2120" 403 Never "Blocked by risk policy";
+    /// The team takes nobody and no payment any more.
+    TeamOver "TG-2130" 409 Never "The team is over";
+    /// All seats of the team are taken.
+    TeamFull "TG-2131" 409 Never "The team is full";
+    /// The rule of the team, or of the SKU, forbids the step.
+    TeamRule "TG-2132" 409 Never "The team's rule forbids it";
+    /// The buyer holds as many unpaid orders as he may.
+    OpenHolds "TG-2133" 409 Later "Too many unpaid orders";
+    /// Others wait in line for the SKU.
+    LineFirst "TG-2134" 409 Never "Others wait in line";
+    /// Units are left, so there is nothing to wait for.
+    NothingToWaitFor "TG-2135" 409 Never "Nothing to wait for";
+    /// The buyer waits for this SKU already.
+    WaitsAlready "TG-2136" 409 Never "Waits already";
+    /// The balance may not be paid yet.
+    BalanceNotDue "TG-2137" 409 Later "Balance not due yet";
+    /// A coupon cannot be given.
+    CouponRefused "TG-2138" 409 Never "Coupon refused";
+    /// A rule of the sale's offer refuses the order.
+    RuleRefused "TG-2139" 403 Never "Refused by a rule of the sale";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";

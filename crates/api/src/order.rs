@@ -2,6 +2,7 @@
 
 pub use crate::action::{ACTION_BYTES_MAX, ActionKind, PaymentAction};
 
+use crate::buyer::BuyerFacts;
 use crate::check::{Check, Faults, is_key, keyed, lenient_u32};
 use crate::currency::Currency;
 use crate::id::{OrderId, PaymentId, SaleId};
@@ -53,6 +54,9 @@ pub struct PlaceOrder {
     /// The buyer's tags for the sale's rules; merchants only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Box<str>>>,
+    /// What else is known of the buyer, for rules; merchants only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuyerFacts>,
     /// Sold at once, for money that was collected elsewhere; needs the scope `orders:paid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
@@ -67,6 +71,7 @@ impl Check for PlaceOrder {
     fn check(&self, faults: &mut Faults) {
         check_lines(faults, "", &self.lines);
         check_buyer(faults, "", self.buyer.as_deref(), self.tags.as_deref());
+        BuyerFacts::check_maybe(self.facts.as_ref(), faults, "");
         faults.maybe_text(
             "paid.reference",
             self.paid.as_ref().map(|paid| &*paid.reference),
@@ -91,6 +96,9 @@ pub struct BatchOrder {
     /// The buyer's tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Box<str>>>,
+    /// What else is known of the buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuyerFacts>,
     /// Sold at once, for money that was collected elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
@@ -127,6 +135,7 @@ impl BatchOrder {
         }
         check_lines(faults, path, &self.lines);
         check_buyer(faults, path, self.buyer.as_deref(), self.tags.as_deref());
+        BuyerFacts::check_maybe(self.facts.as_ref(), faults, path);
         let reference = self.paid.as_ref().map(|paid| &*paid.reference);
         faults.maybe_text(
             format_args!("{path}paid.reference"),
@@ -199,6 +208,8 @@ pub enum OrderState {
     Expired,
     /// All money was given back.
     Refunded,
+    /// The deposit is paid; its units are held until the balance is due.
+    Deposited,
 }
 
 impl OrderState {
@@ -214,6 +225,7 @@ impl OrderState {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Refunded => "refunded",
+            Self::Deposited => "deposited",
         }
     }
 }
@@ -241,6 +253,8 @@ pub struct OrderLine {
 pub enum PaymentState {
     /// The provider was asked.
     Charging,
+    /// The provider is being left alone because it answers nobody; the payment waits for it and is not lost.
+    Delayed,
     /// The provider's answer was lost; it is being asked again under the same key.
     Unknown,
     /// The money was captured.
@@ -249,6 +263,8 @@ pub enum PaymentState {
     Failed,
     /// Collected elsewhere.
     External,
+    /// The bank set the money aside; its capture follows.
+    Authorised,
 }
 
 /// The newest payment of an order.

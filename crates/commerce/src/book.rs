@@ -5,18 +5,26 @@
 
 mod audit;
 mod buyers;
+mod coupons;
+mod deal;
 mod effect;
 mod expiry;
 mod fulfil;
+mod giveup;
+mod ground;
 mod keys;
+mod line;
 mod order;
 mod pay;
 mod place;
 mod redecide;
 mod refund;
 mod sale;
+mod settle;
 mod snapshot;
+mod team;
 mod view;
+mod view_team;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,19 +34,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Action, Command, Report};
 use crate::entry::{Effect, EffectKind, Entry};
+use crate::offer::Offer;
 use crate::plan::{Limits, Rule, SaleState, Window};
+use crate::rules::RuleSet;
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
+use coupons::Coupons;
 use expiry::Due;
 use keys::{Keys, Question};
+use line::WaitingLine;
 use order::Order;
 use stdx::chunks::Chunks;
+use team::Teams;
 
+pub use line::TicketState;
 pub use order::{OrderStatus, RefundState};
 pub use redecide::Divergence;
 pub use snapshot::SnapshotError;
+pub use team::TeamState;
 pub use view::{ChargeView, LineRef, OrderRef, RefundRef, SkuRef, Tally};
+pub use view_team::{DrawRef, MemberRef, Settlement, TeamRef, TicketRef};
 
 /// Orders in one book, at most.
 pub const ORDERS_MOST: u32 = 100_000_000;
@@ -77,6 +93,10 @@ pub enum Done {
         /// Which.
         number: u16,
     },
+    /// Something of a team.
+    Team(u32),
+    /// A place in the line.
+    Ticket(u32),
 }
 
 /// What `decide` says.
@@ -125,11 +145,32 @@ pub(crate) struct Terms {
     pub(crate) created: Time,
 }
 
+/// What the sale offers beyond plain orders now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Offered {
+    pub(crate) offer: Offer,
+    /// Group rules by SKU, by their place among all rules that the sale ever had.
+    pub(crate) groups: BTreeMap<u32, u32>,
+    /// Made of the offer's texts.
+    #[serde(skip)]
+    pub(crate) rules: RuleSet,
+}
+
+impl PartialEq for Offered {
+    fn eq(&self, other: &Self) -> bool {
+        self.offer == other.offer && self.groups == other.groups
+    }
+}
+
 /// The book of one sale.
 #[derive(Debug)]
 pub struct Book {
     /// `None` until the sale is created.
     terms: Option<Terms>,
+    offered: Option<Box<Offered>>,
+    teams: Teams,
+    line: WaitingLine,
+    coupons: Coupons,
     skus: Vec<Sku>,
     sku_places: HashMap<Arc<str>, u32, FixedState>,
     orders: Chunks<Order>,
@@ -163,6 +204,10 @@ impl Book {
     pub fn new() -> Self {
         Self {
             terms: None,
+            offered: None,
+            teams: Teams::default(),
+            line: WaitingLine::default(),
+            coupons: Coupons::default(),
             skus: Vec::new(),
             sku_places: HashMap::with_hasher(FixedState),
             orders: Chunks::default(),
@@ -211,6 +256,7 @@ impl Book {
                     self.apply(now, &entry)?;
                     out.push(entry);
                     self.tick_window(now, out)?;
+                    self.tick_line(now, SWEEP_MOST, out)?;
                     return Ok(Outcome::of(Ok(done)));
                 }
                 Verdict::Repeat(done) => {
@@ -230,6 +276,7 @@ impl Book {
                 Verdict::SweepFirst => {
                     let before = out.len();
                     self.sweep(now, SWEEP_MOST, out)?;
+                    self.tick_line(now, SWEEP_MOST, out)?;
                     in_vain = if out.len() == before { in_vain + 1 } else { 0 };
                 }
             }
@@ -246,7 +293,7 @@ impl Book {
     fn question<'a>(&self, command: &'a Command) -> Result<(Question<'a>, Secret), Refusal> {
         let secret = match (&self.terms, &command.action) {
             (Some(terms), _) => terms.secret,
-            (None, Action::Create { secret, .. }) => *secret,
+            (None, Action::Create { secret, .. } | Action::CreateWith { secret, .. }) => *secret,
             (None, _) => return Err(Refusal::NoSale),
         };
         Ok((Question::new(&secret, command)?, secret))
@@ -258,7 +305,7 @@ impl Book {
             return Self::decide_create(question);
         };
         match question.action {
-            Action::Create { .. } => Refusal::SaleExists.into(),
+            Action::Create { .. } | Action::CreateWith { .. } => Refusal::SaleExists.into(),
             Action::Alter(patch) => self.decide_alter(terms, question, patch),
             Action::Turn(turn) => self.decide_turn(now, terms, question, *turn),
             Action::AddStock { sku, units } => self.decide_add_stock(terms, question, sku, *units),
@@ -272,6 +319,11 @@ impl Book {
             Action::Ship { order } => self.decide_ship(now, terms, question, *order),
             Action::Deliver { order } => self.decide_deliver(now, terms, question, *order),
             Action::Report(report) => self.decide_report(now, terms, question, report),
+            Action::AlterOffer(offer) => self.decide_alter_offer(terms, question, offer),
+            Action::Wait { buyer, sku, units } => {
+                self.decide_wait(now, terms, question, (buyer.as_ref(), sku, *units))
+            }
+            Action::LeaveLine { ticket } => self.decide_leave_line(terms, question, *ticket),
         }
     }
 
@@ -298,6 +350,7 @@ impl Book {
                 amount,
                 reference,
             } => self.decide_chargeback(terms, question, *order, *amount, reference),
+            Report::Seed { team, seed } => self.decide_seed(*team, seed),
         }
     }
 
@@ -308,18 +361,37 @@ impl Book {
     pub fn apply(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         self.time = self.time.max(now);
         match entry {
-            Entry::Created { .. } | Entry::Altered { .. } | Entry::Turned { .. } => {
-                self.apply_sale(now, entry)
-            }
+            Entry::Created { .. }
+            | Entry::Altered { .. }
+            | Entry::Turned { .. }
+            | Entry::CreatedWith { .. }
+            | Entry::OfferAltered { .. } => self.apply_sale(now, entry),
             Entry::StockAdded { .. } | Entry::WrittenOff { .. } => self.apply_stock(entry),
             Entry::Placed(placed) => self.apply_placed(now, placed),
             Entry::PayBegun { .. }
             | Entry::Captured { .. }
             | Entry::ChargeFailed { .. }
-            | Entry::ChargeUnknown { .. } => self.apply_pay(now, entry),
+            | Entry::ChargeUnknown { .. }
+            | Entry::ChargeAuthorised { .. } => self.apply_pay(now, entry),
             Entry::Noted { .. } => Ok(()),
             Entry::Expired { orders } => self.apply_expired(orders),
+            Entry::HoldsExtended { orders, by_ms } => self.apply_extended(orders, *by_ms),
+            Entry::BalanceLapsed { orders } => self.apply_lapsed(now, orders),
+            Entry::Dealt(dealt) => self.apply_dealt(now, dealt),
+            Entry::TeamEnded { team, how } => self.apply_team_ended(now, *team, *how),
+            Entry::TeamSettled { team, orders } => self.apply_team_settled(now, *team, orders),
+            Entry::Drawn {
+                team,
+                seed,
+                entries,
+                winners,
+            } => self.apply_drawn(*team, seed, entries, winners),
+            Entry::Waits(_) | Entry::LeftLine { .. } | Entry::LineOffered(_) => {
+                self.apply_line(now, entry)
+            }
             Entry::Cancelled { .. }
+            | Entry::RefundsBegun { .. }
+            | Entry::GivenUp { .. }
             | Entry::RefundBegun { .. }
             | Entry::Refunded { .. }
             | Entry::RefundFailed { .. }
@@ -355,7 +427,7 @@ impl Book {
         let terms = self.terms.as_ref()?;
         let held = self.orders.get(order)?;
         let amount = match kind {
-            EffectKind::Charge { .. } => held.total,
+            EffectKind::Charge { attempt } => held.due_of(attempt),
             EffectKind::Refund { number, .. } => held.refund(number)?.amount,
         };
         Some(Effect {
@@ -404,10 +476,26 @@ impl Book {
 fn done(entry: &Entry) -> Done {
     match entry {
         Entry::Placed(placed) => Done::Order(placed.order),
+        Entry::Dealt(dealt) => Done::Order(dealt.placed.order),
+        Entry::RefundsBegun { refunds, .. } => match refunds.first() {
+            Some(refund) => Done::Refund {
+                order: refund.order,
+                number: refund.number,
+            },
+            None => Done::Sale,
+        },
+        Entry::TeamEnded { team, .. }
+        | Entry::TeamSettled { team, .. }
+        | Entry::Drawn { team, .. } => Done::Team(*team),
+        Entry::Waits(waits) => Done::Ticket(waits.ticket),
+        Entry::LeftLine { ticket, .. } => Done::Ticket(*ticket),
+        Entry::LineOffered(offer) => Done::Order(offer.order),
         Entry::PayBegun { order, .. }
         | Entry::Captured { order, .. }
         | Entry::ChargeFailed { order, .. }
         | Entry::ChargeUnknown { order, .. }
+        | Entry::ChargeAuthorised { order, .. }
+        | Entry::GivenUp { order, .. }
         | Entry::Noted { order, .. }
         | Entry::Cancelled { order, .. }
         | Entry::ChargedBack { order, .. }
@@ -428,9 +516,15 @@ fn done(entry: &Entry) -> Done {
         | Entry::Turned { .. }
         | Entry::StockAdded { .. }
         | Entry::WrittenOff { .. }
+        | Entry::CreatedWith { .. }
+        | Entry::OfferAltered { .. }
+        | Entry::HoldsExtended { .. }
+        | Entry::BalanceLapsed { .. }
         | Entry::Expired { .. } => Done::Sale,
     }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

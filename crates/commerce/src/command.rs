@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ledger::{Minor, UnitPrice, Units};
 use serde::Serialize;
 
+use crate::deal::{DealAsk, Seed, TeamAsk};
+use crate::offer::Offer;
 use crate::plan::{Patch, Plan, Turn};
 use crate::sip::{Fingerprint, Secret};
 
@@ -107,6 +109,31 @@ pub enum Action {
     },
     /// Something happened outside. Never refused for its content.
     Report(Report),
+    /// Begin the book of a sale that offers more than plain orders.
+    CreateWith {
+        /// The sale's secret, drawn by the caller.
+        secret: Secret,
+        /// What it sells.
+        plan: Box<Plan>,
+        /// What it offers.
+        offer: Box<Offer>,
+    },
+    /// Change the whole offer.
+    AlterOffer(Box<Offer>),
+    /// Wait in line for units of a sold-out SKU.
+    Wait {
+        /// For whom; a buyer waits for himself.
+        buyer: Option<Arc<str>>,
+        /// For which SKU.
+        sku: Arc<str>,
+        /// How many units.
+        units: u32,
+    },
+    /// Give a place in the line up.
+    LeaveLine {
+        /// Which.
+        ticket: u32,
+    },
 }
 
 /// An order to place: all or nothing.
@@ -120,6 +147,8 @@ pub struct Place {
     pub lines: Vec<Ask>,
     /// The money was collected elsewhere, under this reference: sold at once.
     pub paid: Option<Box<str>>,
+    /// What is asked for beyond the lines.
+    pub deal: Option<Box<DealAsk>>,
 }
 
 /// One line of an order to place.
@@ -186,6 +215,13 @@ pub enum Report {
         /// The bank's reference, at most 200 bytes.
         reference: Box<str>,
     },
+    /// The keeper of the secrets opens the seed of a full lottery team.
+    Seed {
+        /// Of which team.
+        team: u32,
+        /// The seed whose hash was promised.
+        seed: Seed,
+    },
 }
 
 /// What became of a charge.
@@ -197,6 +233,8 @@ pub enum ChargeOutcome {
     Failed,
     /// Nobody knows yet; unknown is not failed.
     Unknown,
+    /// So much was authorised; its capture follows, or not.
+    Authorised(Minor),
 }
 
 /// What became of a refund.
@@ -238,6 +276,15 @@ impl Action {
             Self::Ship { order } => feed_order(&mut print, 10, *order),
             Self::Deliver { order } => feed_order(&mut print, 11, *order),
             Self::Report(report) => print.record(12, report),
+            Self::CreateWith { plan, offer, .. } => print.record(13, &(plan, offer)),
+            Self::AlterOffer(offer) => print.record(14, offer),
+            Self::Wait { buyer, sku, units } => {
+                print.number(15);
+                print.maybe_text(buyer.as_deref());
+                print.text(sku);
+                print.number(u64::from(*units));
+            }
+            Self::LeaveLine { ticket } => feed_order(&mut print, 16, *ticket),
         }
         print.finish()
     }
@@ -259,6 +306,25 @@ impl Place {
             print.number(u64::from(line.units));
             print.maybe_amount(line.price.map(|price| price.0));
         }
+        if let Some(deal) = &self.deal {
+            deal.feed(print);
+        }
+    }
+}
+
+impl DealAsk {
+    /// Commit and facts are made by the shop anew for each request, so they are no part of the body.
+    fn feed(&self, print: &mut Fingerprint) {
+        match self.team {
+            None => print.number(0),
+            Some(TeamAsk::Open { .. }) => print.number(1),
+            Some(TeamAsk::Join { team }) => {
+                print.number(2);
+                print.number(u64::from(team));
+            }
+        }
+        print.number(self.coupons.len() as u64);
+        self.coupons.iter().for_each(|code| print.text(code));
     }
 }
 

@@ -9,6 +9,8 @@ use ledger::{Currency, Minor, UnitPrice, Units};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::deal::{Dealt, LapsedBalance, LineOffer, Seed, Settled, TeamEnd, Waits};
+use crate::offer::Offer;
 use crate::plan::{Patch, Plan, SaleState};
 use crate::sip::Secret;
 
@@ -111,6 +113,10 @@ pub enum Fate {
         /// How much: less than was captured where the buyer's bank took money back before.
         amount: Minor,
     },
+    /// It pays the deposit of an order whose units are still held.
+    Deposit,
+    /// It pays the deposit of an expired order: its units were free and were taken again.
+    DepositAgain,
 }
 
 /// The next try of a refund that must reach its buyer.
@@ -313,6 +319,103 @@ pub enum Entry {
         /// The key that said so.
         key: Bound,
     },
+    /// The book began, with an offer.
+    CreatedWith {
+        /// The sale's secret.
+        secret: Secret,
+        /// Its plan.
+        plan: Box<Plan>,
+        /// What it offers beyond plain orders.
+        offer: Box<Offer>,
+        /// The key that created it.
+        key: Bound,
+    },
+    /// The offer changed; teams keep the rule under which they were opened.
+    OfferAltered {
+        /// The whole new offer.
+        offer: Box<Offer>,
+        /// The key that changed it.
+        key: Bound,
+    },
+    /// An order with more than its lines was placed.
+    Dealt(Box<Dealt>),
+    /// Payments were in flight when these holds ran out: they live longer, once.
+    HoldsExtended {
+        /// Whose.
+        orders: Vec<u32>,
+        /// How much longer, in milliseconds.
+        by_ms: u32,
+    },
+    /// A team's time was over.
+    TeamEnded {
+        /// Which.
+        team: u32,
+        /// How.
+        how: TeamEnd,
+    },
+    /// Orders of an ended team were settled, in the order of their seats.
+    TeamSettled {
+        /// Which team.
+        team: u32,
+        /// Whose, and how.
+        orders: Vec<Settled>,
+    },
+    /// The draw of a lottery team.
+    Drawn {
+        /// Which team.
+        team: u32,
+        /// The seed whose hash was promised.
+        seed: Seed,
+        /// SHA-256 hash of the list of entries.
+        entries: [u8; 32],
+        /// The orders that won.
+        winners: Vec<u32>,
+    },
+    /// A charge was authorised; its capture follows, or not.
+    ChargeAuthorised {
+        /// Of which order.
+        order: u32,
+        /// Which attempt.
+        attempt: u16,
+        /// How much.
+        amount: Minor,
+    },
+    /// Balances were not paid in time.
+    BalanceLapsed {
+        /// Whose.
+        orders: Vec<LapsedBalance>,
+    },
+    /// A refund over several charges of one order was begun.
+    RefundsBegun {
+        /// One for each charge.
+        refunds: Vec<RefundBegun>,
+        /// What was asked.
+        reason: Option<Box<str>>,
+        /// How the amount was asked for.
+        asked: Asked,
+        /// The key that asked.
+        key: Bound,
+    },
+    /// An order with dues was given up.
+    GivenUp {
+        /// Which.
+        order: u32,
+        /// A refund for each charge; none where the deposit is forfeited.
+        refunds: Vec<RefundBegun>,
+        /// The key that asked.
+        key: Bound,
+    },
+    /// A buyer waits in line.
+    Waits(Waits),
+    /// A place in the line was given up.
+    LeftLine {
+        /// Which.
+        ticket: u32,
+        /// The key that asked; `None` where the buyer's limit leaves nothing to offer.
+        key: Option<Bound>,
+    },
+    /// The next in line got an order of his own.
+    LineOffered(LineOffer),
 }
 
 /// An intended call to the outside, recorded before it is made.

@@ -18,17 +18,25 @@
 
 pub mod book;
 pub mod command;
+pub mod deal;
 pub mod entry;
+pub mod facts;
 pub mod house;
+pub mod offer;
 pub mod plan;
+pub mod price;
 pub mod record;
 pub mod refusal;
+pub mod rules;
 pub mod sip;
 pub mod time;
 
 pub use book::{Book, Done, OrderRef, OrderStatus, Outcome, SkuRef};
 pub use command::{Action, Actor, Ask, Command, Place, RefundAsk, Report};
+pub use deal::{DealAsk, TeamAsk};
 pub use entry::{Effect, EffectKind, Entry};
+pub use facts::Facts;
+pub use offer::Offer;
 pub use plan::{Limits, Patch, Plan, Rule, SaleState, SkuPlan, Test, Turn, Window};
 pub use refusal::Refusal;
 pub use time::Time;

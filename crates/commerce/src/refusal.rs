@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use ledger::{Minor, Units};
 
+use crate::book::TeamState;
+use crate::price::PriceError;
 use crate::{OrderStatus, SaleState, Time};
 
 /// Whose limit was reached.
@@ -118,4 +120,90 @@ pub enum Refusal {
     /// The book is full.
     #[error("the book holds as much as it may: {0}")]
     Full(&'static str),
+    /// The sale has no such team.
+    #[error("no such team")]
+    NoTeam,
+    /// The SKU is not sold to teams, or only to teams.
+    #[error("{sku} is sold {how}")]
+    Teams {
+        /// Which SKU.
+        sku: Arc<str>,
+        /// How it is sold.
+        how: &'static str,
+    },
+    /// The team takes nobody any more.
+    #[error("the team is {state:?}")]
+    TeamOver {
+        /// How it stands.
+        state: TeamState,
+    },
+    /// All seats of the team are held or paid.
+    #[error("all {size} seats of the team are taken")]
+    TeamFull {
+        /// Its seats.
+        size: u16,
+    },
+    /// The buyer has as many seats, or teams, as one may have.
+    #[error("a buyer may have {most} {what}")]
+    SeatLimit {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        most: u16,
+    },
+    /// The order belongs to a team, whose rule forbids the step.
+    #[error("{0}")]
+    TeamRule(&'static str),
+    /// The buyer holds as many unpaid orders as he may.
+    #[error("{open} orders wait for payment, and {most} may; {lapses} holds ran out before")]
+    OpenHolds {
+        /// Orders that he holds.
+        open: u16,
+        /// How many he may.
+        most: u16,
+        /// Holds that he let run out.
+        lapses: u16,
+    },
+    /// Others wait in line for the SKU.
+    #[error("{ahead} wait in line for {sku}")]
+    LineFirst {
+        /// For which SKU.
+        sku: Arc<str>,
+        /// How many.
+        ahead: u32,
+    },
+    /// There is nothing to wait for: units are left.
+    #[error("{left} units of {sku} are left")]
+    NothingToWaitFor {
+        /// Of which SKU.
+        sku: Arc<str>,
+        /// How many.
+        left: Units,
+    },
+    /// The buyer waits for this SKU already.
+    #[error("ticket {ticket} waits for it already")]
+    WaitsAlready {
+        /// In which place.
+        ticket: u32,
+    },
+    /// There is no such place in the line, or it is somebody else's, or it is over.
+    #[error("no such place in the line")]
+    NoTicket,
+    /// A coupon cannot be given; the sentence names it.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// A rule of the offer refuses the order.
+    #[error("rule {rule} of the sale refuses this order: {reason}")]
+    Rule {
+        /// Its name.
+        rule: Box<str>,
+        /// Its reason, or what went wrong when it was asked.
+        reason: Box<str>,
+    },
+    /// The balance may not be paid yet.
+    #[error("the balance is due from {} on", from.0)]
+    BalanceNotDue {
+        /// From when on it may.
+        from: Time,
+    },
 }

@@ -5,6 +5,7 @@ mod knock;
 mod live;
 mod orders;
 mod queries;
+mod risk;
 mod sales;
 
 pub use keys::scope_bits;
@@ -22,6 +23,7 @@ use crate::desk::{DeskHandle, Durable};
 use crate::projector::ProjectorHandle;
 use crate::provider::Provider;
 use crate::registry::Registry;
+use crate::risk::Guard;
 use crate::wire;
 
 /// The way into a running shop.
@@ -32,6 +34,7 @@ pub struct Handle {
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
+    risk: Guard,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -48,6 +51,7 @@ impl Handle {
         provider: Arc<dyn Provider>,
         tasks: Tasks,
         watchers_max: usize,
+        risk: Guard,
     ) -> Self {
         Self {
             registry: Arc::clone(registry),
@@ -56,12 +60,18 @@ impl Handle {
             tasks,
             watchers: Arc::default(),
             watchers_max,
+            risk,
         }
     }
 
     /// The registry behind the handle.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The guard of risk.
+    pub fn risk(&self) -> &Guard {
+        &self.risk
     }
 
     /// The read models' keeper.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use api::{OrderId, PaymentId, RefundId, SaleId};
 use commerce::Entry;
+use commerce::deal::Settled;
 use commerce::record::Records;
 
 use crate::clock::DAWN_MS;
@@ -170,6 +171,8 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         | Entry::Captured { order, .. }
         | Entry::ChargeFailed { order, .. }
         | Entry::ChargeUnknown { order, .. }
+        | Entry::ChargeAuthorised { order, .. }
+        | Entry::GivenUp { order, .. }
         | Entry::Noted { order, .. }
         | Entry::Cancelled { order, .. }
         | Entry::Refunded { order, .. }
@@ -177,7 +180,21 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
         | Entry::Delivered { order, .. } => vec![*order],
-        Entry::Created { .. }
+        Entry::Dealt(dealt) => vec![dealt.placed.order],
+        Entry::HoldsExtended { orders, .. } => orders.clone(),
+        Entry::BalanceLapsed { orders } => orders.iter().map(|lapsed| lapsed.order).collect(),
+        Entry::TeamSettled { orders, .. } => orders.iter().map(Settled::order).collect(),
+        Entry::RefundsBegun { refunds, .. } => {
+            refunds.iter().take(1).map(|refund| refund.order).collect()
+        }
+        Entry::LineOffered(offer) => vec![offer.order],
+        Entry::Drawn { winners, .. } => winners.clone(),
+        Entry::TeamEnded { .. }
+        | Entry::CreatedWith { .. }
+        | Entry::OfferAltered { .. }
+        | Entry::Waits(_)
+        | Entry::LeftLine { .. }
+        | Entry::Created { .. }
         | Entry::Altered { .. }
         | Entry::Turned { .. }
         | Entry::StockAdded { .. }

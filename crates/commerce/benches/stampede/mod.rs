@@ -76,6 +76,7 @@ pub(crate) fn place(n: u32) -> Command {
             price: None,
         }],
         paid: None,
+        deal: None,
     };
     Command {
         actor: Actor::Buyer(buyer),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::{Minor, Violation};
 
 use super::buyers::{Limited, NOBODY};
+use super::coupons::Coupons;
 use super::order::{Order, Phase, RefundState};
 use super::{Book, Tally};
 use crate::entry::EffectKind;
@@ -21,6 +22,9 @@ impl Book {
         self.check_effects()?;
         self.check_limits()?;
         self.check_deadlines()?;
+        self.check_teams()?;
+        self.check_line_of()?;
+        self.check_coupons_used()?;
         self.check_tally()
     }
 
@@ -30,7 +34,8 @@ impl Book {
         for order in self.orders.iter() {
             for line in order.lines.as_slice() {
                 // INV-3: a hold exists exactly while its order is held.
-                if line.hold.is_some() != (order.phase == Phase::Held) {
+                let holds = order.phase == Phase::Held && order.seat.has_goods();
+                if line.hold.is_some() != holds {
                     return Err(Violation::new(
                         "INV-3",
                         "a hold outlived its order, or an order its hold",
@@ -44,8 +49,16 @@ impl Book {
                     .hold
                     .as_ref()
                     .map_or(0, |hold| u64::from(hold.units().0));
-                if order.was_sold() {
+                if order.was_sold() && order.seat.has_goods() {
                     *sold += u64::from(line.units.get() - line.restocked);
+                }
+            }
+        }
+        for (team, number) in self.teams.all.iter().zip(0_u32..) {
+            if let Some(prizes) = &team.prizes {
+                let sku = self.team_sku(number)? as usize;
+                if let Some(held) = held.get_mut(sku) {
+                    *held += u64::from(prizes.units().0);
                 }
             }
         }
@@ -170,6 +183,28 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    fn check_coupons_used(&self) -> Result<(), Violation> {
+        let mut anew = Coupons::default();
+        for order in self.orders.iter().filter(|order| order.counts()) {
+            anew.take(order.buyer, order.coupons());
+        }
+        if anew == self.coupons {
+            return Ok(());
+        }
+        let detail = format!(
+            "coupons do not add up: {:?}, counted {anew:?}",
+            self.coupons
+        );
+        Err(Violation::new("INV-5", detail))
+    }
+
+    fn check_line_of(&self) -> Result<(), Violation> {
+        if self.line.is_sound() {
+            return Ok(());
+        }
+        Err(Violation::new("INV-3", "the waiting line does not add up"))
     }
 
     fn check_tally(&self) -> Result<(), Violation> {

@@ -62,6 +62,10 @@ impl Names {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Buyer {
     name: u32,
+    /// Orders that wait for payment.
+    open: u16,
+    /// Holds that ran out.
+    lapses: u16,
     /// Units held or sold, over all SKUs: so many fit that no order can overflow them.
     units: u64,
 }
@@ -103,7 +107,12 @@ impl Buyers {
         }
         let full = || Violation::new("INV-5", "the list of buyers is full");
         let name = self.names.push(name).ok_or_else(full)?;
-        Ok(self.records.push(Buyer { name, units: 0 }))
+        Ok(self.records.push(Buyer {
+            name,
+            open: 0,
+            lapses: 0,
+            units: 0,
+        }))
     }
 
     pub(crate) fn name(&self, at: u32) -> Option<&str> {
@@ -128,6 +137,40 @@ impl Buyers {
     pub(crate) fn units_of(&self, at: Option<u32>, sku: u32) -> u64 {
         at.and_then(|at| self.by_sku.get(&(at, sku)))
             .map_or(0, |&units| u64::from(units))
+    }
+
+    /// Orders of this buyer that wait for payment, and holds that ran out.
+    pub(crate) fn holds(&self, at: Option<u32>) -> (u16, u16) {
+        let buyer = at.and_then(|at| self.records.get(at));
+        buyer.map_or((0, 0), |buyer| (buyer.open, buyer.lapses))
+    }
+
+    /// An order begins to wait for payment.
+    pub(crate) fn open(&mut self, at: u32) {
+        if let Some(buyer) = self.records.get_mut(at) {
+            buyer.open = buyer.open.saturating_add(1);
+        }
+    }
+
+    /// An order no longer waits for payment.
+    pub(crate) fn close(&mut self, at: u32) {
+        if let Some(buyer) = self.records.get_mut(at) {
+            buyer.open = buyer.open.saturating_sub(1);
+        }
+    }
+
+    /// A hold ran out.
+    pub(crate) fn lapse(&mut self, at: u32) {
+        if let Some(buyer) = self.records.get_mut(at) {
+            buyer.lapses = buyer.lapses.saturating_add(1);
+        }
+    }
+
+    /// A hold that ran out was paid after all.
+    pub(crate) fn unlapse(&mut self, at: u32) {
+        if let Some(buyer) = self.records.get_mut(at) {
+            buyer.lapses = buyer.lapses.saturating_sub(1);
+        }
     }
 
     /// Counts units against the buyer's limits.

@@ -1,14 +1,16 @@
 //! Holds that run out: in due order, a bounded number at a time, never visible late.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use ledger::Violation;
 
 use super::Book;
-use super::order::{Order, Phase};
+use super::order::{Order, Phase, SeatIn};
 use crate::Time;
-use crate::entry::Entry;
+use crate::deal::LapsedBalance;
+use crate::entry::{Entry, RefundBegun};
+use crate::offer::Lapse;
 use crate::plan::{SaleState, Turn};
 use stdx::chunks::Chunks;
 
@@ -52,9 +54,12 @@ impl Due {
     /// Drops stale places: those in front, so that [`Due::first`] is the deadline of a hold, and all once they are the
     /// greater half.
     fn tidy(&mut self, held: u32, orders: &Chunks<Order>) {
-        let is_held = |&Reverse((_, number)): &Reverse<(Time, u32)>| {
-            let order = orders.get(number);
-            order.is_some_and(|order| order.phase == Phase::Held)
+        let is_held = |&Reverse((deadline, number)): &Reverse<(Time, u32)>| {
+            let order = orders
+                .get(number)
+                .filter(|order| order.phase == Phase::Held);
+            // A hold that was extended has a later place.
+            order.is_some_and(|order| order.deadline() == deadline)
         };
         while self.heap.peek().is_some_and(|place| !is_held(place)) {
             self.heap.pop();
@@ -66,6 +71,17 @@ impl Due {
     }
 }
 
+/// What becomes of a hold whose time is up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// A payment is in flight: it lives so many milliseconds longer, once.
+    Extended(u32),
+    /// Its balance was not paid.
+    Lapsed(LapsedBalance),
+    /// It was not paid.
+    Expired,
+}
+
 impl Book {
     /// Moves the book to `now`: opens or closes the sale by its window, and lets at most `most` due holds expire.
     /// Runs before the decisions of a batch.
@@ -74,7 +90,9 @@ impl Book {
     /// [`Violation`] when an invariant would break.
     pub fn tick(&mut self, now: Time, most: usize, out: &mut Vec<Entry>) -> Result<(), Violation> {
         self.tick_window(now, out)?;
-        self.sweep(now, most, out)
+        self.sweep(now, most, out)?;
+        self.tick_teams(now, most, out)?;
+        self.tick_line(now, most, out)
     }
 
     /// Opens or closes the sale by its window.
@@ -98,7 +116,10 @@ impl Book {
             SaleState::Open | SaleState::Paused => terms.window.closes,
             SaleState::Draft | SaleState::Closed | SaleState::Retired => None,
         });
-        [window, self.due.first()].into_iter().flatten().min()
+        let teams = self.teams.next_due(self.time);
+        let line = self.line_is_ready().then_some(self.time);
+        let next = [window, self.due.first(), teams, line];
+        next.into_iter().flatten().min()
     }
 
     /// Whether a hold is due that was not swept yet.
@@ -113,17 +134,102 @@ impl Book {
         most: usize,
         out: &mut Vec<Entry>,
     ) -> Result<(), Violation> {
-        let mut orders = Vec::new();
-        while orders.len() < most {
+        let (mut expired, mut lapsed) = (Vec::new(), Vec::new());
+        let mut extended = BTreeMap::<u32, Vec<u32>>::new();
+        for _ in 0..most {
             let Some(number) = self.due.pop(now, &self.orders) else {
                 break;
             };
-            orders.push(number);
+            match self.over(number) {
+                Over::Extended(by_ms) => extended.entry(by_ms).or_default().push(number),
+                Over::Lapsed(balance) => lapsed.push(balance),
+                Over::Expired => expired.push(number),
+            }
         }
-        if !orders.is_empty() {
-            let entry = Entry::Expired { orders };
+        let extended = extended
+            .into_iter()
+            .map(|(by_ms, orders)| Entry::HoldsExtended { orders, by_ms });
+        let lapsed = (!lapsed.is_empty()).then_some(Entry::BalanceLapsed { orders: lapsed });
+        let expired = (!expired.is_empty()).then_some(Entry::Expired { orders: expired });
+        for entry in extended.chain(lapsed).chain(expired) {
             self.apply(now, &entry)?;
             out.push(entry);
+        }
+        Ok(())
+    }
+
+    /// What becomes of a hold whose time is up.
+    pub(crate) fn over(&self, number: u32) -> Over {
+        let Some(order) = self.orders.get(number) else {
+            return Over::Expired;
+        };
+        let deposit = order.dues().filter(|dues| dues.paid != 0);
+        let grace = match deposit {
+            Some(kept) => kept.dues.grace_ms,
+            None => self.offer().map_or(0, |offer| offer.holds.grace_ms),
+        };
+        let fresh = order
+            .extra
+            .as_ref()
+            .is_none_or(|extra| extra.extended_ms == 0);
+        if grace > 0 && fresh && order.is_charging() {
+            return Over::Extended(grace);
+        }
+        let Some(kept) = deposit else {
+            return Over::Expired;
+        };
+        let refund = match kept.dues.lapse {
+            Lapse::Forfeit => None,
+            Lapse::Refund => order.charges_left().pop().and_then(|(charge, amount)| {
+                let refund = order.own_refund(number, amount)?;
+                amount
+                    .is_positive()
+                    .then_some(RefundBegun { charge, ..refund })
+            }),
+        };
+        Over::Lapsed(LapsedBalance {
+            order: number,
+            refund,
+        })
+    }
+
+    pub(crate) fn apply_extended(&mut self, orders: &[u32], by_ms: u32) -> Result<(), Violation> {
+        for &number in orders {
+            let order = self.order_mut(number)?;
+            if order.phase != Phase::Held {
+                let ended = format!("order {number} holds nothing to extend");
+                return Err(Violation::new("INV-3", ended));
+            }
+            order.extra_mut().extended_ms = by_ms;
+            let deadline = order.deadline();
+            self.due.push(deadline, number);
+        }
+        self.tidy_due();
+        Ok(())
+    }
+
+    pub(crate) fn apply_lapsed(
+        &mut self,
+        now: Time,
+        orders: &[LapsedBalance],
+    ) -> Result<(), Violation> {
+        for lapsed in orders {
+            self.release(lapsed.order, Phase::Expired)?;
+            self.tally.expired += 1;
+            match &lapsed.refund {
+                Some(refund) => self.begin_own_refund(now, refund)?,
+                None => self.forfeit(lapsed.order)?,
+            }
+        }
+        self.tidy_due();
+        Ok(())
+    }
+
+    /// The deposit stays with the merchant.
+    pub(crate) fn forfeit(&mut self, number: u32) -> Result<(), Violation> {
+        let extra = self.order_mut(number)?.extra_mut();
+        if let Some(kept) = &mut extra.dues {
+            kept.forfeited = true;
         }
         Ok(())
     }
@@ -148,6 +254,8 @@ impl Book {
         for &number in orders {
             self.release(number, Phase::Expired)?;
             self.tally.expired += 1;
+            let buyer = self.order_mut(number)?.buyer;
+            self.buyers.lapse(buyer);
         }
         self.due.tidy(self.tally.held, &self.orders);
         Ok(())
@@ -159,6 +267,7 @@ impl Book {
             orders,
             skus,
             buyers,
+            coupons,
             ..
         } = self;
         let twice = || Violation::new("INV-3", format!("order {number} is not held"));
@@ -166,18 +275,28 @@ impl Book {
             .get_mut(number)
             .filter(|order| order.phase == Phase::Held)
             .ok_or_else(twice)?;
+        let goods = order.seat.has_goods();
         for line in order.lines.as_mut_slice() {
-            let hold = line.hold.take().ok_or_else(twice)?;
             let sku = skus.get_mut(line.sku as usize).ok_or_else(twice)?;
-            sku.units.release(hold)?;
+            if goods {
+                let hold = line.hold.take().ok_or_else(twice)?;
+                sku.units.release(hold)?;
+            }
             if phase == Phase::Expired && stdx::mutants::is("limit-kept-after-expiry") {
                 continue;
             }
             buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = phase;
+        coupons.give_back(order.buyer, order.coupons());
+        buyers.close(order.buyer);
+        let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held -= 1;
-        Ok(())
+        if seat == SeatIn::NONE {
+            return Ok(());
+        }
+        self.count_charging(seat, charging, false)?;
+        self.leave_seat(number)
     }
 
     pub(crate) fn tidy_due(&mut self) {

@@ -19,7 +19,7 @@ impl Book {
         number: u32,
     ) -> Verdict {
         let bound = self.seen(question, number).and_then(|order| {
-            if order.phase == Phase::Paid && order.may_leave() {
+            if order.phase == Phase::Paid && order.may_leave() && self.team_lets_go(order) {
                 return question.bound(&terms.secret);
             }
             let state = order.status(now);

@@ -28,6 +28,8 @@ impl KeyRecord {
             Done::Sale => (0, 0, 0),
             Done::Order(order) => (1, order, 0),
             Done::Refund { order, number } => (2, order, number),
+            Done::Team(team) => (3, team, 0),
+            Done::Ticket(ticket) => (4, ticket, 0),
         };
         Self {
             digest: bound.digest,
@@ -42,6 +44,8 @@ impl KeyRecord {
         match self.kind {
             0 => Done::Sale,
             1 => Done::Order(self.order),
+            3 => Done::Team(self.order),
+            4 => Done::Ticket(self.order),
             _ => Done::Refund {
                 order: self.order,
                 number: self.number,

@@ -6,6 +6,9 @@ use ledger::{Funds, Hold, Minor, UnitPrice, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::deal::Dues;
+use crate::entry::RefundBegun;
+use crate::price::{PriceLine, PriceWhat};
 
 /// Where an order stands, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub enum OrderStatus {
     Expired,
     /// All its money went back.
     Refunded,
+    /// The deposit is paid; its units are held until the balance is due.
+    Deposited,
 }
 
 /// Where an order stands, as it is stored.
@@ -51,6 +56,39 @@ pub(crate) enum Charge {
     Elsewhere,
     /// Nothing to pay.
     Free,
+    /// The money is set aside at the bank; its capture follows, or not.
+    Authorised,
+}
+
+/// A seat in a team, or none, in four bytes: the team, and whether the order has no goods of its own (lottery).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SeatIn(u32);
+
+impl SeatIn {
+    pub(crate) const NONE: Self = Self(u32::MAX);
+    const BARE: u32 = 1 << 31;
+
+    pub(crate) fn new(team: u32) -> Self {
+        Self(team)
+    }
+
+    pub(crate) fn team(self) -> Option<u32> {
+        (self != Self::NONE).then_some(self.0 & !Self::BARE)
+    }
+
+    /// Without goods until the draw.
+    pub(crate) fn bare(self) -> Self {
+        Self(self.0 | Self::BARE)
+    }
+
+    pub(crate) fn with_goods(self) -> Self {
+        Self(self.0 & !Self::BARE)
+    }
+
+    pub(crate) fn has_goods(self) -> bool {
+        self == Self::NONE || self.0 & Self::BARE == 0
+    }
 }
 
 /// One line of an order.
@@ -120,6 +158,25 @@ pub(crate) struct Extra {
     /// The attempt that pays the order; 0 for none.
     pub(crate) kept: u16,
     pub(crate) refunds: Vec<RefundRecord>,
+    /// How much longer its hold lives, since a payment was in flight.
+    pub(crate) extended_ms: u32,
+    pub(crate) dues: Option<DuesKept>,
+    /// Its price line by line, where something came off.
+    pub(crate) price: Vec<PriceLine>,
+    /// What went back of its price since, as its team ended in a better tier.
+    pub(crate) difference: Minor,
+}
+
+/// Two dues and how far they are paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DuesKept {
+    pub(crate) dues: Dues,
+    /// The attempt that paid the deposit; 0 for none.
+    pub(crate) paid: u16,
+    /// The last attempt that was begun for the deposit.
+    pub(crate) split: u16,
+    /// The deposit stays with the merchant.
+    pub(crate) forfeited: bool,
 }
 
 /// An order.
@@ -135,6 +192,7 @@ pub(crate) struct Order {
     pub(crate) attempt: u16,
     pub(crate) phase: Phase,
     pub(crate) charge: Charge,
+    pub(crate) seat: SeatIn,
 }
 
 impl Order {
@@ -155,12 +213,47 @@ impl Order {
     }
 
     pub(crate) fn deadline(&self) -> Time {
-        self.placed.after_ms(u64::from(self.hold_ms))
+        let plain = self.placed.after_ms(u64::from(self.hold_ms));
+        let Some(extra) = &self.extra else {
+            return plain;
+        };
+        let dues = extra.dues.as_ref().filter(|dues| dues.paid != 0);
+        let until = dues.map_or(plain, |dues| dues.dues.until);
+        until.after_ms(u64::from(extra.extended_ms))
+    }
+
+    pub(crate) fn dues(&self) -> Option<&DuesKept> {
+        self.extra.as_ref()?.dues.as_ref()
+    }
+
+    /// Whether the deposit is paid and the balance is not.
+    pub(crate) fn has_deposit(&self) -> bool {
+        self.kept() == 0 && self.dues().is_some_and(|dues| dues.paid != 0)
+    }
+
+    /// How much an attempt is for: the deposit, the balance, or all.
+    pub(crate) fn due_of(&self, attempt: u16) -> Minor {
+        match self.dues() {
+            None => self.total,
+            Some(kept) if kept.paid == 0 || attempt <= kept.split => kept.dues.deposit,
+            Some(kept) => Minor(self.total.0 - kept.dues.deposit.0),
+        }
+    }
+
+    /// Whether an attempt is for a due that nothing has paid yet.
+    pub(crate) fn awaits(&self, attempt: u16) -> bool {
+        match self.dues() {
+            Some(kept) if kept.paid != 0 && attempt <= kept.split => false,
+            _ => self.kept() == 0,
+        }
     }
 
     /// Whether the latest charge is under way or its outcome unknown.
     pub(crate) fn is_charging(&self) -> bool {
-        matches!(self.charge, Charge::InFlight | Charge::Unknown)
+        matches!(
+            self.charge,
+            Charge::InFlight | Charge::Unknown | Charge::Authorised
+        )
     }
 
     /// Held, and its time is up: it no longer answers for its buyer, whether or not it was swept yet.
@@ -190,6 +283,7 @@ impl Order {
         match self.phase {
             Phase::Held if self.is_due(now) => OrderStatus::Expired,
             Phase::Held if self.is_charging() => OrderStatus::Paying,
+            Phase::Held if self.has_deposit() => OrderStatus::Deposited,
             Phase::Held => OrderStatus::Held,
             Phase::Cancelled => OrderStatus::Cancelled,
             Phase::Expired => OrderStatus::Expired,
@@ -210,7 +304,7 @@ impl Order {
     }
 
     /// Whether any unit was not refunded yet.
-    fn has_units(&self) -> bool {
+    pub(crate) fn has_units(&self) -> bool {
         let mut lines = self.lines.as_slice().iter();
         lines.any(|line| line.returned < line.units.get())
     }
@@ -247,6 +341,83 @@ impl Order {
         }
     }
 
+    /// What of each charge was not given back, the latest due first, within what is left of all.
+    pub(crate) fn charges_left(&self) -> Vec<(u16, Minor)> {
+        let Some(kept) = self.dues() else {
+            return vec![(self.kept(), self.funds().left())];
+        };
+        let charges = [
+            (self.kept(), Minor(self.total.0 - kept.dues.deposit.0)),
+            (kept.paid, kept.dues.deposit),
+        ];
+        let mut most = self.funds().left().0;
+        let mut left = Vec::new();
+        for (charge, amount) in charges.into_iter().filter(|(charge, _)| *charge != 0) {
+            let back: i64 = self
+                .refunds()
+                .iter()
+                .filter(|refund| refund.charge == charge && refund.state != RefundState::Failed)
+                .map(|refund| refund.amount.0)
+                .sum();
+            let of_this = (amount.0 - back).clamp(0, most);
+            most -= of_this;
+            left.push((charge, Minor(of_this)));
+        }
+        left
+    }
+
+    /// A refund of the house's own, of the charge that pays the order; `None` when no number is left.
+    pub(crate) fn own_refund(&self, number: u32, amount: Minor) -> Option<RefundBegun> {
+        Some(RefundBegun {
+            order: number,
+            number: self.next_refund()?,
+            amount,
+            lines: Vec::new(),
+            restocked: false,
+            charge: self.kept(),
+            elsewhere: self.charge == Charge::Elsewhere,
+        })
+    }
+
+    /// All that is left goes back; `None` when nothing is.
+    pub(crate) fn refund_left(&self, number: u32) -> Option<RefundBegun> {
+        let left = self.funds().left();
+        let refund = self.own_refund(number, left)?;
+        left.is_positive().then_some(refund)
+    }
+
+    /// The price is lower since the team ended: what comes back later is counted by it.
+    pub(crate) fn reprice(&mut self, price: Option<UnitPrice>, difference: Minor) {
+        if let ([line], Some(price)) = (self.lines.as_mut_slice(), price) {
+            line.price = price;
+        }
+        self.extra_mut().difference.0 += difference.0;
+    }
+
+    /// What came off the price of the lines, in all. A team's tier is in the lines' own price.
+    pub(crate) fn off(&self) -> Minor {
+        let whole = |line: &&PriceLine| {
+            !matches!(line.what, PriceWhat::Line { .. } | PriceWhat::Tier { .. })
+        };
+        Minor(
+            -self
+                .price()
+                .iter()
+                .filter(whole)
+                .map(|line| line.amount.0)
+                .sum::<i64>(),
+        )
+    }
+
+    pub(crate) fn price(&self) -> &[PriceLine] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.price)
+    }
+
+    /// The coupons that it used, and what each gave.
+    pub(crate) fn coupons(&self) -> impl Iterator<Item = (u16, Minor)> {
+        coupons_of(self.price())
+    }
+
     pub(crate) fn refunds(&self) -> &[RefundRecord] {
         self.extra.as_ref().map_or(&[], |extra| &extra.refunds)
     }
@@ -272,12 +443,20 @@ impl Order {
                 funds: self.funds(),
                 captured,
                 kept: self.kept(),
-                refunds: Vec::new(),
+                ..Extra::default()
             };
             self.extra = Some(Box::new(extra));
         }
         self.extra.get_or_insert_default()
     }
+}
+
+/// The coupons of a price, and what each gave.
+pub(crate) fn coupons_of(price: &[PriceLine]) -> impl Iterator<Item = (u16, Minor)> {
+    price.iter().filter_map(|line| match line.what {
+        PriceWhat::Coupon { coupon } => Some((coupon, Minor(-line.amount.0))),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
 use super::keys::Question;
-use super::order::{Charge, Lines, Order, Phase, RefundRecord, RefundState};
+use super::order::{Charge, Lines, Order, Phase, RefundRecord, RefundState, SeatIn};
 use super::sale::accept;
+use super::team::TeamState;
 use super::{Book, Done, Pending, Terms, Verdict};
 use crate::command::ChargeOutcome;
 use crate::entry::{EffectKind, Entry, Fate};
@@ -52,7 +53,7 @@ impl Book {
             (Phase::Held, _) if order.is_due(now) => return Verdict::SweepFirst,
             // Unknown is not failed: the provider is asked before there is a new attempt, with a new key.
             (Phase::Held, Charge::Unknown) if stdx::mutants::is("unknown-charge-paid-anew") => {}
-            (Phase::Held, Charge::InFlight | Charge::Unknown) => {
+            (Phase::Held, Charge::InFlight | Charge::Unknown | Charge::Authorised) => {
                 return Refusal::PaymentInFlight.into();
             }
             (Phase::Held, _) if order.attempt >= ATTEMPTS_MOST => {
@@ -66,14 +67,31 @@ impl Book {
                 .into();
             }
         }
-        match question.bound(&terms.secret) {
-            Ok(key) => accept(Entry::PayBegun {
+        let key = self
+            .may_pay(now, order)
+            .and_then(|()| question.bound(&terms.secret));
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::PayBegun {
                 order: number,
                 attempt: order.attempt + 1,
-                amount: order.total,
+                amount: order.due_of(order.attempt + 1),
                 key,
+            })
+        })
+    }
+
+    /// Whether a held order may be paid now, as far as its team or its dues are concerned.
+    fn may_pay(&self, now: Time, order: &Order) -> Result<(), Refusal> {
+        if let Some(team) = order.seat.team().and_then(|team| self.teams.get(team))
+            && (team.state != TeamState::Open || now >= team.ends)
+        {
+            return Err(Refusal::TeamOver { state: team.state });
+        }
+        match order.dues().filter(|kept| kept.paid != 0) {
+            Some(kept) if now < kept.dues.from => Err(Refusal::BalanceNotDue {
+                from: kept.dues.from,
             }),
-            Err(refusal) => refusal.into(),
+            _ => Ok(()),
         }
     }
 
@@ -102,16 +120,18 @@ impl Book {
                 Verdict::Repeat(Done::Order(number))
             }
             ChargeOutcome::Captured(_) if order.is_due(now) => Verdict::SweepFirst,
-            ChargeOutcome::Captured(amount) => match self.fate(now, terms, order, amount) {
-                Ok(fate) => accept(Entry::Captured {
-                    order: number,
-                    attempt,
-                    amount,
-                    fate,
-                }),
-                Err(Unsettled::SweepFirst) => Verdict::SweepFirst,
-                Err(Unsettled::Note(what)) => noted(number, what),
-            },
+            ChargeOutcome::Captured(amount) => {
+                match self.fate(now, terms, order, (attempt, amount)) {
+                    Ok(fate) => accept(Entry::Captured {
+                        order: number,
+                        attempt,
+                        amount,
+                        fate,
+                    }),
+                    Err(Unsettled::SweepFirst) => Verdict::SweepFirst,
+                    Err(Unsettled::Note(what)) => noted(number, what),
+                }
+            }
             ChargeOutcome::Failed if self.effects.contains_key(&effect) => {
                 accept(Entry::ChargeFailed {
                     order: number,
@@ -122,15 +142,28 @@ impl Book {
                 number,
                 format!("attempt {attempt}: failed after its capture"),
             ),
+            ChargeOutcome::Authorised(amount)
+                if order.attempt == attempt
+                    && matches!(order.charge, Charge::InFlight | Charge::Unknown) =>
+            {
+                accept(Entry::ChargeAuthorised {
+                    order: number,
+                    attempt,
+                    amount,
+                })
+            }
             ChargeOutcome::Unknown
-                if order.attempt == attempt && order.charge == Charge::InFlight =>
+                if order.attempt == attempt
+                    && matches!(order.charge, Charge::InFlight | Charge::Authorised) =>
             {
                 accept(Entry::ChargeUnknown {
                     order: number,
                     attempt,
                 })
             }
-            ChargeOutcome::Failed | ChargeOutcome::Unknown => Verdict::Repeat(Done::Order(number)),
+            ChargeOutcome::Failed | ChargeOutcome::Unknown | ChargeOutcome::Authorised(_) => {
+                Verdict::Repeat(Done::Order(number))
+            }
         }
     }
 
@@ -140,23 +173,32 @@ impl Book {
         now: Time,
         terms: &Terms,
         order: &Order,
-        amount: Minor,
+        (attempt, amount): (u16, Minor),
     ) -> Result<Fate, Unsettled> {
         let mut funds = order.funds();
         if funds.capture(amount).is_err() {
             return Err(Unsettled::Note(format!("a capture out of range: {amount}")));
         }
-        let pays = amount == order.total && order.kept() == 0;
+        let pays = amount == order.due_of(attempt) && order.awaits(attempt);
+        let deposit = order.dues().is_some_and(|kept| kept.paid == 0);
+        let seat = order.seat.team();
+        let pays = pays && seat.is_none_or(|team| self.team_takes_money(now, team));
         match order.phase {
+            Phase::Held if pays && deposit => return Ok(Fate::Deposit),
             Phase::Held if pays => return Ok(Fate::Kept),
             // Paid after expiry: the units are taken again if they are free (big-neon/bn-api#1189, vendure#3065),
             // else the money goes back by itself.
             Phase::Expired
-                if pays && matches!(terms.state, SaleState::Open | SaleState::Paused) =>
+                if pays
+                    && !order.has_deposit()
+                    && matches!(terms.state, SaleState::Open | SaleState::Paused) =>
             {
-                let free = self.can_take_again(terms, order);
+                let free = self.can_take_again(now, terms, order);
                 if free || stdx::mutants::is("late-capture-posts-without-stock") {
-                    return Ok(Fate::KeptAgain);
+                    return Ok(match deposit {
+                        true => Fate::DepositAgain,
+                        false => Fate::KeptAgain,
+                    });
                 }
                 if self.has_due(now) {
                     return Err(Unsettled::SweepFirst);
@@ -183,8 +225,15 @@ impl Book {
         Ok(Fate::GoesBack { refund, amount })
     }
 
-    /// Whether all units of an expired order are free and within its buyer's limits.
-    fn can_take_again(&self, terms: &Terms, order: &Order) -> bool {
+    /// Whether all units of an expired order are free, nobody waits in line for them, they are within its buyer's
+    /// limits, and its team has a seat.
+    fn can_take_again(&self, now: Time, terms: &Terms, order: &Order) -> bool {
+        let seat = order.seat.team().and_then(|team| self.teams.get(team));
+        let seated = seat.is_none_or(|team| now < team.ends && team.seats.available().0 > 0);
+        let in_time = order.dues().is_none_or(|kept| now < kept.dues.until);
+        if !seated || !in_time || !self.coupons_left(order) {
+            return false;
+        }
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
         let mut sums = BTreeMap::<u32, u64>::new();
         for line in order.lines.as_slice() {
@@ -197,7 +246,8 @@ impl Book {
         fits(terms.limits.per_buyer, self.buyers.units(buyer), whole)
             && sums.iter().all(|(&at, &units)| {
                 self.skus.get(at as usize).is_some_and(|sku| {
-                    units <= u64::from(sku.units.available().0)
+                    let free = units <= u64::from(sku.units.available().0);
+                    (free && !self.has_line(at) || !order.seat.has_goods())
                         && fits(sku.limits.per_buyer, self.buyers.units_of(buyer, at), units)
                 })
             })
@@ -223,10 +273,15 @@ impl Book {
                 self.effects
                     .remove(&(*order, EffectKind::Charge { attempt: *attempt }));
                 match *fate {
-                    Fate::Kept => self.keep(*order, *attempt, *amount)?,
+                    Fate::Kept => self.keep(now, *order, *attempt, *amount)?,
                     Fate::KeptAgain => {
                         self.take_again(*order)?;
-                        self.keep(*order, *attempt, *amount)?;
+                        self.keep(now, *order, *attempt, *amount)?;
+                    }
+                    Fate::Deposit => self.keep_deposit(*order, *attempt, *amount)?,
+                    Fate::DepositAgain => {
+                        self.take_again(*order)?;
+                        self.keep_deposit(*order, *attempt, *amount)?;
                     }
                     Fate::GoesBack {
                         refund,
@@ -245,6 +300,9 @@ impl Book {
             Entry::ChargeUnknown { order, attempt } => {
                 self.end_charge(*order, *attempt, Charge::Unknown)?;
             }
+            Entry::ChargeAuthorised { order, attempt, .. } => {
+                self.end_charge(*order, *attempt, Charge::Authorised)?;
+            }
             _ => {}
         }
         Ok(())
@@ -259,6 +317,8 @@ impl Book {
         }
         order.attempt = attempt;
         order.charge = Charge::InFlight;
+        let seat = order.seat;
+        self.count_charging(seat, false, true)?;
         let pending = Pending {
             since: now,
             not_before: now,
@@ -271,15 +331,25 @@ impl Book {
     /// Notes what is known of the latest charge; an older one changes nothing.
     fn end_charge(&mut self, number: u32, attempt: u16, known: Charge) -> Result<(), Violation> {
         let order = self.order_mut(number)?;
-        if order.attempt == attempt && order.is_charging() {
-            order.charge = known;
+        if order.attempt != attempt || !order.is_charging() {
+            return Ok(());
         }
-        Ok(())
+        order.charge = known;
+        let (seat, held) = (order.seat, order.phase == Phase::Held);
+        let still = order.is_charging();
+        self.count_charging(seat, held, held && still)
     }
 
     /// The capture pays the order: its holds are posted.
-    fn keep(&mut self, number: u32, attempt: u16, amount: Minor) -> Result<(), Violation> {
+    fn keep(
+        &mut self,
+        now: Time,
+        number: u32,
+        attempt: u16,
+        amount: Minor,
+    ) -> Result<(), Violation> {
         let order = self.order_mut(number)?;
+        let (seat, charging) = (order.seat, order.is_charging());
         if order.phase != Phase::Held || order.kept() != 0 {
             return Err(Violation::new(
                 "INV-3",
@@ -295,14 +365,49 @@ impl Book {
         }
         order.phase = Phase::Paid;
         order.charge = Charge::Captured;
-        let empty = Lines::Many(Box::default());
-        let mut lines = std::mem::replace(&mut order.lines, empty);
-        let posted = self.post_lines(&mut lines);
-        self.order_mut(number)?.lines = lines;
+        let buyer = order.buyer;
+        self.buyers.close(buyer);
+        if seat.has_goods() {
+            let order = self.order_mut(number)?;
+            let empty = Lines::Many(Box::default());
+            let mut lines = std::mem::replace(&mut order.lines, empty);
+            let posted = self.post_lines(&mut lines);
+            self.order_mut(number)?.lines = lines;
+            posted?;
+        }
         self.tally.held -= 1;
         self.tally.paid += 1;
         self.tidy_due();
-        posted
+        if seat == SeatIn::NONE {
+            return Ok(());
+        }
+        self.count_charging(seat, charging, false)?;
+        self.post_seat(now, number)
+    }
+
+    /// The capture pays the deposit: the units stay held until the balance is due.
+    fn keep_deposit(&mut self, number: u32, attempt: u16, amount: Minor) -> Result<(), Violation> {
+        let twice = || Violation::new("INV-3", format!("order {number} has no deposit to pay"));
+        let order = self.order_mut(number)?;
+        if order.phase != Phase::Held || order.has_deposit() {
+            return Err(twice());
+        }
+        let latest = order.attempt;
+        // A later attempt that is still under way was for the deposit too, and goes back when it is captured.
+        if latest == attempt {
+            order.charge = Charge::None;
+        }
+        let extra = order.extra_mut();
+        extra.funds.capture(amount)?;
+        extra.captured.push(attempt);
+        extra.extended_ms = 0;
+        let kept = extra.dues.as_mut().ok_or_else(twice)?;
+        kept.paid = attempt;
+        kept.split = latest;
+        let deadline = order.deadline();
+        self.due.push(deadline, number);
+        self.tidy_due();
+        Ok(())
     }
 
     /// Takes an expired order's units again.
@@ -311,6 +416,7 @@ impl Book {
             orders,
             skus,
             buyers,
+            coupons,
             ..
         } = self;
         let gone = || Violation::new("INV-3", format!("order {number} has not expired"));
@@ -318,19 +424,28 @@ impl Book {
             .get_mut(number)
             .filter(|order| order.phase == Phase::Expired)
             .ok_or_else(gone)?;
+        let goods = order.seat.has_goods();
         for line in order.lines.as_mut_slice() {
             let sku = skus.get_mut(line.sku as usize).ok_or_else(gone)?;
-            let hold = sku
-                .units
-                .hold(line.units)
-                .map_err(|short| Violation::new("INV-1", short.to_string()))?;
-            line.hold = Some(hold);
+            if goods {
+                let hold = sku.units.hold(line.units);
+                let hold = hold.map_err(|short| Violation::new("INV-1", short.to_string()))?;
+                line.hold = Some(hold);
+            }
             buyers.take(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = Phase::Held;
+        coupons.take(order.buyer, order.coupons());
+        buyers.open(order.buyer);
+        buyers.unlapse(order.buyer);
+        let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held += 1;
         self.tally.expired -= 1;
-        Ok(())
+        if seat == SeatIn::NONE {
+            return Ok(());
+        }
+        self.count_charging(seat, false, charging)?;
+        self.take_seat(number)
     }
 
     /// Books captured money that pays nothing.

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
+use super::deal::{priced, with_facts};
 use super::keys::Question;
-use super::order::{Charge, Line, Lines, Order, Phase};
+use super::order::{Charge, Line, Lines, Order, Phase, SeatIn};
 use super::sale::accept;
 use super::{Book, Done, ORDERS_MOST, Terms, Verdict};
 use crate::command::{Actor, Ask, Place};
+use crate::deal::{Deal, Dealt};
 use crate::entry::{Entry, Placed, PlacedLine, PlacedLines};
 use crate::plan::{LINES_MOST, Rule, SaleState, check_name, check_price, check_tags};
 use crate::refusal::LimitOf;
 use crate::{Refusal, Time};
 
 /// Why an order is not placed: for good, or only until holds that are due have expired.
-enum Stop {
+pub(crate) enum Stop {
     Refuse(Refusal),
     Short(Refusal),
 }
@@ -37,7 +39,8 @@ impl Book {
         place: &Place,
     ) -> Verdict {
         match self.try_place(now, terms, question, place) {
-            Ok(placed) => accept(Entry::Placed(placed)),
+            Ok((placed, None)) => accept(Entry::Placed(placed)),
+            Ok((placed, Some(deal))) => accept(Entry::Dealt(Box::new(Dealt { placed, deal }))),
             Err(Stop::Refuse(refusal)) => refusal.into(),
             // A hold that is due keeps nobody from buying: it expires first (and gives its buyer's limit back).
             Err(Stop::Short(_)) if self.has_due(now) => Verdict::SweepFirst,
@@ -51,7 +54,7 @@ impl Book {
         terms: &Terms,
         question: &Question<'_>,
         place: &Place,
-    ) -> Result<Placed, Stop> {
+    ) -> Result<(Placed, Option<Deal>), Stop> {
         let paused = terms.state == SaleState::Paused;
         if terms.state != SaleState::Open && !(paused && stdx::mutants::is("paused-sale-sells")) {
             return Err(not_open(terms).into());
@@ -62,31 +65,47 @@ impl Book {
         if let Some(rule) = terms.rules.iter().position(|rule| !admits(rule)) {
             return Err(Refusal::NotEligible { rule }.into());
         }
-        let lines = self.resolve(place)?;
-        self.check_amounts(terms, buyer.map(AsRef::as_ref), lines.as_slice())?;
+        let mut lines = self.resolve(place)?;
+        let asks = self.offer().is_some() || place.deal.is_some();
+        let deal = match asks {
+            true => self.deal(now, terms, (place, buyer), &mut lines)?,
+            false => None,
+        };
+        let goods = !deal.as_ref().is_some_and(|deal| self.is_draw(deal));
+        self.check_amounts(terms, buyer.map(AsRef::as_ref), lines.as_slice(), goods)?;
         let total = total(terms, lines.as_slice())?;
+        let hold_ms = match asks {
+            true => self.hold_of(terms, buyer.map(AsRef::as_ref))?,
+            false => terms.hold_ms,
+        };
+        let presale = self.offer().and_then(|offer| offer.presale.as_ref());
+        let price = self.price(now, terms, (place, buyer), lines.as_slice(), deal.as_ref())?;
+        let (total, deal) = priced(total, presale, price, deal);
+        let facts = self.judged(now, (place, buyer), total, lines.as_slice(), deal.as_ref())?;
+        let deal = with_facts(deal, facts);
         if self.orders.len() >= ORDERS_MOST {
             return Err(Refusal::Full("orders of one sale").into());
         }
         let key = question.bound(&terms.secret)?;
-        Ok(Placed {
+        let placed = Placed {
             order: self.orders.len(),
             key,
             // A buyer who orders for himself is named by his key already.
             buyer: buyer.filter(|_| question.buyer().is_none()).cloned(),
             // Tags only matter where there are rules that ask for them.
-            tags: match terms.rules.is_empty() {
+            tags: match terms.rules.is_empty() && deal.is_none() {
                 true => Vec::new(),
                 false => place.tags.to_vec(),
             },
             lines,
             total,
             hold_ms: match stdx::mutants::is("hold-half-as-long") {
-                true => terms.hold_ms / 2,
-                false => terms.hold_ms,
+                true => hold_ms / 2,
+                false => hold_ms,
             },
             paid: place.paid.clone(),
-        })
+        };
+        Ok((placed, deal))
     }
 
     fn resolve(&self, place: &Place) -> Result<PlacedLines, Refusal> {
@@ -121,6 +140,7 @@ impl Book {
         terms: &Terms,
         buyer: Option<&str>,
         lines: &[PlacedLine],
+        goods: bool,
     ) -> Result<(), Stop> {
         let whole: u64 = lines.iter().map(|line| u64::from(line.units)).sum();
         within(|| LimitOf::Order, terms.limits.per_order, 0, whole)?;
@@ -137,7 +157,7 @@ impl Book {
             within(|| LimitOf::Buyer, terms.limits.per_buyer, used, whole).map_err(Stop::Short)?;
         }
         if let [line] = lines {
-            return self.check_sku(buyer, line.sku, u64::from(line.units));
+            return self.check_sku(buyer, line.sku, u64::from(line.units), goods);
         }
         let mut sums: Vec<(u32, u64)> = lines
             .iter()
@@ -159,13 +179,20 @@ impl Book {
                 buyer,
                 sku,
                 sums[from..to].iter().map(|(_, units)| units).sum(),
+                goods,
             )?;
             from = to;
         }
         Ok(())
     }
 
-    fn check_sku(&self, buyer: Option<Option<u32>>, at: u32, units: u64) -> Result<(), Stop> {
+    fn check_sku(
+        &self,
+        buyer: Option<Option<u32>>,
+        at: u32,
+        units: u64,
+        goods: bool,
+    ) -> Result<(), Stop> {
         let Some(sku) = self.skus.get(at as usize) else {
             return Err(Refusal::Invalid("no such SKU".into()).into());
         };
@@ -189,7 +216,7 @@ impl Book {
             .map_err(Stop::Short)?;
         }
         let left = sku.units.available();
-        if units > u64::from(left.0) {
+        if goods && units > u64::from(left.0) {
             return Err(Stop::Short(Refusal::SoldOut {
                 sku: sku.sku.clone(),
                 left,
@@ -199,6 +226,17 @@ impl Book {
     }
 
     pub(crate) fn apply_placed(&mut self, now: Time, placed: &Placed) -> Result<(), Violation> {
+        self.push_order(now, placed, SeatIn::NONE)?;
+        self.keys.bind(&placed.key, Done::Order(placed.order))
+    }
+
+    /// Writes an order down: its units are held, or sold where there is nothing to wait for.
+    pub(crate) fn push_order(
+        &mut self,
+        now: Time,
+        placed: &Placed,
+        seat: SeatIn,
+    ) -> Result<(), Violation> {
         if placed.order != self.orders.len() {
             return Err(Violation::new(
                 "INV-3",
@@ -211,9 +249,9 @@ impl Book {
             None => NOBODY,
         };
         let mut lines = match &placed.lines {
-            PlacedLines::One(line) => Lines::One(self.hold_line(buyer, line)?),
+            PlacedLines::One(line) => Lines::One(self.hold_line(buyer, line, seat)?),
             PlacedLines::Many(lines) => {
-                let held = lines.iter().map(|line| self.hold_line(buyer, line));
+                let held = lines.iter().map(|line| self.hold_line(buyer, line, seat));
                 Lines::Many(held.collect::<Result<_, _>>()?)
             }
         };
@@ -228,10 +266,13 @@ impl Book {
             Phase::Paid
         };
         if phase == Phase::Paid {
-            self.post_lines(&mut lines)?;
+            if seat.has_goods() {
+                self.post_lines(&mut lines)?;
+            }
             self.tally.paid += 1;
         } else {
             self.tally.held += 1;
+            self.buyers.open(buyer);
             self.due
                 .push(now.after_ms(u64::from(placed.hold_ms)), placed.order);
         }
@@ -246,17 +287,26 @@ impl Book {
             attempt: 0,
             phase,
             charge,
+            seat,
         });
-        self.keys.bind(&placed.key, Done::Order(placed.order))
+        Ok(())
     }
 
-    fn hold_line(&mut self, buyer: u32, line: &PlacedLine) -> Result<Line, Violation> {
+    pub(crate) fn hold_line(
+        &mut self,
+        buyer: u32,
+        line: &PlacedLine,
+        seat: SeatIn,
+    ) -> Result<Line, Violation> {
         let units = NonZeroU32::new(line.units)
             .ok_or_else(|| Violation::new("INV-9", "a line without units"))?;
         let sku = self.sku_mut(line.sku)?;
-        let hold = sku
-            .units
-            .hold(units)
+        let hold = match seat.has_goods() {
+            true => Some(sku.units.hold(units)),
+            false => None,
+        };
+        let hold = hold
+            .transpose()
             .map_err(|short| Violation::new("INV-1", short.to_string()))?;
         let limited = sku.limited();
         self.buyers.take(buyer, line.sku, line.units, limited)?;
@@ -266,7 +316,7 @@ impl Book {
             units,
             returned: 0,
             restocked: 0,
-            hold: Some(hold),
+            hold,
         })
     }
 
@@ -342,7 +392,7 @@ fn within(
     }
 }
 
-fn total(terms: &Terms, lines: &[PlacedLine]) -> Result<Minor, Refusal> {
+pub(crate) fn total(terms: &Terms, lines: &[PlacedLine]) -> Result<Minor, Refusal> {
     let sum = lines.iter().try_fold(Minor::ZERO, |sum, line| {
         sum.plus(line.price.times(line.units, terms.currency)?)
     });

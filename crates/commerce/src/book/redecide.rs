@@ -5,12 +5,18 @@
 
 use std::sync::Arc;
 
+use ledger::Minor;
+
+use super::expiry::Over;
 use super::keys::{Key, Question};
+use super::order::coupons_of;
+use super::team::TeamTurn;
 use super::{Book, Verdict};
 use crate::Time;
 use crate::command::{
     Action, Actor, Ask, ChargeOutcome, Place, RefundAsk, RefundOutcome, Report, UnitsBack,
 };
+use crate::deal::{Deal, DealAsk, TeamAsk};
 use crate::entry::{Asked, Bound, By, Entry, Placed, PlacedLine, RefundBegun};
 use crate::plan::{SaleState, Turn};
 
@@ -32,6 +38,9 @@ impl Book {
         }
         if let Entry::Turned { to, key: None } = entry {
             return self.redecide_turned(now, *to);
+        }
+        if let Some(sound) = self.redecide_own(now, entry) {
+            return sound;
         }
         let Some((actor, action, bound)) = self.command_of(entry) else {
             return Ok(());
@@ -62,6 +71,36 @@ impl Book {
         });
         early.map_or(Ok(()), |number| {
             diverges(format!("the hold of order {number} is not due"))
+        })
+    }
+
+    /// What the book does by itself: teams that end and are settled, holds that live longer, the line; `None` for what
+    /// was asked for.
+    fn redecide_own(&self, now: Time, entry: &Entry) -> Option<Result<(), Divergence>> {
+        let due = |order: u32| {
+            self.orders
+                .get(order)
+                .is_some_and(|order| order.is_due(now))
+        };
+        let sound = match entry {
+            Entry::TeamEnded { team, how } => self.team_turn(now, *team) == TeamTurn::End(*how),
+            Entry::TeamSettled { team, orders } => {
+                self.settling(*team, orders.len()).as_ref() == Ok(entry)
+            }
+            Entry::HoldsExtended { orders, by_ms } => orders
+                .iter()
+                .all(|&order| due(order) && self.over(order) == Over::Extended(*by_ms)),
+            Entry::BalanceLapsed { orders } => orders.iter().all(|lapsed| {
+                due(lapsed.order) && self.over(lapsed.order) == Over::Lapsed(lapsed.clone())
+            }),
+            Entry::LineOffered(_) | Entry::LeftLine { key: None, .. } => {
+                self.line_step().as_ref() == Some(entry)
+            }
+            _ => return None,
+        };
+        Some(match sound {
+            true => Ok(()),
+            false => diverges("the book itself does something else now".into()),
         })
     }
 
@@ -98,6 +137,20 @@ impl Book {
                 let (secret, plan) = (*secret, plan.clone());
                 (Action::Create { secret, plan }, key)
             }
+            Entry::CreatedWith {
+                secret,
+                plan,
+                offer,
+                key,
+            } => {
+                let action = Action::CreateWith {
+                    secret: *secret,
+                    plan: plan.clone(),
+                    offer: offer.clone(),
+                };
+                (action, key)
+            }
+            Entry::OfferAltered { offer, key } => (Action::AlterOffer(offer.clone()), key),
             Entry::Altered { patch, key } => (Action::Alter(patch.clone()), key),
             Entry::Turned { to, key } => (Action::Turn(turn_to(*to)?), key.as_ref()?),
             Entry::StockAdded { sku, units, key } => {
@@ -123,7 +176,39 @@ impl Book {
 
     fn step_of_order<'a>(&self, entry: &'a Entry) -> Option<(Action, &'a Bound)> {
         Some(match entry {
-            Entry::Placed(placed) => (Action::Place(self.place_of(placed)?), &placed.key),
+            Entry::Placed(placed) => (Action::Place(self.place_of(placed, None)?), &placed.key),
+            Entry::Dealt(dealt) => {
+                let place = self.place_of(&dealt.placed, Some(&dealt.deal))?;
+                (Action::Place(place), &dealt.placed.key)
+            }
+            Entry::GivenUp { order, key, .. } => (Action::Cancel { order: *order }, key),
+            Entry::RefundsBegun {
+                refunds,
+                reason,
+                asked,
+                key,
+            } => {
+                let first = refunds.first()?;
+                let amount = Minor(refunds.iter().map(|refund| refund.amount.0).sum());
+                let whole = RefundBegun {
+                    amount,
+                    ..first.clone()
+                };
+                let ask = ask_of(&whole, reason.as_deref(), *asked);
+                let order = first.order;
+                (Action::Refund { order, ask }, key)
+            }
+            Entry::Waits(waits) => {
+                let action = Action::Wait {
+                    buyer: waits.buyer.clone(),
+                    sku: self.name_of(waits.sku)?,
+                    units: waits.units,
+                };
+                (action, &waits.key)
+            }
+            Entry::LeftLine { ticket, key } => {
+                (Action::LeaveLine { ticket: *ticket }, key.as_ref()?)
+            }
             Entry::PayBegun { order, key, .. } => (Action::Pay { order: *order }, key),
             Entry::Cancelled { order, key, .. } => (Action::Cancel { order: *order }, key),
             Entry::RefundBegun {
@@ -146,7 +231,26 @@ impl Book {
         self.skus.get(at as usize).map(|sku| sku.sku.clone())
     }
 
-    fn place_of(&self, placed: &Placed) -> Option<Place> {
+    /// What an order asked for beyond its lines.
+    fn asked_for(&self, deal: &Deal) -> DealAsk {
+        let team = deal.seat.as_ref().map(|seat| match &seat.opens {
+            Some(opening) => TeamAsk::Open {
+                commit: opening.commit,
+            },
+            None => TeamAsk::Join { team: seat.team },
+        });
+        let known = self
+            .offer()
+            .map_or(&[][..], |offer| &offer.discounts.coupons);
+        let code = |(coupon, _)| Some(known.get(usize::from(coupon))?.code.clone());
+        DealAsk {
+            team,
+            coupons: coupons_of(&deal.price).filter_map(code).collect(),
+            facts: deal.facts.clone(),
+        }
+    }
+
+    fn place_of(&self, placed: &Placed, deal: Option<&Deal>) -> Option<Place> {
         let ask = |line: &PlacedLine| {
             let sku = self.skus.get(line.sku as usize)?;
             Some(Ask {
@@ -165,6 +269,7 @@ impl Book {
                 .map(ask)
                 .collect::<Option<_>>()?,
             paid: placed.paid.clone(),
+            deal: deal.map(|deal| Box::new(self.asked_for(deal))),
         })
     }
 }
@@ -196,6 +301,18 @@ fn report_of(entry: &Entry) -> Option<(Report, Option<&Bound>)> {
         }
         Entry::ChargeUnknown { order, attempt } => {
             (charge(*order, *attempt, ChargeOutcome::Unknown), None)
+        }
+        Entry::ChargeAuthorised {
+            order,
+            attempt,
+            amount,
+        } => {
+            let outcome = ChargeOutcome::Authorised(*amount);
+            (charge(*order, *attempt, outcome), None)
+        }
+        Entry::Drawn { team, seed, .. } => {
+            let (team, seed) = (*team, *seed);
+            (Report::Seed { team, seed }, None)
         }
         Entry::Refunded { order, number } => {
             (refund(*order, *number, RefundOutcome::Refunded), None)

@@ -10,7 +10,7 @@ use super::{Book, Done, Pending, Terms, Verdict};
 use crate::command::{RefundAsk, RefundOutcome, UnitsBack};
 use crate::entry::{Again, Asked, EffectKind, Entry, RefundBegun};
 use crate::plan::check_reason;
-use crate::{OrderStatus, Refusal, Time};
+use crate::{Refusal, Time};
 
 /// Refunds of one order that may be asked for, at most. Those that Tidegate begins itself have numbers beyond.
 const REFUNDS_MOST: usize = 4_000;
@@ -34,13 +34,18 @@ impl Book {
         if order.is_due(now) {
             return Verdict::SweepFirst;
         }
-        let cancelled = cancellation(now, terms, question, (number, order)).and_then(|refund| {
-            Ok(Entry::Cancelled {
-                order: number,
-                refund,
-                key: question.bound(&terms.secret)?,
-            })
-        });
+        let cancelled = if order.dues().is_some() {
+            self.giving_up(now, terms, question, (number, order))
+        } else {
+            self.cancellation(now, terms, question, (number, order))
+                .and_then(|refund| {
+                    Ok(Entry::Cancelled {
+                        order: number,
+                        refund,
+                        key: question.bound(&terms.secret)?,
+                    })
+                })
+        };
         cancelled.map_or_else(Verdict::from, accept)
     }
 
@@ -61,15 +66,29 @@ impl Book {
             reason
                 .map_or(Ok(()), |reason| check_reason("reason", reason))
                 .map_err(Refusal::Invalid)?;
-            Ok(Entry::RefundBegun {
-                refund: refund_of(terms, order, number, ask)?,
-                reason: ask.reason.clone(),
-                asked: match (ask.amount, ask.lines.is_empty()) {
-                    (Some(_), _) => Asked::Amount,
-                    (None, true) => Asked::All,
-                    (None, false) => Asked::Lines,
+            self.may_refund(order)?;
+            let refund = refund_of(terms, order, number, ask)?;
+            let reason = ask.reason.clone();
+            let asked = match (ask.amount, ask.lines.is_empty()) {
+                (Some(_), _) => Asked::Amount,
+                (None, true) => Asked::All,
+                (None, false) => Asked::Lines,
+            };
+            let key = question.bound(&terms.secret)?;
+            let mut refunds = over_charges(order, refund);
+            Ok(match (refunds.pop(), refunds.is_empty()) {
+                (Some(refund), true) => Entry::RefundBegun {
+                    refund,
+                    reason,
+                    asked,
+                    key,
                 },
-                key: question.bound(&terms.secret)?,
+                (last, _) => Entry::RefundsBegun {
+                    refunds: refunds.into_iter().chain(last).collect(),
+                    reason,
+                    asked,
+                    key,
+                },
             })
         });
         begun.map_or_else(Verdict::from, accept)
@@ -160,6 +179,23 @@ impl Book {
                 self.begin_refund(now, refund)?;
                 self.keys.bind(key, Done::Refund { order, number })?;
             }
+            Entry::RefundsBegun { refunds, key, .. } => {
+                let none = || Violation::new("INV-4", "a refund over no charge");
+                let first = refunds.first().ok_or_else(none)?;
+                let (order, number) = (first.order, first.number);
+                refunds
+                    .iter()
+                    .try_for_each(|refund| self.begin_refund(now, refund))?;
+                self.keys.bind(key, Done::Refund { order, number })?;
+            }
+            Entry::GivenUp {
+                order,
+                refunds,
+                key,
+            } => {
+                self.give_up(now, *order, refunds)?;
+                self.keys.bind(key, Done::Order(*order))?;
+            }
             Entry::Refunded { order, number } => {
                 self.end_refund(*order, *number, RefundState::Refunded)?
             }
@@ -209,6 +245,44 @@ impl Book {
             }
         }
         self.tally.cancelled += 1;
+        Ok(())
+    }
+
+    /// Gives up an order with dues, held or paid.
+    fn give_up(
+        &mut self,
+        now: Time,
+        number: u32,
+        refunds: &[RefundBegun],
+    ) -> Result<(), Violation> {
+        if self.order_mut(number)?.phase == Phase::Held {
+            self.release(number, Phase::Cancelled)?;
+            self.tidy_due();
+        }
+        refunds
+            .iter()
+            .try_for_each(|refund| self.begin_refund(now, refund))?;
+        let order = self.order_mut(number)?;
+        if order.phase == Phase::Paid {
+            self.give_up_sold(number)?;
+        } else if order.has_deposit() && refunds.is_empty() {
+            self.forfeit(number)?;
+        }
+        self.tally.cancelled += 1;
+        Ok(())
+    }
+
+    /// A refund that nobody asked for, tried until the money is back.
+    pub(crate) fn begin_own_refund(
+        &mut self,
+        now: Time,
+        refund: &RefundBegun,
+    ) -> Result<(), Violation> {
+        self.begin_refund(now, refund)?;
+        let extra = self.order_mut(refund.order)?.extra_mut();
+        if let Some(record) = extra.refunds.last_mut() {
+            record.automatic = true;
+        }
         Ok(())
     }
 
@@ -267,7 +341,7 @@ impl Book {
             .filter(|&sum| sum <= line.units.get())
             .ok_or_else(gone)?;
         let sku = skus.get_mut(line.sku as usize).ok_or_else(gone)?;
-        if restocked {
+        if restocked && order.seat.has_goods() {
             line.restocked += units;
             sku.units.give_back(Units(units))?;
         }
@@ -276,15 +350,21 @@ impl Book {
     }
 
     /// Ends a paid order that was given up whole.
-    fn give_up_sold(&mut self, number: u32) -> Result<(), Violation> {
+    pub(crate) fn give_up_sold(&mut self, number: u32) -> Result<(), Violation> {
         let order = self.order_mut(number)?;
         let left: Vec<(u16, u32)> = remaining(order).collect();
         for (line, units) in left {
             self.return_line(number, line, units, true)?;
         }
-        self.order_mut(number)?.phase = Phase::Cancelled;
+        let Self {
+            orders, coupons, ..
+        } = self;
+        if let Some(order) = orders.get_mut(number) {
+            order.phase = Phase::Cancelled;
+            coupons.give_back(order.buyer, order.coupons());
+        }
         self.tally.paid -= 1;
-        Ok(())
+        self.leave_seat(number)
     }
 
     /// Takes the refund's budget and records the intent (INV-2, law 4). A refund of nothing is over at once.
@@ -345,37 +425,6 @@ impl Book {
     }
 }
 
-/// The refund that giving an order up takes, if it takes one.
-fn cancellation(
-    now: Time,
-    terms: &Terms,
-    question: &Question<'_>,
-    (number, order): (u32, &Order),
-) -> Result<Option<RefundBegun>, Refusal> {
-    let state = order.status(now);
-    match order.phase {
-        Phase::Held => Ok(None),
-        Phase::Expired => Err(Refusal::HoldExpired),
-        // Only a merchant gives up a paid order, and only before the goods leave.
-        Phase::Paid if question.buyer().is_none() && state == OrderStatus::Paid => {
-            if stdx::mutants::is("cancel-forgets-refund") {
-                return Ok(None);
-            }
-            let ask = RefundAsk {
-                units: UnitsBack::Restock,
-                ..RefundAsk::default()
-            };
-            match refund_of(terms, order, number, &ask) {
-                Ok(refund) => Ok(Some(refund)),
-                // Everything was given back already, or is on its way.
-                Err(Refusal::OverRefund { .. }) => Ok(None),
-                Err(refusal) => Err(refusal),
-            }
-        }
-        _ => Err(Refusal::OrderState { state }),
-    }
-}
-
 /// The next try of a refused refund: of one that Tidegate began itself, or whose order was given up meanwhile, so that
 /// nobody would ask again. It waits longer each time (dtm#306).
 fn again(now: Time, order: &Order, refused: &RefundRecord) -> Option<Again> {
@@ -403,6 +452,40 @@ fn again(now: Time, order: &Order, refused: &RefundRecord) -> Option<Again> {
     })
 }
 
+/// A refund split over the charges of an order with dues: the balance first, then the deposit. Its lines go with the
+/// first part.
+pub(crate) fn over_charges(order: &Order, refund: RefundBegun) -> Vec<RefundBegun> {
+    if order.dues().is_none() || refund.elsewhere {
+        return vec![refund];
+    }
+    let mut left = refund.amount;
+    let mut parts: Vec<RefundBegun> = Vec::new();
+    for (charge, most) in order.charges_left() {
+        let amount = left.min(most);
+        if amount.is_positive() {
+            left = Minor(left.0 - amount.0);
+            let number = refund.number + u16::try_from(parts.len()).unwrap_or(0);
+            let lines = if parts.is_empty() {
+                refund.lines.clone()
+            } else {
+                Vec::new()
+            };
+            parts.push(RefundBegun {
+                charge,
+                amount,
+                number,
+                lines,
+                ..refund
+            });
+        }
+    }
+    // Units alone, without money.
+    if parts.is_empty() {
+        parts.push(refund);
+    }
+    parts
+}
+
 /// What is left of each line.
 fn remaining(order: &Order) -> impl Iterator<Item = (u16, u32)> {
     let lines = order.lines.as_slice().iter().zip(0_u16..);
@@ -411,7 +494,7 @@ fn remaining(order: &Order) -> impl Iterator<Item = (u16, u32)> {
         .filter(|(_, units)| *units > 0)
 }
 
-fn refund_of(
+pub(crate) fn refund_of(
     terms: &Terms,
     order: &Order,
     number: u32,
@@ -481,5 +564,17 @@ fn line_amount(terms: &Terms, order: &Order, lines: &[(u16, u32)]) -> Minor {
         let line = order.lines.as_slice().get(usize::from(at))?;
         Some(price(line, line.returned + units) - price(line, line.returned))
     });
-    Minor(parts.sum())
+    let parts = Minor(parts.sum());
+    if order.off() == Minor::ZERO {
+        return parts;
+    }
+    // What came off the lines comes off their units: the difference of two shares of the whole, so that all parts sum
+    // up to what was paid.
+    let lines = || order.lines.as_slice().iter();
+    let gross: i64 = lines().map(|line| price(line, line.units.get())).sum();
+    let before: i64 = lines().map(|line| price(line, line.returned)).sum();
+    let net = i128::from(gross - order.off().0);
+    let share = |part: i64| i128::from(part) * net / i128::from(gross.max(1));
+    let amount = share(before + parts.0) - share(before);
+    Minor(i64::try_from(amount).unwrap_or_default())
 }

@@ -1,38 +1,117 @@
 //! The sale itself: create, alter, open, pause, close, retire; stock in and out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::{UnitAccount, Units, Violation};
 
 use super::buyers::{Limited, NOBODY};
 use super::keys::Question;
-use super::{Book, Done, Sku, Terms, Verdict};
+use super::team::Team;
+use super::{Book, Done, Offered, Sku, Terms, Verdict};
 use crate::command::Action;
 use crate::entry::Entry;
+use crate::offer::{self, Offer};
 use crate::plan::{self, Patch, Plan, SKUS_MOST, SaleState, SkuPatch, Turn};
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 
 impl Book {
     pub(crate) fn decide_create(question: &Question<'_>) -> Verdict {
-        let Action::Create { secret, plan } = question.action else {
-            return Refusal::NoSale.into();
+        let (secret, plan, offer) = match question.action {
+            Action::Create { secret, plan } => (secret, plan, None),
+            Action::CreateWith {
+                secret,
+                plan,
+                offer,
+            } => (secret, plan, Some(offer)),
+            _ => return Refusal::NoSale.into(),
         };
-        let sound = plan::check(plan).and_then(|()| match first_twice(plan) {
-            Some(twice) => Err(format!("SKU {twice} stands twice in the plan")),
-            None => Ok(()),
-        });
+        let sold = |sku: &str| plan.skus.iter().any(|other| &*other.sku == sku);
+        let offered = offer.map_or(Ok(()), |offer| check_offer(offer, sold));
+        let sound = plan::check(plan)
+            .and(offered)
+            .and_then(|()| match first_twice(plan) {
+                Some(twice) => Err(format!("SKU {twice} stands twice in the plan")),
+                None => Ok(()),
+            });
         let key = sound
             .map_err(Refusal::Invalid)
             .and_then(|()| question.bound(secret));
+        let (secret, plan) = (*secret, plan.clone());
         key.map_or_else(Verdict::from, |key| {
-            accept(Entry::Created {
-                secret: *secret,
-                plan: plan.clone(),
+            accept(match offer.cloned() {
+                None => Entry::Created { secret, plan, key },
+                Some(offer) => Entry::CreatedWith {
+                    secret,
+                    plan,
+                    offer,
+                    key,
+                },
+            })
+        })
+    }
+
+    pub(crate) fn decide_alter_offer(
+        &self,
+        terms: &Terms,
+        question: &Question<'_>,
+        offer: &Offer,
+    ) -> Verdict {
+        if matches!(terms.state, SaleState::Closed | SaleState::Retired) {
+            let (state, why) = (terms.state, "a closed sale cannot be altered");
+            return Refusal::SaleState { state, why }.into();
+        }
+        let sold = |sku: &str| self.sku_places.contains_key(sku);
+        let key = check_offer(offer, sold)
+            .and_then(|()| self.check_coupons(offer))
+            .map_err(Refusal::Invalid)
+            .and_then(|()| question.bound(&terms.secret));
+        key.map_or_else(Verdict::from, |key| {
+            accept(Entry::OfferAltered {
+                offer: Box::new(offer.clone()),
                 key,
             })
         })
+    }
+
+    /// A coupon keeps its place for ever, since orders name it by that.
+    fn check_coupons(&self, offer: &Offer) -> Result<(), String> {
+        let known = self.offer().map_or(&[][..], |old| &old.discounts.coupons);
+        let mut new = offer.discounts.coupons.iter();
+        let moved = known
+            .iter()
+            .find(|old| new.next().is_none_or(|new| new.code != old.code));
+        moved.map_or(Ok(()), |old| {
+            Err(format!(
+                "coupon {} keeps its place: end it by `until`, and add new ones behind",
+                old.code
+            ))
+        })
+    }
+
+    /// Sets the offer; a rule that did not change keeps its place, so that nothing piles up.
+    fn set_offer(&mut self, offer: &Offer) -> Result<(), Violation> {
+        let mut groups = BTreeMap::new();
+        for rule in &offer.groups {
+            let lost = || Violation::new("INV-6", "a group rule without a SKU");
+            let sku = *self.sku_places.get(&rule.sku).ok_or_else(lost)?;
+            let rules = &mut self.teams.rules;
+            let same = rules.iter().position(|known| **known == *rule);
+            let at = same.unwrap_or_else(|| {
+                rules.push(Arc::new(rule.clone()));
+                rules.len() - 1
+            });
+            groups.insert(sku, u32::try_from(at).map_err(|_| lost())?);
+        }
+        let rules = offer::compiled(&offer.rules).map_err(|why| Violation::new("INV-8", why))?;
+        let offer = offer.clone();
+        self.offered = Some(Box::new(Offered {
+            offer,
+            groups,
+            rules,
+        }));
+        Ok(())
     }
 
     pub(crate) fn decide_alter(
@@ -153,7 +232,9 @@ impl Book {
                 Turn::Close,
             ) => Ok(SaleState::Closed),
             (SaleState::Closed, Turn::Retire)
-                if self.tally.held == 0 && self.effects.is_empty() =>
+                if self.tally.held == 0
+                    && self.effects.is_empty()
+                    && !self.teams.all.iter().any(Team::is_busy) =>
             {
                 Ok(SaleState::Retired)
             }
@@ -242,6 +323,20 @@ impl Book {
         match entry {
             Entry::Created { secret, plan, key } => {
                 self.begin(now, *secret, plan)?;
+                self.keys.bind(key, Done::Sale)?;
+            }
+            Entry::CreatedWith {
+                secret,
+                plan,
+                offer,
+                key,
+            } => {
+                self.begin(now, *secret, plan)?;
+                self.set_offer(offer)?;
+                self.keys.bind(key, Done::Sale)?;
+            }
+            Entry::OfferAltered { offer, key } => {
+                self.set_offer(offer)?;
                 self.keys.bind(key, Done::Sale)?;
             }
             Entry::Altered { patch, key } => {
@@ -398,6 +493,17 @@ impl Book {
 
 pub(crate) fn accept(entry: Entry) -> Verdict {
     Verdict::Accept(entry)
+}
+
+fn check_offer(offer: &Offer, sold: impl Fn(&str) -> bool) -> Result<(), String> {
+    offer::check(offer)?;
+    let stranger = offer.groups.iter().find(|group| !sold(&group.sku));
+    stranger.map_or(Ok(()), |group| {
+        Err(format!(
+            "a group rule names {}, which the sale does not sell",
+            group.sku
+        ))
+    })
 }
 
 fn first_twice(plan: &Plan) -> Option<&str> {

@@ -1,17 +1,26 @@
 //! A book as bytes, so that a start need not read the whole journal.
 //!
-//! A run of records ([`crate::record`]): one with the terms, SKUs, tally, time and how many records follow; then each open
-//! effect, buyer's name, order and key. What follows from these (tables, deadlines, limit counters) is built anew.
+//! A run of records ([`crate::record`]): the snapshot's version; one with the terms, offer, SKUs, tally, time and how many
+//! records follow; then each open effect, buyer's name, order, key, team and place in the line. What follows from these
+//! (tables, deadlines, limit counters) is built anew. A snapshot of another version is left aside for the journal.
+
+use std::sync::Arc;
 
 use ledger::Violation;
 use serde::{Deserialize, Serialize};
 
 use super::keys::KeyRecord;
+use super::line::Ticket;
 use super::order::{Order, Phase};
-use super::{Book, Pending, Sku, Tally, Terms};
+use super::team::{SeatState, Team};
+use super::{Book, Offered, Pending, Sku, Tally, Terms};
 use crate::Time;
 use crate::entry::EffectKind;
+use crate::offer::GroupRule;
 use crate::record::{self, RecordError, Records};
+
+/// The version that this code writes. Version 1 had no version record, and no teams.
+const VERSION: u32 = 2;
 
 /// Why a snapshot cannot be used; the journal still can.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +28,12 @@ pub enum SnapshotError {
     /// The bytes do not decode.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Another version of this program wrote it.
+    #[error("snapshot version {found}; this program reads version {VERSION}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
     /// The bytes decode and do not fit together.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -36,6 +51,10 @@ struct Head {
     buyers: u32,
     orders: u32,
     keys: u32,
+    offered: Option<Box<Offered>>,
+    rules: Vec<Arc<GroupRule>>,
+    teams: u32,
+    tickets: u32,
 }
 
 impl Book {
@@ -53,8 +72,13 @@ impl Book {
             buyers: self.buyers.len(),
             orders: self.orders.len(),
             keys: self.keys.len(),
+            offered: self.offered.clone(),
+            rules: self.teams.rules.clone(),
+            teams: self.teams.len(),
+            tickets: self.line.tickets.len(),
         };
         let mut bytes = Vec::with_capacity(256 + 64 * self.orders.len() as usize);
+        record::put(&VERSION, &mut bytes)?;
         record::put(&head, &mut bytes)?;
         self.effects
             .iter()
@@ -68,6 +92,10 @@ impl Book {
         self.keys
             .iter()
             .try_for_each(|key| record::put(key, &mut bytes))?;
+        let mut teams = self.teams.all.iter();
+        teams.try_for_each(|team| record::put(team, &mut bytes))?;
+        let mut tickets = self.line.tickets.iter();
+        tickets.try_for_each(|ticket| record::put(ticket, &mut bytes))?;
         Ok(bytes)
     }
 
@@ -78,6 +106,14 @@ impl Book {
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut records = Records::new(bytes);
         let cut = |at| SnapshotError::Record(RecordError::CutOff { at });
+        // What begins otherwise is of the time before there was a version record, or no snapshot.
+        let version: u32 = records
+            .read()
+            .map_err(|_| SnapshotError::Version { found: 1 })?
+            .ok_or_else(|| cut(0))?;
+        if version != VERSION {
+            return Err(SnapshotError::Version { found: version });
+        }
         let head: Head = records.read()?.ok_or_else(|| cut(0))?;
         let mut book = Self::new();
         book.sku_places = head
@@ -95,6 +131,12 @@ impl Book {
             .map(|terms| terms.secret)
             .unwrap_or_default();
         book.terms = head.terms;
+        book.offered = head.offered;
+        if let Some(offered) = &mut book.offered {
+            let rules = crate::offer::compiled(&offered.offer.rules);
+            offered.rules = rules.map_err(|why| Violation::new("INV-8", why))?;
+        }
+        book.teams.rules = head.rules;
         for _ in 0..head.effects {
             let (of, pending): EffectRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
             if !stdx::mutants::is("snapshot-forgets-effects") {
@@ -115,10 +157,36 @@ impl Book {
                 book.keys.insert(key)?;
             }
         }
+        for _ in 0..head.teams {
+            let team: Team = records.read()?.ok_or_else(|| cut(bytes.len()))?;
+            book.restore_team(team)?;
+        }
+        for _ in 0..head.tickets {
+            let ticket: Ticket = records.read()?.ok_or_else(|| cut(bytes.len()))?;
+            book.line.restore(ticket);
+        }
         match records.read::<()>()? {
             None => Ok(book),
             Some(()) => Err(Violation::new("INV-8", "a snapshot goes on after its end").into()),
         }
+    }
+
+    fn restore_team(&mut self, team: Team) -> Result<(), Violation> {
+        let stranger = || Violation::new("INV-6", "a team of a snapshot that fits nothing");
+        self.teams.rule(&team)?;
+        let number = self.teams.len();
+        for member in &team.members {
+            let order = self.orders.get(member.order).ok_or_else(stranger)?;
+            if member.seat != SeatState::Gone {
+                let buyer = order.buyer;
+                self.teams.count_seat(number, buyer);
+            }
+        }
+        if team.settled as usize > team.members.len() {
+            return Err(stranger());
+        }
+        self.teams.restore(team);
+        Ok(())
     }
 
     fn restore(&mut self, order: Order) -> Result<(), Violation> {
@@ -132,6 +200,14 @@ impl Book {
         }
         if order.phase == Phase::Held && !stdx::mutants::is("snapshot-forgets-deadlines") {
             self.due.push(order.deadline(), self.orders.len());
+        }
+        match order.phase {
+            Phase::Held => self.buyers.open(order.buyer),
+            Phase::Expired if !order.has_deposit() => self.buyers.lapse(order.buyer),
+            _ => {}
+        }
+        if order.counts() {
+            self.coupons.take(order.buyer, order.coupons());
         }
         self.orders.push(order);
         Ok(())

@@ -93,6 +93,7 @@ impl Sale {
             tags: Arc::from([]),
             lines,
             paid: None,
+            deal: None,
         };
         self.run(Actor::Buyer(buyer.into()), key, Action::Place(place))
     }
@@ -297,6 +298,7 @@ fn mass_expiry_is_never_visible_late() {
                 price: None,
             }],
             paid: None,
+            deal: None,
         };
         let command = Command {
             actor: merchant(),

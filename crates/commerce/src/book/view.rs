@@ -125,14 +125,16 @@ pub enum ChargeView {
     Elsewhere,
     /// There was nothing to pay.
     Free,
+    /// The money is set aside at the bank.
+    Authorised,
 }
 
 /// An order, to read.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderRef<'a> {
     number: u32,
-    order: &'a Order,
-    book: &'a Book,
+    pub(super) order: &'a Order,
+    pub(super) book: &'a Book,
 }
 
 impl<'a> OrderRef<'a> {
@@ -181,8 +183,14 @@ impl<'a> OrderRef<'a> {
             Charge::Captured => ChargeView::Captured,
             Charge::Elsewhere => ChargeView::Elsewhere,
             Charge::Free => ChargeView::Free,
+            Charge::Authorised => ChargeView::Authorised,
         };
         (self.order.attempt, view)
+    }
+
+    /// Whether the money of this attempt was captured.
+    pub fn was_captured(&self, attempt: u16) -> bool {
+        self.order.was_captured(attempt)
     }
 
     /// The attempt whose capture pays the order; 0 for none.

@@ -73,6 +73,7 @@ fn place() -> impl Strategy<Value = Command> {
             tags: tags.into_iter().map(Into::into).collect::<Arc<_>>(),
             lines,
             paid: paid.map(Into::into),
+            deal: None,
         };
         by(actor, &key, Action::Place(place))
     })

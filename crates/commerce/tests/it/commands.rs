@@ -79,6 +79,7 @@ pub(crate) fn place(buyer: &str, key: &str, units: &[u32]) -> Command {
         tags: Arc::from([]),
         lines: units.iter().map(ask).collect(),
         paid: None,
+        deal: None,
     };
     by(Actor::Buyer(buyer.into()), key, Action::Place(place))
 }

@@ -176,6 +176,7 @@ fn a_free_order_is_given_back_with_its_last_unit() {
         tags: [].into(),
         lines,
         paid: None,
+        deal: None,
     };
     sale.does(&merchant("gift", Action::Place(place)));
     assert_eq!(sale.status(), OrderStatus::Paid);
@@ -235,6 +236,7 @@ fn a_buyer_of_more_units_than_a_number_holds_breaks_nothing() {
         tags: [].into(),
         lines: lines.into(),
         paid: Some("till".into()),
+        deal: None,
     };
     sale.does(&merchant("all", Action::Place(place)));
     sale.does(&cancel(0, "cancel"));

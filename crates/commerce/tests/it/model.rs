@@ -205,6 +205,10 @@ impl Model {
                 found.stage = Stage::Delivered;
                 Ok(Done::Order(*order))
             }
+            Action::CreateWith { .. }
+            | Action::AlterOffer(_)
+            | Action::Wait { .. }
+            | Action::LeaveLine { .. } => unreachable!("offers have a model of their own"),
         }
     }
 

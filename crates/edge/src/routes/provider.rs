@@ -53,6 +53,7 @@ async fn knock(door: &Door, asked: Asked, gateway: Gateway) -> Result<(), Proble
         caller: asked.caller()?.clone(),
         key: None,
         request_id: asked.context.request_id,
+        address: Some(asked.client),
     };
     door.rooms.orders.knock(call, knock).await.map(drop)
 }
@@ -72,6 +73,7 @@ pub(super) fn callback(door: &Arc<Door>, asked: Asked) -> Making<'_> {
             caller: asked.caller()?.clone(),
             key: None,
             request_id: asked.context.request_id,
+            address: Some(asked.client),
         };
         let answer = door.rooms.orders.report(call, report).await?;
         let said = Said::json(StatusCode::OK, &serde_json::json!({}))?;

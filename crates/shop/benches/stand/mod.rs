@@ -68,6 +68,7 @@ pub(crate) fn order(n: u64) -> Command {
         tags: Arc::from([]),
         lines,
         paid: None,
+        deal: None,
     };
     Command {
         actor: Actor::Buyer(buyer),

@@ -114,12 +114,14 @@ pub(super) fn outcome_name(report: &Report) -> &'static str {
             ChargeOutcome::Captured(_) => "captured",
             ChargeOutcome::Failed => "failed",
             ChargeOutcome::Unknown => "unknown",
+            ChargeOutcome::Authorised(_) => "authorised",
         },
         Report::Refund { outcome, .. } => match outcome {
             RefundOutcome::Refunded => "refunded",
             RefundOutcome::Failed => "failed",
         },
         Report::Chargeback { .. } => "charged back",
+        Report::Seed { .. } => "seed",
     }
 }
 

@@ -6,12 +6,11 @@ use std::time::Duration;
 use api::PaymentId;
 use api::provider::ChargeReply;
 use commerce::Report;
-use world::Tasks;
 
 use super::job::{Job, Key, Next, Origin};
 use super::report::{Heard, of_charge, of_refund, outcome_name};
 use super::{Desks, ReportError};
-use crate::provider::{Asked, Provider, ProviderError};
+use crate::provider::{Provider, ProviderError};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub(super) enum Ended {
     Waiting,
     /// The provider gave no answer.
     Silent(ProviderError),
+    /// It was not asked, and shall not be for so long.
+    Held(Duration),
     /// The outcome is known, but the desk did not take it.
     Untold,
 }
@@ -54,8 +55,6 @@ pub(super) struct Stepped {
 pub(super) struct Stepper {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) desks: Arc<dyn Desks>,
-    pub(super) tasks: Tasks,
-    pub(super) deadline: Duration,
 }
 
 impl Stepper {
@@ -81,6 +80,12 @@ impl Stepper {
                 let spoke = Spoke::Answered;
                 Stepped { job, ended, spoke }
             }
+            // Nobody was asked, so nothing has become unknown.
+            Err(ProviderError::Held(wait)) => Stepped {
+                job,
+                ended: Ended::Held(wait),
+                spoke: Spoke::NotAsked,
+            },
             Err(_) if stdx::mutants::is("silence-is-failure") => {
                 let report = job.failed();
                 self.tell(job, report, Spoke::Silent).await
@@ -141,7 +146,7 @@ impl Stepper {
             // It refused the request and holds nothing under that key: no money moved, and none will.
             Ok(Heard::Nothing) => Ok(Some(job.failed())),
             Err(error) => {
-                if matches!(job.next, Next::Act) {
+                if matches!(job.next, Next::Act) && !matches!(error, ProviderError::Held(_)) {
                     job.next = Next::Ask;
                 }
                 Err(error)
@@ -159,9 +164,7 @@ impl Stepper {
                 of_charge(job, &reply)
             }
             Key::Refund(key, charge) => {
-                let reply = self
-                    .within(self.provider.refund(job.refund(key, charge)))
-                    .await?;
+                let reply = self.provider.refund(job.refund(key, charge)).await?;
                 of_refund(job, &reply)
             }
         }
@@ -170,30 +173,24 @@ impl Stepper {
     async fn charge(&self, job: &Job, key: PaymentId) -> Result<ChargeReply, ProviderError> {
         let request = job.charge(key);
         if !self.provider.wants_payer() {
-            return self.within(self.provider.charge(request)).await;
+            return self.provider.charge(request).await;
         }
         let payer = self.desks.payer(job.sale, job.effect.order).await;
         // A desk that does not say whom is asked again; nothing was sent to the provider meanwhile.
         let payer = payer.map_err(|error| ProviderError::Unreachable(error.to_string()))?;
-        self.within(self.provider.charge_for(request, payer)).await
+        self.provider.charge_for(request, payer).await
     }
 
     async fn ask(&self, job: &Job) -> Result<Heard, ProviderError> {
         match job.key {
-            Key::Payment(key) => match self.within(self.provider.charge_status(key)).await? {
+            Key::Payment(key) => match self.provider.charge_status(key).await? {
                 Some(reply) => of_charge(job, &reply),
                 None => Ok(Heard::Nothing),
             },
-            Key::Refund(key, _) => match self.within(self.provider.refund_status(key)).await? {
+            Key::Refund(key, _) => match self.provider.refund_status(key).await? {
                 Some(reply) => of_refund(job, &reply),
                 None => Ok(Heard::Nothing),
             },
         }
-    }
-
-    /// Every call has a deadline (C3).
-    async fn within<T>(&self, call: Asked<'_, T>) -> Result<T, ProviderError> {
-        let answered = self.tasks.timeout(self.deadline, call).await;
-        answered.unwrap_or(Err(ProviderError::Timeout))
     }
 }

@@ -315,6 +315,7 @@ fn payment(row: &OrderRow) -> Option<Payment> {
         ChargeView::Failed => PaymentState::Failed,
         ChargeView::Captured => PaymentState::Captured,
         ChargeView::Elsewhere => PaymentState::External,
+        ChargeView::Authorised => PaymentState::Authorised,
     };
     Some(Payment {
         id: wire::payment_id(row.key.sale, row.key.number, row.attempt),

@@ -16,6 +16,7 @@ pub(crate) const ORDER_STATES: &[OrderState] = &[
     OrderState::Cancelled,
     OrderState::Expired,
     OrderState::Refunded,
+    OrderState::Deposited,
 ];
 
 /// States of sales.
@@ -37,6 +38,7 @@ pub(crate) const CHARGES: &[ChargeView] = &[
     ChargeView::Captured,
     ChargeView::Elsewhere,
     ChargeView::Free,
+    ChargeView::Authorised,
 ];
 
 /// States of refunds.

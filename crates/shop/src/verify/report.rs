@@ -396,6 +396,8 @@ pub struct OrderTally {
     pub expired: u64,
     /// All their money went back.
     pub refunded: u64,
+    /// Deposit paid, balance not.
+    pub deposited: u64,
 }
 
 /// Where today's rules decide otherwise than the journal says.

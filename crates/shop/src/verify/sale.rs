@@ -271,5 +271,6 @@ fn count_of(orders: &mut OrderTally, status: OrderStatus) -> &mut u64 {
         OrderStatus::Cancelled => &mut orders.cancelled,
         OrderStatus::Expired => &mut orders.expired,
         OrderStatus::Refunded => &mut orders.refunded,
+        OrderStatus::Deposited => &mut orders.deposited,
     }
 }

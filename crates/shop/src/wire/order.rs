@@ -22,6 +22,7 @@ pub(crate) fn order_state(status: OrderStatus) -> OrderState {
         OrderStatus::Cancelled => OrderState::Cancelled,
         OrderStatus::Expired => OrderState::Expired,
         OrderStatus::Refunded => OrderState::Refunded,
+        OrderStatus::Deposited => OrderState::Deposited,
     }
 }
 
@@ -52,6 +53,7 @@ fn payment(sale: u32, order: OrderRef<'_>) -> Option<Payment> {
         ChargeView::Failed => PaymentState::Failed,
         ChargeView::Captured => PaymentState::Captured,
         ChargeView::Elsewhere => PaymentState::External,
+        ChargeView::Authorised => PaymentState::Authorised,
     };
     Some(Payment {
         id: payment_id(sale, order.number(), attempt),
@@ -90,7 +92,10 @@ pub(crate) fn order(sale: u32, book: &Book, number: u32) -> Option<Order> {
         returned_quantity: line.returned(),
     });
     let (funds, status) = (order.funds(), order.status());
-    let waits = matches!(status, OrderStatus::Held | OrderStatus::Paying);
+    let waits = matches!(
+        status,
+        OrderStatus::Held | OrderStatus::Paying | OrderStatus::Deposited
+    );
     Some(Order {
         id: order_id(sale, number),
         sale_id: sale_id(sale),

@@ -2,6 +2,7 @@
 
 use api::{Code, Problem};
 use commerce::Refusal;
+use commerce::book::TeamState;
 use commerce::refusal::LimitOf;
 
 use super::{order_state, sale_state, time};
@@ -43,6 +44,48 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
         Refusal::OverWriteOff { left } => because(Code::OverWriteOff).with("units_left", left.0),
         Refusal::Invalid(why) => Problem::because(Code::InvalidFields, why.clone()),
         Refusal::Full(_) => because(Code::BookFull),
+        Refusal::NoTeam => Problem::new(Code::TeamNotFound),
+        Refusal::Teams { sku, .. } => because(Code::TeamRule).with("sku", sku.to_string()),
+        Refusal::TeamOver { state } => {
+            let name = team_state(*state);
+            Problem::because(
+                Code::TeamOver,
+                format!("the team is {name}, or its time is over"),
+            )
+            .with("state", name)
+        }
+        Refusal::TeamFull { size } => because(Code::TeamFull).with("seats", u32::from(*size)),
+        Refusal::SeatLimit { most, .. } => {
+            because(Code::LimitReached).with("limit", u32::from(*most))
+        }
+        Refusal::TeamRule(_) => because(Code::TeamRule),
+        Refusal::OpenHolds { open, most, lapses } => because(Code::OpenHolds)
+            .with("open", u32::from(*open))
+            .with("limit", u32::from(*most))
+            .with("lapses", u32::from(*lapses)),
+        Refusal::LineFirst { sku, ahead } => because(Code::LineFirst)
+            .with("sku", sku.to_string())
+            .with("ahead", *ahead),
+        Refusal::NothingToWaitFor { sku, left } => because(Code::NothingToWaitFor)
+            .with("sku", sku.to_string())
+            .with("units_left", left.0),
+        Refusal::WaitsAlready { ticket } => because(Code::WaitsAlready).with("ticket", *ticket),
+        Refusal::NoTicket => Problem::new(Code::TicketNotFound),
+        Refusal::Price(_) => because(Code::CouponRefused),
+        Refusal::Rule { rule, .. } => because(Code::RuleRefused).with("rule", rule.to_string()),
+        Refusal::BalanceNotDue { from } => {
+            Problem::because(Code::BalanceNotDue, "the balance may not be paid yet")
+                .with("due_from", time(*from))
+        }
+    }
+}
+
+/// How a team stands, on the wire.
+pub(crate) fn team_state(state: TeamState) -> &'static str {
+    match state {
+        TeamState::Open => "open",
+        TeamState::Complete => "complete",
+        TeamState::Failed => "failed",
     }
 }
 

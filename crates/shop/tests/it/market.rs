@@ -129,6 +129,7 @@ impl Market {
             tags: Arc::from([]),
             lines,
             paid,
+            deal: None,
         }));
     }
 

@@ -345,6 +345,7 @@ async fn an_order_has_a_history() {
             price: None,
         }],
         paid: None,
+        deal: None,
     }));
     market.merchant(Action::Pay { order: 0 });
     market.merchant(Action::Cancel { order: 0 });

@@ -192,6 +192,7 @@ pub(crate) fn order(buyer: &str, key: &str) -> Command {
         tags: Arc::from([]),
         lines,
         paid: None,
+        deal: None,
     };
     Command {
         actor: Actor::Buyer(buyer.into()),

@@ -219,6 +219,8 @@ impl Count {
         match fate {
             Fate::Kept => self.turn(order, Phase::Held, Phase::Sold),
             Fate::KeptAgain => self.turn(order, Phase::Expired, Phase::Sold),
+            Fate::Deposit => {}
+            Fate::DepositAgain => self.turn(order, Phase::Expired, Phase::Held),
             Fate::GoesBack { refund, .. } => self.intend(
                 order,
                 EffectKind::Refund {

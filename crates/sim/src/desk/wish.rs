@@ -160,6 +160,7 @@ impl Client {
             tags: Arc::from([]),
             lines: lines.collect(),
             paid: None,
+            deal: None,
         };
         match self.chance.hits(50) {
             true => {

@@ -65,9 +65,11 @@ fn of_the_book(deed: &Deed<'_>) -> Vec<(SaleId, Position)> {
 /// No machine of states leads from the one to the other. Money may go back and come again, and what ran out may be
 /// paid late, but what is paid is never merely held again.
 fn goes_back(before: OrderState, now: OrderState) -> bool {
-    use OrderState::{Cancelled, Delivered, Expired, Held, Paid, Paying, Refunded, Shipped};
+    use OrderState::{
+        Cancelled, Delivered, Deposited, Expired, Held, Paid, Paying, Refunded, Shipped,
+    };
     match before {
-        Held | Paying => false,
+        Held | Paying | Deposited => false,
         Expired => matches!(now, Held | Paying),
         Paid | Refunded => matches!(now, Held | Paying | Expired),
         Shipped => matches!(now, Held | Paying | Expired | Paid | Cancelled),

@@ -53,7 +53,8 @@ impl Rows {
         match fate {
             Fate::Kept => self.shift_order(order, Spot::Held, Spot::Sold),
             Fate::KeptAgain => self.shift_order(order, Spot::Free, Spot::Sold),
-            Fate::GoesBack { .. } => {}
+            Fate::DepositAgain => self.shift_order(order, Spot::Free, Spot::Held),
+            Fate::Deposit | Fate::GoesBack { .. } => {}
         }
         let Some(row) = self.orders.get_mut(order) else {
             return;
@@ -64,6 +65,7 @@ impl Rows {
         match fate {
             Fate::GoesBack { amount, .. } => push_refund(row, amount.0, attempt),
             Fate::Kept | Fate::KeptAgain => row.phase = Phase::Paid,
+            Fate::Deposit | Fate::DepositAgain => row.phase = Phase::Held,
         }
     }
 

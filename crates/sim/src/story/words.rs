@@ -164,6 +164,8 @@ fn fate_words(fate: &Fate) -> String {
     match fate {
         Fate::Kept => "it pays the order".to_owned(),
         Fate::KeptAgain => "the order had expired, and takes its units again".to_owned(),
+        Fate::Deposit => "it pays the deposit".to_owned(),
+        Fate::DepositAgain => "it pays the deposit of an order that had expired".to_owned(),
         Fate::GoesBack { refund, amount } => format!("{} goes back as refund {refund}", amount.0),
     }
 }

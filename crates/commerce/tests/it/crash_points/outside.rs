@@ -194,6 +194,7 @@ impl Count {
                 match fate {
                     Fate::GoesBack { refund, amount } => self.begin(*order, *refund, amount.0),
                     Fate::Kept | Fate::KeptAgain => self.keep(*order, *fate),
+                    Fate::Deposit | Fate::DepositAgain => unreachable!("no dues here"),
                 }
             }
             Entry::PayBegun { order, attempt, .. } => self.charge(*order, *attempt),
@@ -273,6 +274,7 @@ pub(crate) fn mark(entry: &Entry, before: &Count) -> Option<&'static str> {
         Entry::Captured { order, fate, .. } => match fate {
             Fate::Kept => "paid in time",
             Fate::KeptAgain => "paid late, and the cup was free",
+            Fate::Deposit | Fate::DepositAgain => "a deposit",
             Fate::GoesBack { .. } if before.of(*order).kept => "a second capture",
             Fate::GoesBack { .. } if before.of(*order).expired => "paid late, and the cup was gone",
             Fate::GoesBack { .. } => "paid and given up",

@@ -124,6 +124,7 @@ fn numbers(done: Done) -> (u32, u16) {
         Done::Sale => (u32::MAX, 0),
         Done::Order(order) => (order, 0),
         Done::Refund { order, number } => (order, number),
+        Done::Team(_) | Done::Ticket(_) => unreachable!("no teams and no line here"),
     }
 }
 
@@ -347,7 +348,7 @@ impl World {
             self.marks.borrow_mut().extend(mark);
             self.count.enter(entry);
         }
-        let begun = entries.iter().filter_map(|entry| book.begun(entry));
+        let begun = entries.iter().flat_map(|entry| book.begun(entry));
         self.undurable.push(Rc::new(Batch {
             time_ms: self.now.0,
             payload,

@@ -190,6 +190,7 @@ impl Model {
                 number,
                 outcome,
             } => self.hear_refund(*order, *number, *outcome),
+            Report::Seed { .. } => unreachable!("draws have a model of their own"),
             Report::Chargeback { order, amount, .. } => {
                 let found = self
                     .orders

@@ -93,6 +93,8 @@ pub(super) struct Line {
     pub(super) refuses: AtomicBool,
     /// Every charge waits for its buyer, whose page has what it needs.
     pub(super) waits: AtomicBool,
+    /// Refunds never come to an answer.
+    pub(super) refunds_hang: AtomicBool,
     calls: Mutex<Vec<(Instant, Called)>>,
     under_way: Mutex<BTreeSet<String>>,
 }
@@ -157,6 +159,10 @@ impl Provider for Line {
 
     fn refund(&self, request: RefundRequest) -> Asked<'_, RefundReply> {
         let key = request.key;
+        if self.refunds_hang.load(Ordering::SeqCst) {
+            let never = std::future::pending();
+            return Box::pin(self.call(Called::Refund(key), Box::pin(never)));
+        }
         let declines = self.refund_declines.load(Ordering::SeqCst);
         if declines > 0 {
             self.refund_declines.store(declines - 1, Ordering::SeqCst);
@@ -240,7 +246,7 @@ impl Books {
         let outcome = book
             .execute(now, command, &mut new)
             .expect("no invariant breaks");
-        let mut effects: Vec<Effect> = new.iter().filter_map(|entry| book.begun(entry)).collect();
+        let mut effects: Vec<Effect> = new.iter().flat_map(|entry| book.begun(entry)).collect();
         drop(book);
         lock(&self.entries).append(&mut new);
         if let Some(handle) = &*lock(&self.handle) {
@@ -262,6 +268,7 @@ impl Books {
             tags: Arc::from([]),
             lines,
             paid: None,
+            deal: None,
         };
         match self.run(key, Action::Place(place)).decision {
             Ok(Done::Order(order)) => order,
@@ -428,6 +435,7 @@ impl Till {
             panics: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             waits: AtomicBool::new(false),
+            refunds_hang: AtomicBool::new(false),
             calls: Mutex::default(),
             under_way: Mutex::default(),
         };

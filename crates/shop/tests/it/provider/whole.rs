@@ -41,6 +41,7 @@ fn call(caller: Caller, key: &str) -> Call {
         caller,
         key: Some(key.into()),
         request_id: RequestId::from_u64(1),
+        address: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn said(life: &Life, outcome: &Outcome) -> Said {
             serde_json::to_string(&sale(life)).unwrap(),
             outcome.repeated,
         ),
+        Ok(other) => panic!("{other:?}"),
         Err(refusal) => no(refusal),
     }
 }
@@ -74,6 +75,7 @@ fn state(status: OrderStatus) -> OrderState {
         OrderStatus::Cancelled => OrderState::Cancelled,
         OrderStatus::Expired => OrderState::Expired,
         OrderStatus::Refunded => OrderState::Refunded,
+        OrderStatus::Deposited => OrderState::Deposited,
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
         ChargeView::Failed => Some(PaymentState::Failed),
         ChargeView::Captured => Some(PaymentState::Captured),
         ChargeView::Elsewhere => Some(PaymentState::External),
+        ChargeView::Authorised => Some(PaymentState::Authorised),
     };
     let lines = found.lines().zip(0..).map(|(line, at)| OrderLine {
         line: at,

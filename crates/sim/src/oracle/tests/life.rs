@@ -205,6 +205,7 @@ impl Life {
                 price: None,
             }],
             paid: None,
+            deal: None,
         };
         let body =
             format!(r#"{{"sale_id":"sale_00001","lines":[{{"sku":"cup","quantity":{units}}}]}}"#);

@@ -21,6 +21,7 @@ fn place_for(life: &mut Life, key: &str, price: Option<&str>, paid: Option<&str>
             price: own.map(|price| UnitPrice(price.ten_thousandths())),
         }],
         paid: paid.map(Into::into),
+        deal: None,
     };
     let price = price
         .map(|price| format!(r#","price":"{price}""#))

@@ -1,0 +1,459 @@
+//! Orders of an offer: a seat in a team, two dues, something off, and how long a buyer's holds live.
+
+use std::sync::Arc;
+
+use ledger::{Minor, Units, Violation};
+
+use super::order::{DuesKept, Order, Phase, SeatIn, coupons_of};
+use super::place::Stop;
+use super::team::{TEAMS_MOST, Team, TeamState};
+use super::{Book, Done, Offered, Terms};
+use crate::command::Place;
+use crate::deal::{Deal, Dealt, Dues, Opening, Seat, TeamAsk};
+use crate::entry::{PlacedLine, PlacedLines};
+use crate::offer::{Alone, GroupRule, Offer, Pays, Presale};
+use crate::plan::Rule;
+use crate::price::{self, CouponAsk, Discounts, LinePrice, PriceError, Priced, Pricing};
+use crate::rules::{Counters, Ground, OrderGround, Verdict};
+use crate::{Facts, Refusal, Time};
+
+impl Book {
+    /// What the sale offers beyond plain orders, if it does.
+    pub(crate) fn offer(&self) -> Option<&Offer> {
+        self.offered.as_ref().map(|offered| &offered.offer)
+    }
+
+    /// What an order has beyond its lines; prices of lines become those of the team's tier.
+    pub(crate) fn deal(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        lines: &mut PlacedLines,
+    ) -> Result<Option<Deal>, Stop> {
+        let ask = place.deal.as_deref().and_then(|deal| deal.team);
+        let Some(offered) = &self.offered else {
+            let codes = place.deal.as_ref().and_then(|deal| deal.coupons.first());
+            return match (ask, codes) {
+                (Some(_), _) => Err(self.no_teams(lines.as_slice()).into()),
+                (None, Some(code)) => {
+                    let code = code.clone();
+                    Err(Refusal::Price(PriceError::Unknown { code }).into())
+                }
+                (None, None) => Ok(None),
+            };
+        };
+        let mut deal = Deal::default();
+        match ask {
+            Some(ask) => {
+                let asked = (place, buyer);
+                deal.seat = Some(self.seat(now, terms, offered, asked, ask, lines)?);
+            }
+            None => self.check_alone(offered, lines.as_slice())?,
+        }
+        self.check_line(lines.as_slice())?;
+        let dues = offered.offer.presale.as_ref();
+        if let Some(presale) = dues.filter(|_| place.paid.is_none()) {
+            if now >= presale.until {
+                return Err(Refusal::Invalid("the pre-sale is over".into()).into());
+            }
+            deal.dues = Some(Dues {
+                // The share is taken of the whole price, once that is known.
+                deposit: Minor::ZERO,
+                from: presale.from,
+                until: presale.until,
+                lapse: presale.lapse,
+                grace_ms: presale.grace_ms,
+            });
+        }
+        Ok((deal != Deal::default()).then_some(deal))
+    }
+
+    fn no_teams(&self, lines: &[PlacedLine]) -> Refusal {
+        let sku = lines
+            .first()
+            .and_then(|line| self.skus.get(line.sku as usize));
+        let how = "to single buyers only";
+        sku.map_or(Refusal::NoTeam, |sku| Refusal::Teams {
+            sku: sku.sku.clone(),
+            how,
+        })
+    }
+
+    pub(crate) fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
+        for line in lines {
+            let rule = offered.groups.get(&line.sku);
+            let rule = rule.and_then(|&rule| self.teams.rules.get(rule as usize));
+            if let Some(rule) = rule.filter(|rule| rule.alone == Alone::TeamsOnly) {
+                let (sku, how) = (rule.sku.clone(), "to teams only");
+                return Err(Refusal::Teams { sku, how }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn rule_of(&self, seat: Option<&Seat>) -> Option<&Arc<GroupRule>> {
+        let seat = seat?;
+        match &seat.opens {
+            Some(opening) => self.teams.rules.get(opening.rule as usize),
+            None => self.teams.rule(self.teams.get(seat.team)?).ok(),
+        }
+    }
+
+    /// Whether the order's goods are prizes, which the team holds.
+    pub(crate) fn is_draw(&self, deal: &Deal) -> bool {
+        let rule = self.rule_of(deal.seat.as_ref());
+        rule.is_some_and(|rule| rule.prizes.is_some())
+    }
+
+    fn seat(
+        &self,
+        now: Time,
+        terms: &Terms,
+        offered: &Offered,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        ask: TeamAsk,
+        lines: &mut PlacedLines,
+    ) -> Result<Seat, Stop> {
+        let PlacedLines::One(line) = lines else {
+            return Err(Refusal::Invalid("an order of a team has one line".into()).into());
+        };
+        let Some(buyer) = buyer else {
+            return Err(Refusal::Invalid("an order of a team names its buyer".into()).into());
+        };
+        if line.own_price {
+            return Err(Refusal::Invalid("a team's price is its rule's".into()).into());
+        }
+        let at = self.buyers.find(&terms.secret, buyer);
+        let seat = match ask {
+            TeamAsk::Open { commit } => {
+                let Some(&number) = offered.groups.get(&line.sku) else {
+                    return Err(self.no_teams(std::slice::from_ref(line)).into());
+                };
+                let opening = Opening {
+                    rule: number,
+                    ends: now,
+                    commit,
+                };
+                self.opening(now, opening)?
+            }
+            TeamAsk::Join { team } => self.joining(now, team, line.sku)?,
+        };
+        let Some(rule) = self.rule_of(Some(&seat)) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        let rules = if seat.opens.is_some() {
+            &rule.open_to
+        } else {
+            &rule.join_to
+        };
+        let admits = |rule: &Rule| rule.admits(now, Some(buyer), &place.tags);
+        if let Some(rule) = rules.iter().position(|rule| !admits(rule)) {
+            return Err(Refusal::NotEligible { rule }.into());
+        }
+        self.check_seats(rule, &seat, at)?;
+        if rule.prizes.is_some() && line.units != 1 {
+            return Err(Refusal::Invalid("a seat of a lottery team is for 1 unit".into()).into());
+        }
+        let paid = match (rule.pays, self.teams.get(seat.team)) {
+            (Pays::Reached, Some(team)) => team.filled(),
+            _ => 0,
+        };
+        line.price = rule.price_at(paid, line.price);
+        Ok(seat)
+    }
+
+    fn opening(&self, now: Time, opening: Opening) -> Result<Seat, Stop> {
+        let Some(rule) = self.teams.rules.get(opening.rule as usize) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        if self.teams.len() >= TEAMS_MOST {
+            return Err(Refusal::Full("teams of one sale").into());
+        }
+        if let Some(prizes) = rule.prizes {
+            if opening.commit.is_none() {
+                return Err(
+                    Refusal::Invalid("a lottery team needs the promise of a draw".into()).into(),
+                );
+            }
+            let sku = self.find_sku(&rule.sku).map(|sku| sku.units().available());
+            let left = sku.unwrap_or_default();
+            if u32::from(prizes) > left.0 {
+                let sku = rule.sku.clone();
+                return Err(Stop::Short(Refusal::SoldOut { sku, left }));
+            }
+        }
+        Ok(Seat {
+            team: self.teams.len(),
+            opens: Some(Opening {
+                ends: now.after_ms(u64::from(rule.lifetime_ms)),
+                commit: opening.commit.filter(|_| rule.prizes.is_some()),
+                ..opening
+            }),
+        })
+    }
+
+    fn joining(&self, now: Time, number: u32, sku: u32) -> Result<Seat, Stop> {
+        let Some(team) = self.teams.get(number) else {
+            return Err(Refusal::NoTeam.into());
+        };
+        if self.team_sku(number).ok() != Some(sku) {
+            return Err(Refusal::Invalid("the team buys another SKU".into()).into());
+        }
+        let over = stdx::mutants::is("team-joined-after-its-end");
+        if team.state != TeamState::Open || (now >= team.ends && !over) {
+            let state = team.state;
+            return Err(Refusal::TeamOver { state }.into());
+        }
+        if team.seats.available() == Units::ZERO {
+            let size = u16::try_from(team.seats.stocked().0).unwrap_or(u16::MAX);
+            return Err(Stop::Short(Refusal::TeamFull { size }));
+        }
+        Ok(Seat {
+            team: number,
+            opens: None,
+        })
+    }
+
+    fn check_seats(&self, rule: &GroupRule, seat: &Seat, buyer: Option<u32>) -> Result<(), Stop> {
+        let Some(buyer) = buyer else {
+            return Ok(());
+        };
+        let seats = self.teams.seats_of(seat.team, buyer);
+        if seats >= rule.seats_per_buyer && !stdx::mutants::is("seat-limit-forgotten") {
+            let (what, most) = ("seats in one team", rule.seats_per_buyer);
+            return Err(Stop::Short(Refusal::SeatLimit { what, most }));
+        }
+        match rule.teams_per_buyer {
+            Some(most) if seats == 0 && self.teams.teams_of(buyer) >= most => {
+                let what = "teams";
+                Err(Stop::Short(Refusal::SeatLimit { what, most }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The price line by line, where a discount, a coupon, a tier or the leader's cut may change it.
+    pub(crate) fn price(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        lines: &[PlacedLine],
+        deal: Option<&Deal>,
+    ) -> Result<Option<Priced>, Stop> {
+        let ask = place.deal.as_deref();
+        let codes = ask.map_or(&[][..], |ask| &ask.coupons);
+        let none = Discounts::default();
+        let discounts = self.offer().map_or(&none, |offer| &offer.discounts);
+        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        let rule = self.rule_of(seat);
+        let opens = seat.is_some_and(|seat| seat.opens.is_some());
+        let leader = rule.and_then(|rule| rule.leader).filter(|_| opens);
+        let tiers = rule.is_some_and(|rule| !rule.tiers.is_empty());
+        if codes.is_empty() && discounts.levels.is_empty() && leader.is_none() && !tiers {
+            return Ok(None);
+        }
+        let of_line = |line: &PlacedLine| {
+            let plain = self
+                .skus
+                .get(line.sku as usize)
+                .map_or(line.price, |sku| sku.price);
+            LinePrice {
+                units: line.units,
+                price: if tiers {
+                    plain.max(line.price)
+                } else {
+                    line.price
+                },
+                tier: tiers.then_some(line.price),
+            }
+        };
+        let lines: Vec<LinePrice> = lines.iter().map(of_line).collect();
+        let at = buyer.and_then(|buyer| self.buyers.find(&terms.secret, buyer));
+        let coupons: Vec<CouponAsk<'_>> = codes
+            .iter()
+            .map(|code| self.coupons.asked(discounts, code, at))
+            .collect();
+        let facts = facts_of(place);
+        let filled = seat
+            .and_then(|seat| self.teams.get(seat.team))
+            .map(Team::filled);
+        let priced = price::price(&Pricing {
+            now,
+            currency: terms.currency,
+            lines: &lines,
+            seats: tiers.then(|| filled.unwrap_or(0).into()),
+            facts: &facts,
+            discounts,
+            coupons: &coupons,
+            leader,
+        });
+        priced.map(Some).map_err(|error| match error {
+            // A hold that is due may give its coupon back.
+            PriceError::Used { .. } | PriceError::Exhausted { .. } => Stop::Short(error.into()),
+            error => Stop::Refuse(error.into()),
+        })
+    }
+
+    /// Asks the offer's rules, and gives back what was known of the buyer where the decision looked at it.
+    pub(crate) fn judged(
+        &self,
+        now: Time,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        total: Minor,
+        lines: &[PlacedLine],
+        deal: Option<&Deal>,
+    ) -> Result<Option<Box<Facts>>, Stop> {
+        let Some(offered) = &self.offered else {
+            return Ok(None);
+        };
+        let discounts = &offered.offer.discounts;
+        if offered.rules.is_empty() && discounts.levels.is_empty() && discounts.coupons.is_empty() {
+            return Ok(None);
+        }
+        let facts = facts_of(place);
+        facts.check().map_err(Refusal::Invalid)?;
+        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        let ground = Ground {
+            now,
+            buyer: buyer.map(AsRef::as_ref),
+            facts: &facts,
+            past: self.past_of(buyer.map(AsRef::as_ref)),
+            order: OrderGround {
+                units: lines.iter().map(|line| u64::from(line.units)).sum(),
+                total_minor: total.0,
+                lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+                team: seat.is_some(),
+                opens: seat.is_some_and(|seat| seat.opens.is_some()),
+            },
+            sale: self.ground(),
+            counters: Counters::default(),
+        };
+        if let Verdict::Refuse { rule, error } = offered.rules.judge(&ground) {
+            let text = offered.rules.texts().nth(rule);
+            let name = text.map(|text| text.name.clone()).unwrap_or_default();
+            let reason = match (error, text) {
+                (Some(error), _) => error.to_string().into(),
+                (None, Some(text)) => text.reason.clone(),
+                (None, None) => Box::default(),
+            };
+            return Err(Refusal::Rule { rule: name, reason }.into());
+        }
+        Ok(Some(Box::new(facts)))
+    }
+
+    /// Whether an expired order's coupons can be used again.
+    pub(crate) fn coupons_left(&self, order: &Order) -> bool {
+        let known = self
+            .offer()
+            .map_or(&[][..], |offer| &offer.discounts.coupons);
+        order.coupons().all(|(place, off)| {
+            let uses = self.coupons.uses(place, order.buyer);
+            known.get(usize::from(place)).is_some_and(|coupon| {
+                coupon.affords(self.coupons.spent(place), off)
+                    && coupon.per_buyer.is_none_or(|most| uses < most)
+            })
+        })
+    }
+
+    /// How long the buyer's hold lives; refuses where he holds as many as he may.
+    pub(crate) fn hold_of(&self, terms: &Terms, buyer: Option<&str>) -> Result<u32, Stop> {
+        let (Some(offer), Some(buyer)) = (self.offer(), buyer) else {
+            return Ok(terms.hold_ms);
+        };
+        let at = self.buyers.find(&terms.secret, buyer);
+        let (open, lapses) = self.buyers.holds(at);
+        let step = match stdx::mutants::is("holds-never-shrink") {
+            true => None,
+            false => offer.holds.step(lapses),
+        };
+        let most = step.map_or(offer.holds.open_most, |step| Some(step.open_most));
+        if let Some(most) = most.filter(|&most| open >= most) {
+            return Err(Stop::Short(Refusal::OpenHolds { open, most, lapses }));
+        }
+        Ok(step.map_or(terms.hold_ms, |step| step.hold_ms.min(terms.hold_ms)))
+    }
+
+    pub(crate) fn apply_dealt(&mut self, now: Time, dealt: &Dealt) -> Result<(), Violation> {
+        let (placed, deal) = (&dealt.placed, &dealt.deal);
+        let mut seat = SeatIn::NONE;
+        if let Some(taken) = &deal.seat {
+            if let Some(opening) = &taken.opens {
+                self.open_team(now, taken.team, opening)?;
+            }
+            let draw = self
+                .rule_of(Some(taken))
+                .is_some_and(|rule| rule.prizes.is_some());
+            seat = SeatIn::new(taken.team);
+            if draw {
+                seat = seat.bare();
+            }
+        }
+        self.push_order(now, placed, seat)?;
+        let order = self.order_mut(placed.order)?;
+        let paid = order.phase == Phase::Paid;
+        if !deal.price.is_empty() || deal.dues.is_some() {
+            let extra = order.extra_mut();
+            extra.price.clone_from(&deal.price);
+            extra.dues = deal.dues.map(|dues| DuesKept {
+                dues,
+                paid: 0,
+                split: 0,
+                forfeited: false,
+            });
+        }
+        let buyer = order.buyer;
+        self.coupons.take(buyer, coupons_of(&deal.price));
+        if seat != SeatIn::NONE {
+            self.take_seat(placed.order)?;
+            if paid {
+                self.post_seat(now, placed.order)?;
+            }
+        }
+        self.keys.bind(&placed.key, Done::Order(placed.order))
+    }
+}
+
+/// What is known of the buyer, as far as it may go on record: neither device nor address.
+fn facts_of(place: &Place) -> Facts {
+    let told = place.deal.as_deref().and_then(|deal| deal.facts.as_deref());
+    let told = told.cloned().unwrap_or_else(|| Facts::of_tags(&place.tags));
+    Facts {
+        device: None,
+        address: None,
+        ..told
+    }
+}
+
+/// The whole price after what comes off it; dues of which one would be nothing are none.
+pub(crate) fn priced(
+    gross: Minor,
+    presale: Option<&Presale>,
+    price: Option<Priced>,
+    deal: Option<Deal>,
+) -> (Minor, Option<Deal>) {
+    let mut deal = deal.unwrap_or_default();
+    let total = price.as_ref().map_or(gross, |price| price.total);
+    if let Some(price) = price.filter(|price| price.lines.iter().any(|line| line.amount.0 < 0)) {
+        deal.price = price.lines;
+    }
+    let deposit = presale.and_then(|presale| presale.deposit.of(total));
+    let within = deposit.filter(|&deposit| deposit.is_positive() && deposit < total);
+    deal.dues = deal
+        .dues
+        .zip(within)
+        .map(|(dues, deposit)| Dues { deposit, ..dues });
+    (total, (deal != Deal::default()).then_some(deal))
+}
+
+/// What was known of the buyer goes on record with the order, where the decision looked at it.
+pub(crate) fn with_facts(deal: Option<Deal>, facts: Option<Box<Facts>>) -> Option<Deal> {
+    match (deal, facts) {
+        (deal, None) => deal,
+        (deal, facts) => Some(Deal {
+            facts,
+            ..deal.unwrap_or_default()
+        }),
+    }
+}
