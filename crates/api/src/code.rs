@@ -87,6 +87,12 @@ codes! {
     TokenExpired "TG-1103" 401 Never "Token expired";
     /// A signature does not fit.
     BadSignature "TG-1104" 401 Never "Bad signature";
+    /// A callback was signed too long ago or in the future: it is old, or the clocks disagree.
+    CallbackTime "TG-1111" 401 Never "Callback out of its time";
+    /// The same callback was taken before.
+    CallbackReplayed "TG-1112" 409 Never "Callback replayed";
+    /// A proven callback says something else than what was asked for.
+    CallbackMismatch "TG-1113" 422 Never "Callback does not fit";
 
     /// There is no such sale.
     SaleNotFound "TG-2001" 404 Never "Sale not found";

@@ -16,6 +16,7 @@
 //!
 //! Not here: how anything is decided or stored, HTTP itself, and the shapes of bytes on disk.
 
+pub mod action;
 pub mod audit;
 pub mod buyer;
 pub mod check;

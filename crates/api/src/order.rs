@@ -1,5 +1,7 @@
 //! Orders on the wire: placing them, alone and in batches, and what they look like afterwards.
 
+pub use crate::action::{ACTION_BYTES_MAX, ActionKind, PaymentAction};
+
 use crate::buyer::BuyerFacts;
 use crate::check::{Check, Faults, is_key, keyed, lenient_u32};
 use crate::currency::Currency;
@@ -272,6 +274,10 @@ pub struct Payment {
     pub id: PaymentId,
     /// Where it stands.
     pub state: PaymentState,
+    /// What the buyer's page needs to finish it; a moment after the payment began, and only while it waits for the
+    /// buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<PaymentAction>,
 }
 
 /// An order.

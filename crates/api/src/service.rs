@@ -1,6 +1,7 @@
 //! What can be asked of a running shop. The front door calls these traits; the shop implements them.
 
 use crate::audit::{AuditPage, AuditQuery};
+use crate::code::Code;
 use crate::id::{KeyId, OrderId, RequestId, SaleId};
 use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use crate::live::LiveTick;
@@ -11,7 +12,7 @@ use crate::people::{Erased, Person, PersonData};
 use crate::plan::{AlterSale, CreateSale};
 use crate::position::Position;
 use crate::problem::Problem;
-use crate::provider::ProviderReport;
+use crate::provider::{Knock, ProviderReport};
 use crate::refund::{Chargeback, Refund, RefundOrder};
 use crate::sale::{Sale, SalePage, SaleQuery, Turn};
 use crate::scope::{Scope, Scopes};
@@ -145,6 +146,13 @@ pub trait Orders: Send + Sync {
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order>;
     /// A provider says what became of a charge or refund.
     fn report(&self, call: Call, report: ProviderReport) -> Reply<'_, ()>;
+    /// Somebody knocks in the name of a provider; what it says counts once it is proven and fits the book. Where that
+    /// provider is not connected there is nothing behind the door.
+    fn knock(&self, call: Call, knock: Knock) -> Reply<'_, ()> {
+        drop((call, knock));
+        let nobody = Problem::because(Code::NoRoute, "no such payment provider is connected here");
+        Box::pin(std::future::ready(Err(nobody)))
+    }
 }
 
 /// API keys.

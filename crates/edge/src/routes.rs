@@ -160,6 +160,18 @@ fn other_routes(settings: &Settings) -> Vec<Route> {
             small,
             provider::callback,
         ),
+        post(
+            "/v1/providers/stripe/callback",
+            Needs::Signature,
+            provider::BODY_BYTES_MAX,
+            provider::stripe,
+        ),
+        post(
+            "/v1/providers/wechat/callback",
+            Needs::Signature,
+            provider::BODY_BYTES_MAX,
+            provider::wechat,
+        ),
         get("/openapi.json", Needs::Nobody, help::openapi),
         get("/errors/{code}", Needs::Nobody, help::error_page),
         get("/health", Needs::Nobody, help::health),

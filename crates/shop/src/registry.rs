@@ -12,10 +12,11 @@ use commerce::{Action, Actor, Command, Effect, Report};
 use storage::DataDir;
 use storage::journal::{Doors, JournalSettings};
 use telemetry::Telemetry;
+use telemetry::fact::ReconcileGap;
 use world::Tasks;
 use world::tasks::Task;
 
-use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
+use crate::cashier::{CashierHandle, Desks, OpenEffects, Payer, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
@@ -214,6 +215,11 @@ impl Registry {
         handle
     }
 
+    /// Tells operators of a gap between the books and a provider.
+    pub(crate) fn tell_gap(&self, detail: &str) {
+        self.telemetry.tell(&ReconcileGap { detail });
+    }
+
     /// Draws random bytes, for the secret of a sale.
     pub(crate) fn fill(&self, bytes: &mut [u8]) {
         self.doors.entropy.fill(bytes);
@@ -376,6 +382,17 @@ impl Desks for Registry {
             let asked = desk.ask(|book| book.open_effects().collect()).await;
             asked
                 .map(|effects| effects.value)
+                .map_err(|_| ReportError::Retry)
+        })
+    }
+
+    fn payer(&self, sale: u32, order: u32) -> Payer<'_> {
+        Box::pin(async move {
+            let desk = self.seated(sale).ok_or(ReportError::Gone)?;
+            let buyer = move |book: &commerce::Book| book.order(order)?.buyer().map(Arc::from);
+            let asked = desk.ask(buyer).await;
+            asked
+                .map(|buyer| buyer.value)
                 .map_err(|_| ReportError::Retry)
         })
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod knock;
 mod live;
 mod orders;
 mod people;
@@ -29,6 +30,7 @@ use crate::house::By;
 use crate::notices::NoticesHandle;
 use crate::people::Keeper;
 use crate::projector::ProjectorHandle;
+use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::risk::Guard;
 use crate::wire;
@@ -38,6 +40,7 @@ pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
     people: Keeper,
+    provider: Arc<dyn Provider>,
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
@@ -55,18 +58,19 @@ struct Told<T> {
 
 impl Handle {
     pub(crate) fn new(
-        registry: Arc<Registry>,
-        projector: ProjectorHandle,
-        people: Keeper,
+        registry: &Arc<Registry>,
+        projector: &ProjectorHandle,
+        (people, provider): (Keeper, Arc<dyn Provider>),
         tasks: Tasks,
         watchers_max: usize,
         risk: Guard,
         (delivery, notices): (Delivery, NoticesHandle),
     ) -> Self {
         Self {
-            registry,
-            projector,
+            registry: Arc::clone(registry),
+            projector: projector.clone(),
             people,
+            provider,
             tasks,
             watchers: Arc::default(),
             watchers_max,

@@ -149,7 +149,7 @@ impl Shop {
         })?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
-            provider,
+            provider.clone(),
             clock.clone(),
             entropy,
             tasks.clone(),
@@ -186,9 +186,9 @@ impl Shop {
         running.push(tasks.spawn(cashier.run(desks, stopping)));
         running.push(tasks.spawn(alive));
         let handle = Handle::new(
-            registry.clone(),
-            projector.clone(),
-            people,
+            &registry,
+            &projector,
+            (people, provider),
             tasks,
             watchers_max,
             risk,

@@ -372,6 +372,32 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "The payment provider reports; signed by `Tidegate-Signature`, safe to send twice",
         )
     },
+    Operation {
+        tag: "providers",
+        scope: None,
+        keyed: false,
+        body: None,
+        answer: None,
+        ..change(
+            "stripeCallback",
+            "/v1/providers/stripe/callback",
+            "",
+            "A webhook of Stripe; signed by `Stripe-Signature`, safe to send twice",
+        )
+    },
+    Operation {
+        tag: "providers",
+        scope: None,
+        keyed: false,
+        body: None,
+        answer: None,
+        ..change(
+            "wechatCallback",
+            "/v1/providers/wechat/callback",
+            "",
+            "A notification of WeChat Pay; signed by `Wechatpay-Signature`, safe to send twice",
+        )
+    },
     open_to_all("getDescription", "/openapi.json", "This description"),
     Operation {
         content_type: "text/html",

@@ -6,13 +6,58 @@ use crate::endpoint::Making;
 use crate::said::Said;
 use crate::secret::Secret;
 use api::check::Check;
-use api::provider::{Callback, SIGNATURE_HEADER};
+use api::provider::{Callback, Gateway, Knock, SIGNATURE_HEADER};
 use api::service::Call;
 use api::{Code, Problem};
 use hmac::{Hmac, KeyInit, Mac};
 use http::StatusCode;
 use sha2::Sha256;
 use std::sync::Arc;
+
+/// Headers whose names begin so are what a real provider signs with.
+const SIGNING: [&str; 2] = ["stripe-", "wechatpay-"];
+
+/// Largest body of a real provider's callback, bytes.
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A webhook of Stripe, which looks at the status only.
+pub(super) fn stripe(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        knock(door, asked, Gateway::Stripe).await?;
+        Said::json(StatusCode::OK, &serde_json::json!({}))
+    })
+}
+
+/// A notification of WeChat Pay, which looks at the status and wants this word; any other code means a failure to it,
+/// and the codes of problems are such.
+pub(super) fn wechat(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        knock(door, asked, Gateway::Wechat).await?;
+        Said::json(StatusCode::OK, &serde_json::json!({ "code": "SUCCESS" }))
+    })
+}
+
+/// Hands on what knocked, byte for byte: the provider behind the door proves it.
+async fn knock(door: &Door, asked: Asked, gateway: Gateway) -> Result<(), Problem> {
+    let signing = |name: &str| SIGNING.iter().any(|prefix| name.starts_with(prefix));
+    let headers = asked.headers.iter();
+    let headers = headers.filter(|(name, _)| signing(name.as_str()));
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        Some((name.as_str().into(), value.to_str().ok()?.into()))
+    };
+    let knock = Knock {
+        gateway,
+        headers: headers.filter_map(text).collect(),
+        body: asked.body.as_ref().into(),
+    };
+    let call = Call {
+        caller: asked.caller()?.clone(),
+        key: None,
+        request_id: asked.context.request_id,
+        address: Some(asked.client),
+    };
+    door.rooms.orders.knock(call, knock).await.map(drop)
+}
 
 /// How old a signature may be, or how far from the future, s.
 const SIGNATURE_AGE_S: u64 = 300;

@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod devices;
 mod fuzz;
+mod gateways;
 mod pages;
 mod people;
 mod shop;

@@ -11,7 +11,7 @@ use api::order::{
 use api::people::{Erased, Person, PersonData};
 use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
 use api::problem::Problem;
-use api::provider::ProviderReport;
+use api::provider::{Knock, ProviderReport};
 use api::refund::{Chargeback, Refund, RefundOrder, RefundState};
 use api::sale::{OrderCounts, Sale, SalePage, SaleQuery, SaleState, Sku, Turn};
 use api::sending::{
@@ -38,6 +38,8 @@ pub(crate) struct Shop {
     people: Mutex<BTreeMap<Box<str>, Person>>,
     pub(crate) revoked: AtomicBool,
     pub(crate) reports: AtomicUsize,
+    /// What knocked in the name of real providers.
+    pub(crate) knocks: Mutex<Vec<Knock>>,
     pub(crate) ready: AtomicBool,
     /// Live feeds say three things and then nothing more, instead of ending.
     pub(crate) endless: AtomicBool,
@@ -77,6 +79,7 @@ impl Shop {
             people: Mutex::default(),
             revoked: AtomicBool::new(false),
             reports: AtomicUsize::new(0),
+            knocks: Mutex::default(),
             ready: AtomicBool::new(true),
             endless: AtomicBool::new(false),
         }
@@ -359,6 +362,18 @@ impl Orders for Shop {
     fn chargeback(&self, _call: Call, order: OrderId, _body: Chargeback) -> Reply<'_, Order> {
         now(self.find(order))
     }
+    fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {
+        let forged = knock.body.is_empty();
+        self.knocks.lock().unwrap().push(knock);
+        let refused = Problem::because(Code::BadSignature, "the signature does not fit the body");
+        let answer = if forged {
+            Err(refused)
+        } else {
+            Ok(Answer::plain(()))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
     fn report(&self, _call: Call, _report: ProviderReport) -> Reply<'_, ()> {
         self.reports.fetch_add(1, Ordering::SeqCst);
         now(Ok(answer((), false)))

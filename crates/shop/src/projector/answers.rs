@@ -320,6 +320,7 @@ fn payment(row: &OrderRow) -> Option<Payment> {
     Some(Payment {
         id: wire::payment_id(row.key.sale, row.key.number, row.attempt),
         state,
+        action: None,
     })
 }
 

@@ -7,7 +7,7 @@ use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
     PlaceOrder,
 };
-use api::provider::{ProviderReport, ReportedCharge};
+use api::provider::{Knock, ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::sending::{ShipOrder, ShippedLine};
 use api::service::{Answer, Call, Caller, Orders, Reply};
@@ -167,6 +167,14 @@ impl Handle {
         let others = matches!(&call.caller, Caller::Buyer { id, .. } if body.buyer.as_deref() != Some(&**id));
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
+        }
+        if let Some(payment) = &mut body.payment
+            && matches!(
+                payment.state,
+                PaymentState::Charging | PaymentState::Unknown
+            )
+        {
+            payment.action = self.provider.action(payment.id);
         }
         self.note_delay(&mut body);
         Ok(Answer {
@@ -346,7 +354,7 @@ impl Handle {
         }
     }
 
-    async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
+    pub(super) async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
         let said = unmatched::words(&outside);
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
@@ -376,7 +384,7 @@ impl Handle {
         Ok(known.is_none_or(|known| known.code() == currency.code()))
     }
 
-    async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
+    pub(super) async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
         let kept = self.registry.house().unmatched("provider", report).await;
         kept.map(|()| Answer::plain(()))
             .map_err(|error| super::sales::house_problem(&error))
@@ -489,5 +497,9 @@ impl Orders for Handle {
 
     fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {
         Box::pin(self.take_report(report))
+    }
+
+    fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {
+        Box::pin(self.take_knock(knock))
     }
 }

@@ -58,6 +58,7 @@ fn payment(sale: u32, order: OrderRef<'_>) -> Option<Payment> {
     Some(Payment {
         id: payment_id(sale, order.number(), attempt),
         state,
+        action: None,
     })
 }
 

@@ -503,3 +503,24 @@ async fn a_desk_that_is_out_of_order_for_long_costs_no_outcome_and_no_second_cha
     assert_eq!(till.books.count(captured), 20);
     assert_eq!(till.line.ledger().charges().len(), 20);
 }
+
+/// A sale in which ten thousand buyers look for their cards must not ask the provider ten thousand times a second.
+#[tokio::test(start_paused = true)]
+async fn a_charge_that_waits_for_its_buyer_is_not_asked_about_until_the_reconciler_comes() {
+    let slow = sandbox::Settings {
+        pending_per_mille: PerMille::ALL,
+        pending_ms_max: 100,
+        ..sandbox::Settings::default()
+    };
+    let mut till = Till::closed(Settings::default(), slow);
+    till.line.deaf.store(true, Ordering::SeqCst);
+    till.line.waits.store(true, Ordering::SeqCst);
+    till.start();
+    let order = till.books.buy("a");
+    till.pass(minutes(2)).await;
+    assert_eq!(till.books.status(order), OrderStatus::Paying);
+    assert_eq!(till.line.called().len(), 1, "{:?}", till.line.called());
+    till.books.until_settled().await;
+    assert_eq!(till.books.status(order), OrderStatus::Paid);
+    assert_eq!(till.line.called().len(), 2, "{:?}", till.line.called());
+}

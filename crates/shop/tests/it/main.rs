@@ -7,6 +7,7 @@ mod market;
 mod outsider;
 mod people;
 mod projector;
+mod provider;
 mod reconcile;
 mod risk;
 mod sending;

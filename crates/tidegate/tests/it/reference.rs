@@ -31,6 +31,16 @@ const STRUCTS: &[(&str, &str, &str)] = &[
         "shop/src/provider/sandbox/settings.rs",
         "Settings",
     ),
+    (
+        "provider.stripe",
+        "shop/src/provider/stripe/settings.rs",
+        "Settings",
+    ),
+    (
+        "provider.wechat",
+        "shop/src/provider/wechat/settings.rs",
+        "Settings",
+    ),
 ];
 
 const HEAD: &str = "\

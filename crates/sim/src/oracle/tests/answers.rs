@@ -134,6 +134,7 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
                 attempt,
             },
             state,
+            action: None,
         }),
         refunds: refunds.collect(),
     }
