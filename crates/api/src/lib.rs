@@ -19,10 +19,13 @@
 pub mod check;
 pub mod code;
 pub mod currency;
+pub mod deal;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod line;
 pub mod live;
+pub mod offer;
 pub mod order;
 pub mod plan;
 pub mod position;
@@ -34,11 +37,12 @@ pub mod sale;
 pub mod scope;
 pub mod service;
 pub mod stock;
+pub mod team;
 pub mod time;
 
 pub use code::Code;
 pub use currency::Currency;
-pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId};
+pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId, TeamId, TicketId};
 pub use position::Position;
 pub use price::PriceText;
 pub use problem::Problem;
