@@ -40,9 +40,8 @@ impl AskedTeam {
 pub struct OrderTeam {
     /// The team; everything about it is under `/v1/teams/{id}`.
     pub id: TeamId,
-    /// Where the team stands; missing in lists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<TeamState>,
+    /// Where the team stands.
+    pub state: TeamState,
     /// Whether the seat is paid and not given up.
     pub seat_paid: bool,
     /// What a draw made of the order; missing where the team has none.

@@ -383,8 +383,6 @@ pub enum OrderEventKind {
     TeamSettled,
     /// It won a prize unit.
     Won,
-    /// It was offered to the next in the waiting line.
-    Offered,
 }
 
 /// One thing that happened to an order.

@@ -46,6 +46,16 @@ pub struct Registered {
     pub retired: bool,
 }
 
+/// The house's own secret: from it come the seeds of draws. It never shows itself.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HouseSecret(pub [u8; 32]);
+
+impl std::fmt::Debug for HouseSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HouseSecret")
+    }
+}
+
 /// An entry of the house journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HouseEntry {
@@ -86,6 +96,11 @@ pub enum HouseEntry {
         /// Which.
         sale: u32,
     },
+    /// The house drew its own secret, before its first draw.
+    SecretDrawn {
+        /// The secret.
+        secret: HouseSecret,
+    },
 }
 
 /// The house book.
@@ -95,6 +110,7 @@ pub struct HouseBook {
     sales: BTreeMap<u32, Registered>,
     asked: BTreeMap<[u8; 16], u32>,
     settings: BTreeMap<Box<str>, Box<str>>,
+    secret: Option<HouseSecret>,
     unmatched: u64,
     time: Time,
 }
@@ -125,6 +141,10 @@ impl HouseBook {
             HouseEntry::Unmatched { .. } => self.unmatched += 1,
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
+            }
+            // Promises hang on the first one: it is never drawn anew.
+            HouseEntry::SecretDrawn { secret } => {
+                self.secret.get_or_insert(*secret);
             }
         }
         Ok(())
@@ -196,6 +216,11 @@ impl HouseBook {
     /// A setting's journalled value.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(AsRef::as_ref)
+    }
+
+    /// The house's own secret, once there was a draw to promise.
+    pub fn secret(&self) -> Option<HouseSecret> {
+        self.secret
     }
 
     /// Reports that matched no order.

@@ -31,7 +31,7 @@ pub struct Registry {
     doors: Doors,
     tasks: Tasks,
     telemetry: Telemetry,
-    house: House,
+    house: Arc<House>,
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
@@ -75,7 +75,7 @@ impl Registry {
             doors: parts.doors,
             tasks: parts.tasks,
             telemetry: parts.telemetry,
-            house: parts.house,
+            house: Arc::new(parts.house),
             cashier: parts.cashier,
             projector: parts.projector,
             seen: parts.seen,
@@ -153,6 +153,7 @@ impl Registry {
             seen: self.seen,
             effects: Arc::new(self.cashier.clone()),
             durability: Arc::new(progress),
+            seeds: self.house.clone(),
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);

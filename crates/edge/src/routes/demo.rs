@@ -208,6 +208,7 @@ impl Crowd {
             buyer: None,
             tags: None,
             paid: None,
+            team: None,
             idempotency_key: None,
         };
         let placed = self

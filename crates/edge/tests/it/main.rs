@@ -8,5 +8,6 @@ mod connections;
 mod fuzz;
 mod pages;
 mod shop;
+mod teams;
 mod trace;
 mod world_of_tests;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::line::{JoinLine, Ticket};
 use api::order::SalePosition;
 use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
@@ -9,7 +10,7 @@ use api::order::{
 use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::service::{Answer, Call, Caller, Orders, Reply};
-use api::{Code, OrderId, Problem, SaleId, Scope};
+use api::{Code, OrderId, Problem, SaleId, Scope, TicketId};
 use commerce::{Action, Command, Done, OrderStatus, Place, Report};
 use ledger::Minor;
 
@@ -59,14 +60,18 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
         tags,
         lines: wire::asked_lines(body.lines),
         paid,
-        deal: None,
+        deal: super::teams::deal(body.team),
     })
 }
 
 impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
         let sale = body.sale_id;
-        let place = place(&call.caller, body)?;
+        let mut place = place(&call.caller, body)?;
+        if place.deal.is_some() {
+            let desk = self.desk(&call.caller, sale).await?;
+            self.promise(&desk, &mut place).await?;
+        }
         self.change_order(call, sale, Action::Place(place)).await
     }
 
@@ -172,6 +177,7 @@ impl Handle {
                 buyer,
                 tags,
                 paid,
+                team,
                 ..
             } = order;
             let body = PlaceOrder {
@@ -180,6 +186,7 @@ impl Handle {
                 buyer,
                 tags,
                 paid,
+                team,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {
@@ -219,7 +226,7 @@ impl Handle {
         &self,
         caller: &Caller,
         sale: SaleId,
-        commands: Vec<Command>,
+        mut commands: Vec<Command>,
     ) -> (Vec<BatchResult>, Option<SalePosition>) {
         let count = commands.len();
         let all = |problem: &Problem| (vec![refused(problem); count], None);
@@ -227,6 +234,13 @@ impl Handle {
             Ok(desk) => desk,
             Err(problem) => return all(&problem),
         };
+        for command in &mut commands {
+            if let Action::Place(place) = &mut command.action
+                && let Err(problem) = self.promise(&desk, place).await
+            {
+                return all(&problem);
+            }
+        }
         let show = |book: &commerce::Book, done| match done {
             Done::Order(number) => book
                 .order(number)
@@ -310,7 +324,7 @@ fn batch_result(sale: SaleId, done: crate::desk::Done<Slim>) -> BatchResult {
             units_left: None,
         },
         Ok(None) => unanswered(),
-        Err(refusal) => refused(&wire::problem(&refusal)),
+        Err(refusal) => refused(&wire::problem(sale.get(), &refusal)),
     }
 }
 
@@ -366,6 +380,18 @@ impl Orders for Handle {
 
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund> {
         Box::pin(self.refund_order(call, order, body))
+    }
+
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket> {
+        Box::pin(self.join_a_line(call, sale, body))
+    }
+
+    fn ticket(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.show_ticket(call, ticket))
+    }
+
+    fn leave_line(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.leave_a_line(call, ticket))
     }
 
     fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
