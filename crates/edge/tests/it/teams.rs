@@ -95,15 +95,9 @@ fn a_buyer_waits_for_itself_and_leaves_with_a_key() {
         let id = ticket(&open).await;
         let path = format!("/v1/tickets/{id}");
         let token = open.token("new", "bob");
-        let buyer = [
-            bearer(&token),
-            ("idempotency-key".to_owned(), "k".to_owned()),
-        ];
-        let headers: Vec<(&str, &str)> = buyer
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let mut client = Client::open(open.public).await;
+        let (name, token) = bearer(&token);
+        let headers = [(name, token.as_str()), ("idempotency-key", "k")];
+        let mut client = Client::connect(open.public).await;
         let body = r#"{"sku":"CUP","buyer":"ann"}"#;
         let other = client
             .ask(&request(
@@ -136,12 +130,9 @@ fn a_buyer_waits_for_itself_and_leaves_with_a_key() {
 fn a_reader_changes_no_offer() {
     run(async {
         let open = Open::start(settings());
-        let reader = bearer(READER);
-        let headers = [
-            (reader.0.as_str(), reader.1.as_str()),
-            ("idempotency-key", "k"),
-        ];
-        let mut client = Client::open(open.public).await;
+        let (name, token) = bearer(READER);
+        let headers = [(name, token.as_str()), ("idempotency-key", "k")];
+        let mut client = Client::connect(open.public).await;
         let path = "/v1/sales/sale_00001/offer";
         let put = client
             .ask(&request("PUT", path, &headers, r#"{"offer":{}}"#))

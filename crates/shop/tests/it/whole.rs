@@ -17,7 +17,7 @@ use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
-async fn open(dir: &Path) -> Shop {
+pub(crate) async fn open(dir: &Path) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let parts = Parts {
@@ -38,11 +38,11 @@ async fn open(dir: &Path) -> Shop {
         .expect("it opens")
 }
 
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn call(caller: Caller, key: &str) -> Call {
+pub(crate) fn call(caller: Caller, key: &str) -> Call {
     Call {
         caller,
         key: Some(key.into()),
@@ -50,7 +50,7 @@ fn call(caller: Caller, key: &str) -> Call {
     }
 }
 
-fn merchant(account: &str) -> Caller {
+pub(crate) fn merchant(account: &str) -> Caller {
     Caller::Merchant {
         account: account.into(),
         key: KeyId(1),
@@ -58,7 +58,7 @@ fn merchant(account: &str) -> Caller {
     }
 }
 
-fn buyer(id: &str) -> Caller {
+pub(crate) fn buyer(id: &str) -> Caller {
     Caller::Buyer {
         id: id.into(),
         tags: Arc::from([]),
