@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use commerce::book::TicketState;
 use commerce::command::{ChargeOutcome, RefundOutcome, UnitsBack};
 use commerce::deal::Commit;
 use commerce::house::HouseEntry;
@@ -189,9 +190,12 @@ impl Market {
                 let buyer = Some(buyer);
                 self.merchant(Action::Wait { buyer, sku, units });
             }
-            7 => {
-                let ticket = u32::try_from(self.roll(40)).expect("small");
-                self.merchant(Action::LeaveLine { ticket });
+            7 if self.roll(5) == 0 => {
+                let line = (0..).map_while(|number| self.book.ticket(number));
+                let waits = line.filter(|ticket| ticket.state == TicketState::Waiting);
+                if let Some(ticket) = waits.last().map(|ticket| ticket.number) {
+                    self.merchant(Action::LeaveLine { ticket });
+                }
             }
             _ => self.draw(),
         }

@@ -113,11 +113,11 @@ fn offers() -> Vec<Offer> {
         {"sku":"POT","size":4,"least":4,"lifetime_ms":1000,"fill":2,"pays":"Top","leave":"Bound",
          "tiers":[{"seats":1,"price":90000},{"seats":4,"price":50000}]},
         {"sku":"TEA","size":3,"least":3,"lifetime_ms":2000,"prizes":1,"alone":"TeamsOnly"}],
-        "line":{"hold_ms":500,"units_most":3,"places_most":50},"holds":{"grace_ms":300}}"#;
+        "line":{"hold_ms":1000,"units_most":3,"places_most":50},"holds":{"grace_ms":300}}"#;
     let presale = |lapse: &str| {
         format!(
             r#"{{"presale":{{"deposit":{{"Share":3000}},"from":1800000000000,"until":1800000030000,
-            "lapse":"{lapse}","grace_ms":400}},"line":{{"hold_ms":500,"units_most":3,"places_most":50}}}}"#
+            "lapse":"{lapse}","grace_ms":400}},"line":{{"hold_ms":1000,"units_most":3,"places_most":50}}}}"#
         )
     };
     let wire = [groups.to_owned(), presale("Refund"), presale("Forfeit")];
