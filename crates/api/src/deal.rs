@@ -67,6 +67,10 @@ pub enum Lottery {
 pub enum OffWhy {
     /// The order opened a team.
     Leader,
+    /// The buyer's level.
+    Level,
+    /// A coupon.
+    Coupon,
 }
 
 /// Something that came off the price of an order's lines.
@@ -74,6 +78,9 @@ pub enum OffWhy {
 pub struct OrderOff {
     /// Why.
     pub why: OffWhy,
+    /// The level that the discount begins at, or the coupon's place in the sale's offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
     /// How much, minor units.
     pub amount_minor: i64,
 }

@@ -16,6 +16,7 @@
 //!
 //! Not here: how anything is decided or stored, HTTP itself, and the shapes of bytes on disk.
 
+pub mod buyer;
 pub mod check;
 pub mod code;
 pub mod currency;
@@ -40,6 +41,7 @@ pub mod stock;
 pub mod team;
 pub mod time;
 
+pub use buyer::BuyerFacts;
 pub use code::Code;
 pub use currency::Currency;
 pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId, TeamId, TicketId};

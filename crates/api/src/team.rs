@@ -93,12 +93,12 @@ pub struct TeamSettlement {
 pub struct TeamDraw {
     /// Prize units.
     pub prizes: u32,
-    /// BLAKE3 hash of the seed, in hex; recorded before anybody had a seat.
+    /// SHA-256 hash of the seed, in hex; recorded before anybody had a seat.
     pub commitment: Box<str>,
     /// The seed, in hex, once drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<Box<str>>,
-    /// BLAKE3 hash of the list of entries, in hex, once drawn: a line `order,buyer` for each paid seat, the order by its
+    /// SHA-256 hash of the list of entries, in hex, once drawn: a line `order,buyer` for each paid seat, the order by its
     /// number in the sale, in rising order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries_hash: Option<Box<str>>,

@@ -4,6 +4,7 @@ mod keys;
 mod live;
 mod orders;
 mod queries;
+mod risk;
 mod sales;
 mod teams;
 
@@ -21,6 +22,7 @@ use world::journal::Position;
 use crate::desk::{DeskHandle, Durable};
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
+use crate::risk::Guard;
 use crate::wire;
 
 /// The way into a running shop.
@@ -30,6 +32,7 @@ pub struct Handle {
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
+    risk: Guard,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -45,6 +48,7 @@ impl Handle {
         projector: ProjectorHandle,
         tasks: Tasks,
         watchers_max: usize,
+        risk: Guard,
     ) -> Self {
         Self {
             registry,
@@ -52,12 +56,18 @@ impl Handle {
             tasks,
             watchers: Arc::default(),
             watchers_max,
+            risk,
         }
     }
 
     /// The registry behind the handle.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The guard of risk.
+    pub fn risk(&self) -> &Guard {
+        &self.risk
     }
 
     /// The read models' keeper.

@@ -33,6 +33,7 @@ use world::journal::JournalError;
 
 pub use audit::{Audit, AuditedSale, audit};
 pub use compare::compare;
+pub(crate) use compare::{order_difference, shown_row};
 pub use report::{
     DivergenceFound, Divergences, DuesTally, Finding, FindingKind, HouseReport, InvariantResult,
     LineTally, Money, OrderTally, ReadModelsReport, Report, SaleReport, TeamTally, Units, Verdict,

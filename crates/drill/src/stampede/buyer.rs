@@ -343,6 +343,7 @@ impl Buyer {
             tags: None,
             paid: None,
             team: None,
+            facts: None,
             idempotency_key: None,
         };
         // A body of plain texts and numbers can always be written.

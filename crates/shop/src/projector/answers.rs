@@ -324,9 +324,12 @@ impl Sales {
 }
 
 fn off(deal: &DealRow) -> Vec<OrderOff> {
-    let off = |&(why, amount_minor): &(u8, i64)| {
-        let why = value(OFFS, why)?;
-        Some(OrderOff { why, amount_minor })
+    let off = |&(why, number, amount_minor): &(u8, Option<u32>, i64)| {
+        Some(OrderOff {
+            why: value(OFFS, why)?,
+            number,
+            amount_minor,
+        })
     };
     deal.off.iter().filter_map(off).collect()
 }

@@ -178,8 +178,8 @@ impl Lane {
             let rule = self.team(writer, at, seat.team)?.rule;
             draws = self.shelf.rule(rule).map_err(misfit)?.0.prizes.is_some();
         }
-        let deal = Box::new(orders::deal_row(deal, draws));
-        let row = orders::placed(&mut self.shelf, at, placed, Some(deal)).map_err(misfit)?;
+        let deal = orders::deal_row(deal, draws);
+        let row = orders::placed(&mut self.shelf, at, placed, deal).map_err(misfit)?;
         self.changes.add(row);
         self.order(writer, at, placed.order, |folding| folding.seated())
     }
@@ -384,7 +384,7 @@ fn fold_order(order: &mut Folding<'_>, entry: &Entry) -> Result<(), String> {
         Entry::ChargeAuthorised {
             attempt, amount, ..
         } => order.authorised(*attempt, amount.0),
-        Entry::RefundBegun { refund, .. } => return order.refund_asked(refund),
+        Entry::RefundBegun { refund, .. } => return order.refund_begun(refund),
         Entry::RefundsBegun { refunds, .. } => {
             return refunds
                 .iter()

@@ -4,8 +4,9 @@ use api::RefundId;
 use api::order::{OrderEventKind, OrderState};
 use api::refund::RefundState;
 use commerce::book::ChargeView;
-use commerce::deal::{Deal, LineOffer, Off, Settled};
+use commerce::deal::{Deal, LineOffer, Settled};
 use commerce::entry::{Again, Fate, Placed, RefundBegun};
+use commerce::price::PriceLine;
 use storage::models::{
     DealRow, DuesRow, EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow, TeamRow,
 };
@@ -145,17 +146,21 @@ fn added(shelf: &mut Shelf, at: Moment, new: New) -> Result<OrderRow, String> {
     Ok(row)
 }
 
-/// What an order has beyond its lines, as it begins.
-pub(super) fn deal_row(deal: &Deal, draws: bool) -> DealRow {
+/// What an order has beyond its lines, as it begins; `None` where it is nothing that is shown.
+pub(super) fn deal_row(deal: &Deal, draws: bool) -> Option<Box<DealRow>> {
     let draw = match draws {
         true => Draw::Bare,
         false => Draw::None,
     };
-    DealRow {
+    let off: Vec<_> = deal.price.iter().filter_map(off_row).collect();
+    if deal.seat.is_none() && deal.dues.is_none() && off.is_empty() {
+        return None;
+    }
+    Some(Box::new(DealRow {
         team: deal.seat.as_ref().map(|seat| seat.team),
         seat: number(SEATS, &SeatWord::None),
         draw: number(DRAWS, &draw),
-        off: deal.off.iter().map(off_row).collect(),
+        off,
         difference: 0,
         dues: deal.dues.map(|dues| DuesRow {
             deposit: dues.deposit.0,
@@ -165,13 +170,13 @@ pub(super) fn deal_row(deal: &Deal, draws: bool) -> DealRow {
             whole: false,
             forfeited: false,
         }),
-    }
+    }))
 }
 
 /// Something off a price, as a row has it.
-pub(crate) fn off_row(off: &Off) -> (u8, i64) {
-    let off = wire::off(off);
-    (number(OFFS, &off.why), off.amount_minor)
+pub(crate) fn off_row(line: &PriceLine) -> Option<(u8, Option<u32>, i64)> {
+    let off = wire::off(line)?;
+    Some((number(OFFS, &off.why), off.number, off.amount_minor))
 }
 
 /// Whether units move with the order: those of a lottery team are prizes, which the team holds.
@@ -484,20 +489,6 @@ impl Folding<'_> {
             .try_for_each(|(line, units)| self.take_back(line, units, true))?;
         self.set_phase(Phase::Cancelled)?;
         self.move_seat(|seats, was| seats.leave(was))
-    }
-
-    /// A refund that was asked for; whoever gave all units back has no seat in a team that is open.
-    pub(super) fn refund_asked(&mut self, refund: &RefundBegun) -> Result<(), String> {
-        self.refund_begun(refund)?;
-        let empty = self
-            .row
-            .lines
-            .iter()
-            .all(|line| line.returned == line.units);
-        match empty {
-            true => self.move_seat(|seats, was| seats.leave(was)),
-            false => Ok(()),
-        }
     }
 
     pub(super) fn refund_begun(&mut self, refund: &RefundBegun) -> Result<(), String> {

@@ -88,7 +88,7 @@ pub(crate) const TICKET_STATES: &[TicketState] = &[
 ];
 
 /// Why something came off a price.
-pub(crate) const OFFS: &[OffWhy] = &[OffWhy::Leader];
+pub(crate) const OFFS: &[OffWhy] = &[OffWhy::Leader, OffWhy::Level, OffWhy::Coupon];
 
 /// How an order's seat stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use api::line::{JoinLine, Ticket};
 use api::order::SalePosition;
 use api::order::{
-    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
+    PlaceOrder,
 };
 use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::service::{Answer, Call, Caller, Orders, Reply};
 use api::{Code, OrderId, Problem, SaleId, Scope, TicketId};
-use commerce::{Action, Command, Done, OrderStatus, Place, Report};
+use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
+use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
+use crate::reconcile::unmatched;
+use crate::risk::Question;
 use crate::wire;
 
 /// An order's number in its sale. One that does not fit does not exist.
@@ -31,8 +35,10 @@ type Slim = Option<(u32, OrderStatus, Minor)>;
 fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     let (buyer, tags) = match caller {
         Caller::Buyer { id, tags } => {
-            if body.buyer.is_some() || body.tags.is_some() || body.paid.is_some() {
-                let detail = "a buyer orders for itself: buyer, tags and paid belong to merchants";
+            let told = body.buyer.is_some() || body.tags.is_some() || body.facts.is_some();
+            if told || body.paid.is_some() {
+                let detail =
+                    "a buyer orders for itself: buyer, tags, facts and paid belong to merchants";
                 return Err(Problem::because(Code::ScopeMissing, detail));
             }
             (Some(id.clone()), tags.clone())
@@ -64,15 +70,47 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     })
 }
 
+/// What the merchant told of the buyer goes to the book, whose discounts and rules may ask for it. A plain order stays
+/// plain, so that it has the fingerprint that it always had.
+fn tell_facts(place: &mut Place, facts: &Facts) {
+    let deal = place.deal.get_or_insert_default();
+    deal.facts = Some(Box::new(facts.clone()));
+}
+
+/// Orders of one batch for one sale, with what risk is asked about them.
+#[derive(Default)]
+struct Group {
+    commands: Vec<Command>,
+    questions: Vec<Option<Question>>,
+}
+
 impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
-        let sale = body.sale_id;
+        let (sale, told) = (body.sale_id, body.facts.clone());
         let mut place = place(&call.caller, body)?;
+        let known = told.is_some();
+        let facts = facts(&call, &place.tags, told);
+        if known {
+            tell_facts(&mut place, &facts);
+        }
         if place.deal.is_some() {
             let desk = self.desk(&call.caller, sale).await?;
             self.promise(&desk, &mut place).await?;
         }
-        self.change_order(call, sale, Action::Place(place)).await
+        self.change_order(call, sale, Action::Place(place), facts)
+            .await
+    }
+
+    /// Pays an order; whoever pays is judged as whoever orders.
+    async fn pay_order(&self, call: Call, order: OrderId) -> Result<Answer<Order>, Problem> {
+        let tags = match &call.caller {
+            Caller::Buyer { tags, .. } => tags.clone(),
+            Caller::Merchant { .. } | Caller::Provider => Arc::default(),
+        };
+        let facts = facts(&call, &tags, None);
+        let (sale, order) = (order.sale(), number(order)?);
+        let paid = self.change_order(call, sale, Action::Pay { order }, facts);
+        paid.await.map_err(no_order)
     }
 
     /// Changes an order and shows it.
@@ -81,18 +119,36 @@ impl Handle {
         call: Call,
         sale: SaleId,
         action: Action,
+        facts: Facts,
     ) -> Result<Answer<Order>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
         let command = Command {
             actor: actor(&call.caller),
-            key: call.key,
+            key: call.key.clone(),
             action,
         };
+        if self.judges_risk() {
+            let question = question(&call, &command, facts);
+            self.judge_one(&desk, sale, question).await?;
+        }
         let told = Self::tell(&desk, command, move |book, done| match done {
             Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
             Done::Sale | Done::Team(_) | Done::Ticket(_) => None,
         });
-        Ok(told.await?.answer(sale))
+        let mut answer = told.await?.answer(sale);
+        self.note_delay(&mut answer.body);
+        Ok(answer)
+    }
+
+    /// Says of a payment that it waits for a provider that is left alone: nobody has asked it yet, and nothing is lost.
+    fn note_delay(&self, order: &mut Order) {
+        let payment = order.payment.as_mut();
+        let waiting = payment.filter(|payment| payment.state == PaymentState::Charging);
+        if let Some(payment) = waiting
+            && self.registry.charges_wait().is_some()
+        {
+            payment.state = PaymentState::Delayed;
+        }
     }
 
     async fn change_of_order(
@@ -101,7 +157,8 @@ impl Handle {
         order: OrderId,
         action: impl FnOnce(u32) -> Action,
     ) -> Result<Answer<Order>, Problem> {
-        self.change_order(call, order.sale(), action(number(order)?))
+        let action = action(number(order)?);
+        self.change_order(call, order.sale(), action, Facts::default())
             .await
             .map_err(no_order)
     }
@@ -115,7 +172,7 @@ impl Handle {
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
         let Durable {
-            value: Some(body),
+            value: Some(mut body),
             position,
         } = seen
         else {
@@ -125,6 +182,7 @@ impl Handle {
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
         }
+        self.note_delay(&mut body);
         Ok(Answer {
             body,
             repeated: false,
@@ -169,13 +227,15 @@ impl Handle {
         orders: Vec<BatchOrder>,
     ) -> Result<Answer<BatchResults>, Problem> {
         let mut results: Vec<Option<BatchResult>> = vec![None; orders.len()];
-        let mut by_sale: Vec<(SaleId, Vec<usize>, Vec<Command>)> = Vec::new();
+        let mut by_sale: Vec<(SaleId, Vec<usize>, Group)> = Vec::new();
+        let judges = self.judges_risk();
         for (at, order) in orders.into_iter().enumerate() {
             let (sale, key) = (order.sale_id, order.idempotency_key);
             let BatchOrder {
                 lines,
                 buyer,
                 tags,
+                facts: told,
                 paid,
                 team,
                 ..
@@ -185,31 +245,40 @@ impl Handle {
                 lines,
                 buyer,
                 tags,
+                facts: told.clone(),
                 paid,
                 team,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {
-                Ok(place) => {
+                Ok(mut place) => {
+                    let told_any = told.is_some();
+                    let known = (judges || told_any).then(|| facts(&call, &place.tags, told));
+                    if let Some(known) = known.as_ref().filter(|_| told_any) {
+                        tell_facts(&mut place, known);
+                    }
                     let command = Command {
                         actor: actor(&call.caller),
                         key: Some(key),
                         action: Action::Place(place),
                     };
-                    let known = by_sale.iter().position(|(other, ..)| *other == sale);
-                    let group = known.unwrap_or_else(|| {
-                        by_sale.push((sale, Vec::new(), Vec::new()));
+                    let group = by_sale.iter().position(|(other, ..)| *other == sale);
+                    let group = group.unwrap_or_else(|| {
+                        by_sale.push((sale, Vec::new(), Group::default()));
                         by_sale.len() - 1
                     });
+                    let known = known.filter(|_| judges);
+                    let asked = known.and_then(|known| question(&call, &command, known));
                     by_sale[group].1.push(at);
-                    by_sale[group].2.push(command);
+                    by_sale[group].2.questions.push(asked);
+                    by_sale[group].2.commands.push(command);
                 }
                 Err(problem) => results[at] = Some(refused(&problem)),
             }
         }
         let mut positions = Vec::with_capacity(by_sale.len());
-        for (sale, places, commands) in by_sale {
-            let (found, position) = self.place_group(&call.caller, sale, commands).await;
+        for (sale, places, group) in by_sale {
+            let (found, position) = self.place_group(&call.caller, sale, group).await;
             for (at, result) in places.into_iter().zip(found) {
                 results[at] = Some(result);
             }
@@ -226,20 +295,32 @@ impl Handle {
         &self,
         caller: &Caller,
         sale: SaleId,
-        mut commands: Vec<Command>,
+        mut group: Group,
     ) -> (Vec<BatchResult>, Option<SalePosition>) {
-        let count = commands.len();
+        let count = group.commands.len();
         let all = |problem: &Problem| (vec![refused(problem); count], None);
         let desk = match self.desk(caller, sale).await {
             Ok(desk) => desk,
             Err(problem) => return all(&problem),
         };
-        for command in &mut commands {
+        for command in &mut group.commands {
             if let Action::Place(place) = &mut command.action
                 && let Err(problem) = self.promise(&desk, place).await
             {
                 return all(&problem);
             }
+        }
+        let said = match self.judge(&desk, sale, group.questions).await {
+            Ok(said) => said,
+            Err(problem) => return all(&problem),
+        };
+        let commands = group.commands.into_iter().zip(&said);
+        let commands: Vec<_> = commands
+            .filter(|(_, said)| said.is_ok())
+            .map(|(command, _)| command)
+            .collect();
+        if commands.is_empty() {
+            return (said.iter().map(blocked_or_not).collect(), None);
         }
         let show = |book: &commerce::Book, done| match done {
             Done::Order(number) => book
@@ -249,12 +330,13 @@ impl Handle {
         };
         match desk.submit(commands, show).await {
             Ok(Durable { value, position }) => {
-                let results = value
-                    .into_iter()
-                    .map(|done| batch_result(sale, done))
-                    .collect();
+                let mut decided = value.into_iter().map(|done| batch_result(sale, done));
+                let result = |said: &Result<(), Problem>| match said {
+                    Ok(()) => decided.next().unwrap_or_else(unanswered),
+                    Err(problem) => refused(problem),
+                };
                 (
-                    results,
+                    said.iter().map(result).collect(),
                     Some(SalePosition {
                         sale_id: sale,
                         position: wire::position(position),
@@ -266,7 +348,7 @@ impl Handle {
     }
 
     async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
-        let said = format!("{outside:?}");
+        let said = unmatched::words(&outside);
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
         };
@@ -345,6 +427,11 @@ fn refused(problem: &Problem) -> BatchResult {
     }
 }
 
+/// Where nothing of a group reaches the desk, each was blocked.
+fn blocked_or_not(said: &Result<(), Problem>) -> BatchResult {
+    said.as_ref().map_or_else(refused, |()| unanswered())
+}
+
 fn unanswered() -> BatchResult {
     refused(&Problem::new(Code::Internal))
 }
@@ -371,7 +458,7 @@ impl Orders for Handle {
     }
 
     fn pay(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Pay { order }))
+        Box::pin(self.pay_order(call, order))
     }
 
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order> {

@@ -28,7 +28,10 @@ pub(super) fn deal(team: Option<api::deal::AskedTeam>) -> Option<Box<DealAsk>> {
             team: u32::try_from(team.number()).unwrap_or(u32::MAX),
         },
     };
-    Some(Box::new(DealAsk { team: Some(team) }))
+    Some(Box::new(DealAsk {
+        team: Some(team),
+        ..DealAsk::default()
+    }))
 }
 
 impl Handle {
@@ -56,10 +59,7 @@ impl Handle {
         let mut nonce = [0; 16];
         self.registry.fill(&mut nonce);
         let seed = seed(&secret, desk.sale(), &nonce);
-        *commit = Some(Commit {
-            nonce,
-            hash: *blake3::hash(&seed).as_bytes(),
-        });
+        *commit = Some(Commit::of(nonce, &seed));
         Ok(())
     }
 

@@ -23,14 +23,14 @@ fn cut_in(cut: offer::Cut) -> book::Cut {
         offer::Cut::OffMinor(amount) => {
             book::Cut::Off(Minor(i64::try_from(amount).unwrap_or(i64::MAX)))
         }
-        offer::Cut::ShareBp(share) => book::Cut::Share(short(share)),
+        offer::Cut::ShareBp(share) => book::Cut::Share(share),
     }
 }
 
 fn cut_out(cut: book::Cut) -> offer::Cut {
     match cut {
         book::Cut::Off(amount) => offer::Cut::OffMinor(u64::try_from(amount.0).unwrap_or(0)),
-        book::Cut::Share(share) => offer::Cut::ShareBp(share.into()),
+        book::Cut::Share(share) => offer::Cut::ShareBp(share),
     }
 }
 
@@ -54,6 +54,7 @@ pub(crate) fn offer_in(offer: offer::Offer) -> book::Offer {
             places_most: line.places_most,
         }),
         holds: offer.holds.map(holds_in).unwrap_or_default(),
+        ..book::Offer::default()
     }
 }
 

@@ -6,7 +6,7 @@ use api::refund::{Refund, RefundOrder, RefundState};
 use api::{PaymentId, RefundId};
 use commerce::book::{ChargeView, MemberRef, RefundRef};
 use commerce::command::UnitsBack;
-use commerce::deal::{Off, Why};
+use commerce::price::{PriceLine, PriceWhat};
 use commerce::{Ask, Book, OrderRef, OrderStatus, RefundAsk};
 use ledger::{Minor, UnitPrice};
 
@@ -118,7 +118,7 @@ pub(crate) fn order(sale: u32, book: &Book, number: u32) -> Option<Order> {
             .map(|found| refund(sale, number, found))
             .collect(),
         team: team(sale, order, book),
-        off: order.off().iter().map(off).collect(),
+        off: order.price().iter().filter_map(off).collect(),
         difference_minor: order.difference().0,
         dues: dues(order),
         due_minor: if waits { order.due().0 } else { 0 },
@@ -147,14 +147,19 @@ pub(crate) fn lottery(state: OrderState, bare: bool) -> Lottery {
     }
 }
 
-/// What came off a price.
-pub(crate) fn off(off: &Off) -> OrderOff {
-    OrderOff {
-        why: match off.why {
-            Why::Leader => OffWhy::Leader,
-        },
-        amount_minor: off.amount.0,
-    }
+/// What came off the price of an order's lines. A team's tier is in the lines' own price.
+pub(crate) fn off(line: &PriceLine) -> Option<OrderOff> {
+    let (why, number) = match line.what {
+        PriceWhat::Line { .. } | PriceWhat::Tier { .. } => return None,
+        PriceWhat::Leader => (OffWhy::Leader, None),
+        PriceWhat::Level { level } => (OffWhy::Level, Some(level)),
+        PriceWhat::Coupon { coupon } => (OffWhy::Coupon, Some(coupon.into())),
+    };
+    Some(OrderOff {
+        why,
+        number,
+        amount_minor: -line.amount.0,
+    })
 }
 
 fn dues(order: OrderRef<'_>) -> Option<OrderDues> {

@@ -75,6 +75,8 @@ pub(crate) fn problem(sale: u32, refusal: &Refusal) -> Problem {
             Problem::because(Code::WaitsAlready, detail).with("ticket", id)
         }
         Refusal::NoTicket => Problem::new(Code::TicketNotFound),
+        Refusal::Price(_) => because(Code::CouponRefused),
+        Refusal::Rule { rule, .. } => because(Code::RuleRefused).with("rule", rule.to_string()),
         Refusal::BalanceNotDue { from } => {
             Problem::because(Code::BalanceNotDue, "the balance may not be paid yet")
                 .with("due_from", time(*from))

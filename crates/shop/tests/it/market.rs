@@ -171,8 +171,7 @@ impl Market {
             0 | 1 => {
                 let mut nonce = [0; 16];
                 self.dice.fill(&mut nonce);
-                let hash = *blake3::hash(&seed(&nonce)).as_bytes();
-                let commit = Some(Commit { nonce, hash });
+                let commit = Some(Commit::of(nonce, &seed(&nonce)));
                 self.take_seat(TeamAsk::Open { commit });
             }
             2..6 => {
@@ -227,7 +226,10 @@ impl Market {
             tags: Arc::from([]),
             lines: vec![line],
             paid,
-            deal: Some(Box::new(DealAsk { team: Some(team) })),
+            deal: Some(Box::new(DealAsk {
+                team: Some(team),
+                ..DealAsk::default()
+            })),
         }));
     }
 

@@ -133,7 +133,8 @@ fn offer(text: &str) -> Offer {
         "alone": "Sold", "prizes": null
     });
     let whole = serde_json::json!({
-        "groups": [], "presale": null, "line": null,
+        "groups": [], "presale": null, "line": null, "rules": [],
+        "discounts": {"coupons": [], "levels": []},
         "holds": {"grace_ms": 0, "open_most": null, "steps": []}
     });
     let over = |found: &mut serde_json::Value, plain: &serde_json::Value| {
@@ -170,7 +171,11 @@ async fn read_models_of_teams_dues_and_lines_say_what_the_book_says() {
     for (seen, all) in [(&mut states, 9), (&mut tickets, 2)] {
         seen.sort_unstable();
         seen.dedup();
-        assert_eq!(seen.len(), all, "the market ends in all these states: {seen:?}");
+        assert_eq!(
+            seen.len(),
+            all,
+            "the market ends in all these states: {seen:?}"
+        );
     }
     teams.sort_unstable();
     teams.dedup();

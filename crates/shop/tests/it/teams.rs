@@ -10,6 +10,7 @@ use commerce::{
     Action, Actor, Ask, Book, Command, DealAsk, Done, OrderStatus, Place, Report, Turn,
 };
 use ledger::Minor;
+use sha2::Digest;
 use tidegate_shop::desk::{Seeds, Settings};
 use world::faults::{Crash, FaultyDisk, MemoryDisk};
 
@@ -62,10 +63,7 @@ async fn selling(stock: u32, rule: GroupRule, settings: Settings) -> Stage {
 fn promise() -> Commit {
     let nonce = [3; 16];
     let seed = Promised.seed(1, &nonce).expect("it promises");
-    Commit {
-        nonce,
-        hash: *blake3::hash(&seed).as_bytes(),
-    }
+    Commit::of(nonce, &seed)
 }
 
 /// A seat that was paid elsewhere, so that a team fills without a bank.
@@ -79,7 +77,10 @@ fn seat(buyer: usize, team: TeamAsk, paid: bool) -> Command {
             price: None,
         }],
         paid: paid.then(|| "till".into()),
-        deal: Some(Box::new(DealAsk { team: Some(team) })),
+        deal: Some(Box::new(DealAsk {
+            team: Some(team),
+            ..DealAsk::default()
+        })),
     };
     Command {
         actor: Actor::Merchant("shop".into()),
@@ -229,9 +230,9 @@ async fn a_full_lottery_team_is_drawn_by_the_desk_and_the_draw_can_be_repeated()
     let seen = stage.desk.ask(look).await.expect("reads go on").value;
     let (commit, seed, entries, winners, sold) = seen.expect("it was drawn");
     assert_eq!((commit.hash, sold), (promise().hash, 2));
-    assert_eq!(*blake3::hash(&seed).as_bytes(), commit.hash);
+    assert_eq!(sha2::Sha256::digest(seed)[..], commit.hash);
     let list: String = (0..5).map(|nth| format!("{nth},b{nth}\n")).collect();
-    assert_eq!(*blake3::hash(list.as_bytes()).as_bytes(), entries);
+    assert_eq!(sha2::Sha256::digest(list)[..], entries);
     assert_eq!(winners.len(), 2);
     let states = |book: &Book| {
         let paid = |order: &commerce::OrderRef<'_>| order.status() == OrderStatus::Paid;

@@ -47,6 +47,7 @@ pub(crate) fn call(caller: Caller, key: &str) -> Call {
         caller,
         key: Some(key.into()),
         request_id: RequestId::from_u64(1),
+        address: None,
     }
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn buyer(id: &str) -> Caller {
     }
 }
 
-async fn selling(handle: &Handle) -> SaleId {
+pub(crate) async fn selling(handle: &Handle) -> SaleId {
     let body: CreateSale = serde_json::from_str(
         r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#,
     )
@@ -82,7 +83,7 @@ async fn selling(handle: &Handle) -> SaleId {
     sale
 }
 
-fn one_cup(sale: SaleId) -> PlaceOrder {
+pub(crate) fn one_cup(sale: SaleId) -> PlaceOrder {
     serde_json::from_str(&format!(
         r#"{{"sale_id":"{sale}","lines":[{{"sku":"CUP","quantity":1}}]}}"#
     ))
@@ -90,7 +91,7 @@ fn one_cup(sale: SaleId) -> PlaceOrder {
 }
 
 /// Waits until the order is in this state, and the read models say so too.
-async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
+pub(super) async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
     let wait = async {
         loop {
             let query = OrderQuery {

@@ -14,8 +14,8 @@ pub struct DealRow {
     pub seat: u8,
     /// Whether its goods hang on a draw, and how.
     pub draw: u8,
-    /// What came off the price of its lines: why, and how much.
-    pub off: Vec<(u8, i64)>,
+    /// What came off the price of its lines: why, by what number, and how much.
+    pub off: Vec<(u8, Option<u32>, i64)>,
     /// What went back of its price as its team ended in a better tier.
     pub difference: i64,
     /// Deposit and balance.
