@@ -163,6 +163,11 @@ mod tests {
             hold_expires_at: None,
             payment: None,
             refunds: Vec::new(),
+            team: None,
+            off: Vec::new(),
+            difference_minor: 0,
+            dues: None,
+            due_minor: 0,
         }
     }
 

@@ -2,9 +2,11 @@
 
 use crate::audit::{AuditPage, AuditQuery};
 use crate::code::Code;
-use crate::id::{KeyId, OrderId, RequestId, SaleId};
+use crate::id::{KeyId, OrderId, RequestId, SaleId, TeamId, TicketId};
 use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use crate::line::{JoinLine, Ticket};
 use crate::live::LiveTick;
+use crate::offer::AlterOffer;
 use crate::order::{
     BatchOrder, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
 };
@@ -20,6 +22,7 @@ use crate::sending::{
     CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
 };
 use crate::stock::{AddStock, Inventory, WriteOff};
+use crate::team::{Team, TeamPage, TeamQuery};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -101,6 +104,8 @@ pub trait Sales: Send + Sync {
     fn create(&self, call: Call, body: CreateSale) -> Reply<'_, Sale>;
     /// Changes a sale.
     fn alter(&self, call: Call, sale: SaleId, body: AlterSale) -> Reply<'_, Sale>;
+    /// Changes the whole offer of a sale.
+    fn alter_offer(&self, call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale>;
     /// Moves a sale through its life.
     fn turn(&self, call: Call, sale: SaleId, turn: Turn) -> Reply<'_, Sale>;
     /// Brings units in.
@@ -111,6 +116,10 @@ pub trait Sales: Send + Sync {
     fn sale(&self, call: Call, sale: SaleId) -> Reply<'_, Sale>;
     /// Sales, from the read model.
     fn sales(&self, call: Call, query: SaleQuery) -> Reply<'_, SalePage>;
+    /// Teams of a sale, newest first, from its book.
+    fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage>;
+    /// One team, from the book of its sale. A buyer who is no member sees no names.
+    fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team>;
     /// Units of a SKU, from the books.
     fn inventory(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Reply<'_, Inventory>;
     /// The live stream of a sale.
@@ -138,6 +147,12 @@ pub trait Orders: Send + Sync {
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
     /// Promises money back.
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund>;
+    /// Waits in line for units of a sold-out SKU.
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket>;
+    /// A place in the line, from the book.
+    fn ticket(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket>;
+    /// Gives a place in the line up.
+    fn leave_line(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket>;
     /// The goods left, or a part of them.
     fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order>;
     /// The goods arrived.

@@ -62,6 +62,16 @@ pub struct Registered {
     pub retired: bool,
 }
 
+/// The house's own secret: from it come the seeds of draws. It never shows itself.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HouseSecret(pub [u8; 32]);
+
+impl std::fmt::Debug for HouseSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HouseSecret")
+    }
+}
+
 /// An entry of the house journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HouseEntry {
@@ -102,6 +112,11 @@ pub enum HouseEntry {
         /// Which.
         sale: u32,
     },
+    /// The house drew its own secret, before its first draw.
+    SecretDrawn {
+        /// The secret.
+        secret: HouseSecret,
+    },
     /// An administrative act, for the audit.
     Audited(Box<Act>),
     /// A person's data were erased. It counts against every copy of them that is older, whatever brings it back.
@@ -139,6 +154,7 @@ pub struct HouseBook {
     sales: BTreeMap<u32, Registered>,
     asked: BTreeMap<[u8; 16], u32>,
     settings: BTreeMap<Box<str>, Box<str>>,
+    secret: Option<HouseSecret>,
     unmatched: u64,
     unmatched_newest: VecDeque<Arc<UnmatchedReport>>,
     time: Time,
@@ -179,6 +195,10 @@ impl HouseBook {
                 let erased = Arc::make_mut(&mut self.erased);
                 let at = erased.entry(*person).or_default();
                 *at = (*at).max(now);
+            }
+            // Promises hang on the first one: it is never drawn anew.
+            HouseEntry::SecretDrawn { secret } => {
+                self.secret.get_or_insert(*secret);
             }
         }
         Ok(())
@@ -279,6 +299,11 @@ impl HouseBook {
     /// Everybody whose data were erased, and when.
     pub fn erased(&self) -> impl Iterator<Item = (&[u8; 32], Time)> {
         self.erased.iter().map(|(person, at)| (person, *at))
+    }
+
+    /// The house's own secret, once there was a draw to promise.
+    pub fn secret(&self) -> Option<HouseSecret> {
+        self.secret
     }
 
     /// Reports that matched no order.

@@ -18,6 +18,7 @@ mod device;
 mod export;
 mod help;
 mod keys;
+mod line;
 mod live;
 mod orders;
 mod people;
@@ -26,6 +27,7 @@ mod sales;
 mod sending;
 #[cfg(test)]
 mod table;
+mod teams;
 
 /// The public port.
 pub(crate) fn public(door: &Arc<Door>) -> Router {
@@ -55,6 +57,7 @@ pub(crate) fn public(door: &Arc<Door>) -> Router {
 pub(crate) fn documented(settings: &Settings) -> Vec<Route> {
     let mut routes = sales_routes(settings);
     routes.extend(orders_routes(settings));
+    routes.extend(teams_routes(settings));
     routes.extend(other_routes(settings));
     routes.extend(sending_routes(settings));
     routes.extend(people_routes(settings));
@@ -83,6 +86,10 @@ fn sales_routes(settings: &Settings) -> Vec<Route> {
         Route {
             method: "PATCH",
             ..post("/v1/sales/{id}", write, large, sales::alter)
+        },
+        Route {
+            method: "PUT",
+            ..post("/v1/sales/{id}/offer", write, large, sales::alter_offer)
         },
         post("/v1/sales/{id}/open", write, small, sales::open),
         post("/v1/sales/{id}/pause", write, small, sales::pause),
@@ -141,6 +148,26 @@ fn orders_routes(settings: &Settings) -> Vec<Route> {
             small,
             orders::chargeback,
         ),
+    ]
+}
+
+fn teams_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let write_or_own = Needs::ScopeOrBuyer(Scope::OrdersWrite);
+    let read_orders = Needs::ScopeOrBuyer(Scope::OrdersRead);
+    let read = Needs::ScopeOrBuyer(Scope::SalesRead);
+    vec![
+        get("/v1/sales/{id}/teams", read, teams::list),
+        get("/v1/teams/{id}", read, teams::one),
+        Route {
+            audit: Audit::None,
+            ..post("/v1/sales/{id}/line", write_or_own, small, line::join)
+        },
+        get("/v1/tickets/{id}", read_orders, line::one),
+        Route {
+            method: "DELETE",
+            ..post("/v1/tickets/{id}", write_or_own, small, line::leave)
+        },
     ]
 }
 

@@ -145,7 +145,7 @@ impl Delivery {
     /// The order has moved on already, or may not move: each has an answer.
     fn answer(&self, id: OrderId, refusal: &Refusal) -> Result<(), Problem> {
         let Refusal::OrderState { state } = refusal else {
-            return Err(wire::problem(refusal));
+            return Err(wire::problem(id.sale().get(), refusal));
         };
         match state {
             OrderStatus::Shipped | OrderStatus::Delivered => Ok(()),
@@ -153,7 +153,7 @@ impl Delivery {
             OrderStatus::Held
             | OrderStatus::Deposited
             | OrderStatus::Paying
-            | OrderStatus::Paid => Err(wire::problem(refusal)),
+            | OrderStatus::Paid => Err(wire::problem(id.sale().get(), refusal)),
             OrderStatus::Cancelled | OrderStatus::Expired | OrderStatus::Refunded => {
                 let detail = format!("a carrier has a parcel of {id}, which is {state:?}");
                 self.telemetry.tell(&ReconcileGap { detail: &detail });

@@ -9,16 +9,18 @@ mod secret;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use commerce::Time;
-use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, SALES_MOST};
+use commerce::deal::Seed;
+use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, HouseSecret, SALES_MOST};
 use commerce::record::{self, Records};
 use storage::journal::{FileJournal, JournalSettings, recover};
 use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
+use crate::desk::Seeds;
 use crate::open::{Findings, OpenError, Place, flatten};
 
 pub(crate) use acts::person_name;
 pub use acts::{Acts, By};
-pub use secret::{NewSecret, digest, parse};
+pub use secret::{NewSecret, digest, parse, seed};
 
 /// Why a change of the house was not made.
 #[derive(Debug, thiserror::Error)]
@@ -231,6 +233,23 @@ impl House {
             .await
     }
 
+    /// The house's own secret, drawn when it is first needed.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn secret(&self) -> Result<HouseSecret, HouseError> {
+        if let Some(secret) = self.book().secret() {
+            return Ok(secret);
+        }
+        let mut bytes = [0; 32];
+        self.place.doors.entropy.fill(&mut bytes);
+        let secret = HouseSecret(bytes);
+        self.commit(|_, _| Ok(vec![HouseEntry::SecretDrawn { secret }]))
+            .await?;
+        // Of two that were drawn at once the first one stands.
+        Ok(self.book().secret().unwrap_or(secret))
+    }
+
     /// Keeps a report from outside that matches no order.
     ///
     /// # Errors
@@ -361,6 +380,12 @@ impl House {
     }
 }
 
+impl Seeds for House {
+    fn seed(&self, sale: u32, nonce: &[u8; 16]) -> Option<Seed> {
+        Some(seed(&self.book().secret()?, sale, nonce))
+    }
+}
+
 /// Takes the entries into the book, and gives the batch that says so.
 fn put_down(
     book: &mut HouseBook,
@@ -394,6 +419,7 @@ fn repeats(book: &HouseBook, entry: &HouseEntry) -> bool {
         HouseEntry::SaleRegistered { key, .. } => book.asked(key).is_some(),
         HouseEntry::SaleRetired { sale } => book.sale(*sale).is_none_or(|sale| sale.retired),
         HouseEntry::KeyMade(key) => book.key(key.id).is_some(),
+        HouseEntry::SecretDrawn { .. } => book.secret().is_some(),
         HouseEntry::KeyRevoked { id, .. } => book.key(*id).is_some_and(|key| key.revoked.is_some()),
         _ => false,
     }

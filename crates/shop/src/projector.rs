@@ -18,11 +18,12 @@
 pub mod answers;
 mod changes;
 mod lane;
-mod orders;
+pub(crate) mod orders;
 mod progress;
 pub(crate) mod rebuild;
 mod run;
 mod shelf;
+mod teams;
 mod troubles;
 pub(crate) mod words;
 

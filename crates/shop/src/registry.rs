@@ -35,7 +35,7 @@ pub struct Registry {
     doors: Doors,
     tasks: Tasks,
     telemetry: Telemetry,
-    house: House,
+    house: Arc<House>,
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
@@ -94,7 +94,7 @@ impl Registry {
             doors: parts.doors,
             tasks: parts.tasks,
             telemetry: parts.telemetry,
-            house: parts.house,
+            house: Arc::new(parts.house),
             cashier: parts.cashier,
             projector: parts.projector,
             seen: parts.seen,
@@ -203,6 +203,7 @@ impl Registry {
                 wakes: self.wakes.clone(),
                 notices: self.notices.clone(),
             }),
+            seeds: self.house.clone(),
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);

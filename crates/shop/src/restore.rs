@@ -178,6 +178,7 @@ impl HouseReport {
             HouseEntry::Unmatched { .. }
             | HouseEntry::Setting { .. }
             | HouseEntry::Audited(_)
+            | HouseEntry::SecretDrawn { .. }
             | HouseEntry::SaleRetired { .. } => {}
         }
     }
@@ -186,7 +187,7 @@ impl HouseReport {
 impl LeftOut {
     fn count(&mut self, entry: &Entry) {
         match entry {
-            Entry::Placed(_) => self.orders_placed += 1,
+            Entry::Placed(_) | Entry::Dealt(_) | Entry::LineOffered(_) => self.orders_placed += 1,
             Entry::PayBegun { .. } => self.charges_begun += 1,
             Entry::Captured { amount, .. } => {
                 self.charges_captured += 1;
@@ -197,6 +198,17 @@ impl LeftOut {
             | Entry::Cancelled {
                 refund: Some(_), ..
             } => self.refunds_begun += 1,
+            Entry::RefundsBegun { refunds, .. } | Entry::GivenUp { refunds, .. } => {
+                self.refunds_begun += refunds.len() as u64;
+            }
+            Entry::TeamSettled { orders, .. } => {
+                let begun = orders.iter().filter(|settled| settled.refund().is_some());
+                self.refunds_begun += begun.count() as u64;
+            }
+            Entry::BalanceLapsed { orders } => {
+                let begun = orders.iter().filter(|lapsed| lapsed.refund.is_some());
+                self.refunds_begun += begun.count() as u64;
+            }
             Entry::Refunded { .. } => self.refunds_done += 1,
             Entry::ChargedBack { .. } => self.charged_back += 1,
             _ => {}

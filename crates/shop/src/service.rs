@@ -10,6 +10,7 @@ mod queries;
 mod risk;
 mod sales;
 mod sending;
+mod teams;
 
 pub use keys::scope_bits;
 pub(crate) use keys::scope_names;
@@ -120,13 +121,16 @@ impl Handle {
         command: Command,
         show: impl Fn(&Book, commerce::Done) -> Option<T> + Send + 'static,
     ) -> Result<Told<T>, Problem> {
+        let sale = desk.sale();
         let done = desk.submit(vec![command], show).await;
         let Durable {
             mut value,
             position,
         } = done.map_err(|error| wire::desk_problem(&error))?;
         let done = value.pop().ok_or_else(|| Problem::new(Code::Internal))?;
-        let shown = done.decision.map_err(|refusal| wire::problem(&refusal))?;
+        let shown = done
+            .decision
+            .map_err(|refusal| wire::problem(sale, &refusal))?;
         let value = shown.ok_or_else(|| Problem::new(Code::Internal))?;
         Ok(Told {
             value,

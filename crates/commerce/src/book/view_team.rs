@@ -131,6 +131,17 @@ impl<'a> TeamRef<'a> {
         })
     }
 
+    /// The seat of one order, if it has one now.
+    pub fn member(&self, order: u32) -> Option<MemberRef> {
+        let member = self.team.members.get(self.team.member(order)?)?;
+        let counts = self.book.orders.get(order)?.counts();
+        let seated = counts && member.seat != SeatState::Gone;
+        seated.then_some(MemberRef {
+            order,
+            paid: member.seat == SeatState::Paid,
+        })
+    }
+
     /// The order that leads: the opener's, and once he left the next one's.
     pub fn leader(&self) -> Option<u32> {
         self.members().next().map(|member| member.order)

@@ -342,6 +342,7 @@ impl Buyer {
             buyer: None,
             tags: None,
             paid: None,
+            team: None,
             facts: None,
             idempotency_key: None,
         };

@@ -2,7 +2,9 @@
 
 use api::check::Nothing;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use api::line::{JoinLine, Ticket};
 use api::live::LiveTick;
+use api::offer::AlterOffer;
 use api::order::{BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceBatch, PlaceOrder};
 use api::plan::{AlterSale, CreateSale};
 use api::provider::Callback;
@@ -12,6 +14,7 @@ use api::sending::{
     CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, ShipOrder,
 };
 use api::stock::{AddStock, Inventory, InventoryQuery, WriteOff};
+use api::team::{Team, TeamPage, TeamQuery};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
@@ -162,6 +165,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "alterSale",
             "/v1/sales/{id}",
             "Changes a sale; what is missing stays as it is",
+        )
+    },
+    Operation {
+        method: "PUT",
+        body: body::<AlterOffer>(),
+        ..turn(
+            "alterOffer",
+            "/v1/sales/{id}/offer",
+            "Changes the whole offer of a sale; teams keep the rule under which they were opened",
         )
     },
     turn(
@@ -323,6 +335,62 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "/v1/orders/{id}/chargebacks",
             "payments:report",
             "The buyer's bank took money back",
+        )
+    },
+    Operation {
+        tag: "teams",
+        query: query::<TeamQuery>,
+        answer: body::<TeamPage>(),
+        ..look(
+            "listTeams",
+            "/v1/sales/{id}/teams",
+            "sales:read",
+            "Teams of a sale, newest first, from its book",
+        )
+    },
+    Operation {
+        tag: "teams",
+        answer: body::<Team>(),
+        ..look(
+            "getTeam",
+            "/v1/teams/{id}",
+            "sales:read",
+            "One team, from the book of its sale; merchants and members see who is in it",
+        )
+    },
+    Operation {
+        tag: "line",
+        buyers: true,
+        status: "201",
+        body: body::<JoinLine>(),
+        answer: body::<Ticket>(),
+        ..change(
+            "joinLine",
+            "/v1/sales/{id}/line",
+            "orders:write",
+            "Waits in line for units of a sold-out SKU",
+        )
+    },
+    Operation {
+        tag: "line",
+        answer: body::<Ticket>(),
+        ..look(
+            "getTicket",
+            "/v1/tickets/{id}",
+            "orders:read",
+            "A place in the line, and the order it was offered",
+        )
+    },
+    Operation {
+        method: "DELETE",
+        tag: "line",
+        buyers: true,
+        answer: body::<Ticket>(),
+        ..change(
+            "leaveLine",
+            "/v1/tickets/{id}",
+            "orders:write",
+            "Gives a place in the line up; it costs nothing",
         )
     },
     Operation {

@@ -210,6 +210,7 @@ impl Crowd {
             buyer: None,
             tags: None,
             paid: None,
+            team: None,
             facts: None,
             idempotency_key: None,
         };

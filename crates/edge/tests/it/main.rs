@@ -11,5 +11,6 @@ mod gateways;
 mod pages;
 mod people;
 mod shop;
+mod teams;
 mod trace;
 mod world_of_tests;

@@ -3,7 +3,9 @@
 use api::audit::{AuditPage, AuditQuery};
 use api::code::Code;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use api::line::{JoinLine, Ticket, TicketState};
 use api::live::{LiveRefusals, LiveSku, LiveTick};
+use api::offer::AlterOffer;
 use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
     OrderState, PlaceOrder, ReadModel,
@@ -22,7 +24,8 @@ use api::service::{
     Sending,
 };
 use api::stock::{AddStock, Inventory, WriteOff};
-use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, Time};
+use api::team::{Team, TeamPage, TeamQuery, TeamSeats, TeamState};
+use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, TeamId, TicketId, Time};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -58,6 +61,7 @@ impl Shop {
             held_count: 0,
             sold_count: 0,
             written_off_count: 0,
+            waiting_count: 0,
         };
         let sale = Sale {
             id: sale_id(),
@@ -70,6 +74,8 @@ impl Shop {
             rules: Vec::new(),
             skus: skus.map(sku).to_vec(),
             orders: OrderCounts::default(),
+            offer: None,
+            teams: None,
             now: Time::from_ms(1_794_355_200_000),
             position: position(0),
         };
@@ -183,6 +189,52 @@ fn order(number: u64, body: &PlaceOrder, buyer: Option<Box<str>>) -> Order {
         hold_expires_at: None,
         payment: None,
         refunds: Vec::new(),
+        team: None,
+        off: Vec::new(),
+        difference_minor: 0,
+        dues: None,
+        due_minor: 0,
+    }
+}
+
+fn team(state: TeamState) -> Team {
+    Team {
+        id: TeamId::new(sale_id(), 0).unwrap(),
+        sale_id: sale_id(),
+        sku: "CUP".into(),
+        state,
+        joinable: state == TeamState::Open,
+        seats: TeamSeats {
+            total: 3,
+            free: 2,
+            paid: 1,
+            ..TeamSeats::default()
+        },
+        house_seats: None,
+        price: "12.50".parse().unwrap(),
+        next_tier: None,
+        opened_at: Time::from_ms(1_794_355_200_000),
+        ends_at: Time::from_ms(1_794_358_800_000),
+        ended_at: None,
+        link: "/v1/teams/team_00000000000".into(),
+        leads: false,
+        members: None,
+        settlement: None,
+        draw: None,
+    }
+}
+
+fn ticket(buyer: Box<str>) -> Ticket {
+    Ticket {
+        id: TicketId::new(sale_id(), 4).unwrap(),
+        sale_id: sale_id(),
+        sku: "CUP".into(),
+        quantity: 1,
+        buyer,
+        state: TicketState::Waiting,
+        position: Some(5),
+        order_id: None,
+        since: Time::from_ms(1_794_355_200_000),
     }
 }
 
@@ -198,6 +250,29 @@ impl Sales for Shop {
     }
     fn alter(&self, _call: Call, sale: SaleId, _body: AlterSale) -> Reply<'_, Sale> {
         now(self.shown(sale))
+    }
+    fn alter_offer(&self, _call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale> {
+        let shown = self.shown(sale).map(|mut answer| {
+            answer.body.offer = Some(body.offer);
+            answer
+        });
+        now(shown)
+    }
+    fn teams(&self, _call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage> {
+        let page = self.shown(sale).map(|_| {
+            let teams = vec![team(query.state.unwrap_or(TeamState::Open))];
+            Answer::plain(TeamPage {
+                teams,
+                next_cursor: None,
+            })
+        });
+        now(page)
+    }
+    fn team(&self, _call: Call, id: TeamId) -> Reply<'_, Team> {
+        now(self
+            .shown(id.sale())
+            .map(|_| Answer::plain(team(TeamState::Open)))
+            .map_err(|_| Problem::new(Code::TeamNotFound)))
     }
     fn turn(&self, _call: Call, sale: SaleId, _turn: Turn) -> Reply<'_, Sale> {
         now(self.shown(sale))
@@ -272,6 +347,7 @@ impl LiveFeed for Feed {
             },
             requests_total: 5_420,
             recent: Vec::new(),
+            teams: Vec::new(),
         };
         let tick = (self.left > 0).then_some(tick);
         if tick.is_none() && self.endless {
@@ -352,6 +428,26 @@ impl Orders for Shop {
             units_returned: 0,
         };
         now(Ok(answer(refund, false)))
+    }
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket> {
+        if &*body.sku != "CUP" {
+            return now(Err(Problem::new(Code::SkuNotFound)));
+        }
+        let buyer = owner(&call.caller).or(body.buyer).unwrap_or_default();
+        now(self.shown(sale).map(|_| answer(ticket(buyer), false)))
+    }
+    fn ticket(&self, call: Call, _ticket: TicketId) -> Reply<'_, Ticket> {
+        let buyer = owner(&call.caller).unwrap_or_default();
+        now(Ok(answer(ticket(buyer), false)))
+    }
+    fn leave_line(&self, call: Call, _ticket: TicketId) -> Reply<'_, Ticket> {
+        let buyer = owner(&call.caller).unwrap_or_default();
+        let left = Ticket {
+            state: TicketState::Left,
+            position: None,
+            ..ticket(buyer)
+        };
+        now(Ok(answer(left, false)))
     }
     fn ship(&self, _call: Call, order: OrderId, _body: ShipOrder) -> Reply<'_, Order> {
         now(self.find(order))

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::{Book, Entry, SaleState, Time};
+use commerce::{Action, Actor, Book, Command, Entry, Report, SaleState, Time};
 use ledger::Violation;
 use stdx::backoff::Backoff;
 use stdx::queue::{Receiver, bounded};
@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::job::{Job, Told};
 use super::meter::Meter;
 use super::tell::{Counters, LiveView, Refusals};
-use super::{DeskError, DeskHandle, Durability, Effects, Settings, Trouble};
+use super::{DeskError, DeskHandle, Durability, Effects, Seeds, Settings, Trouble};
 use crate::clock::{BookClock, LastSeen};
 use crate::open::{OpenError, Opened, Place};
 
@@ -44,6 +44,8 @@ pub struct Equipment {
     pub effects: Arc<dyn Effects>,
     /// Who hears of durable batches.
     pub durability: Arc<dyn Durability>,
+    /// Where the seeds of draws come from.
+    pub seeds: Arc<dyn Seeds>,
     /// Who hears what happens.
     pub telemetry: Telemetry,
 }
@@ -297,7 +299,28 @@ impl Desk {
                 .tick(batch.time, self.settings.sweep_holds_max, &mut self.scratch)
         };
         ticked?;
+        self.draw(batch.time)?;
         batch.record(&self.book, &mut self.scratch)
+    }
+
+    /// Opens the seeds of full lottery teams. What completed a team stands before its draw in the journal, so no seed
+    /// is on record unless that is; and a team that filled before a crash is drawn after it.
+    fn draw(&mut self, now: Time) -> Result<(), Violation> {
+        let due: Vec<_> = self.book.draws_due().collect();
+        for (team, commit) in due {
+            let seed = self.equipment.seeds.seed(self.sale, &commit.nonce);
+            let Some(seed) = seed.filter(|_| self.scratch.len() < self.settings.sweep_holds_max)
+            else {
+                continue;
+            };
+            let command = Command {
+                actor: Actor::House,
+                key: None,
+                action: Action::Report(Report::Seed { team, seed }),
+            };
+            self.book.execute(now, &command, &mut self.scratch)?;
+        }
+        Ok(())
     }
 
     fn watch_clock(&mut self) {
@@ -414,7 +437,8 @@ impl Desk {
             // Even a quiet sale is shown anew now and then, since its pace falls.
             return (self.since_view() >= LOOK_EVERY).then(|| self.look(batch.time));
         }
-        self.counters.add(accepted, &refused, &batch.changed);
+        self.counters
+            .add(accepted, &refused, &batch.changed, &batch.teams);
         self.meter.decided(
             batch.commands,
             (accepted, repeated),

@@ -4,11 +4,19 @@ use api::RefundId;
 use api::order::{OrderEventKind, OrderState};
 use api::refund::RefundState;
 use commerce::book::ChargeView;
+use commerce::deal::{Deal, LineOffer, Settled};
 use commerce::entry::{Again, Fate, Placed, RefundBegun};
-use storage::models::{EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow};
+use commerce::price::PriceLine;
+use storage::models::{
+    DealRow, DuesRow, EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow, TeamRow,
+};
 
 use super::shelf::{Shelf, Spot};
-use super::words::{CHARGES, EVENTS, ORDER_STATES, PHASES, Phase, REFUND_STATES, number, value};
+use super::teams::Seats;
+use super::words::{
+    CHARGES, DRAWS, Draw, EVENTS, OFFS, ORDER_STATES, PHASES, Phase, REFUND_STATES, SEATS,
+    SeatWord, number, value,
+};
 use crate::wire;
 
 /// The batch that an entry is in.
@@ -18,60 +26,167 @@ pub(super) struct Moment {
     pub(super) time_ms: u64,
 }
 
-/// The row of an order that was just placed.
-pub(super) fn placed(shelf: &mut Shelf, at: Moment, placed: &Placed) -> Result<OrderRow, String> {
+/// The row of an order that was just placed, with what it has beyond its lines.
+pub(super) fn placed(
+    shelf: &mut Shelf,
+    at: Moment,
+    placed: &Placed,
+    deal: Option<Box<DealRow>>,
+) -> Result<OrderRow, String> {
     let charge = match (&placed.paid, placed.total.0) {
         (Some(_), _) => ChargeView::Elsewhere,
         (None, 0) => ChargeView::Free,
         (None, _) => ChargeView::None,
     };
-    let (phase, spot) = match charge {
-        ChargeView::None => (Phase::Held, Spot::Held),
-        _ => (Phase::Paid, Spot::Sold),
-    };
-    let mut units = 0;
-    for line in placed.lines.as_slice() {
-        shelf.shift(line.sku, line.units.into(), Spot::Available, spot)?;
-        units += u64::from(line.units);
-    }
-    shelf.sale.orders_placed += 1;
-    *orders_in(&mut shelf.sale, phase) += 1;
     let lines = placed.lines.as_slice().iter().map(|line| LineRow {
         sku: line.sku,
         units: line.units,
         price: line.price.0,
         returned: 0,
     });
+    let new = New {
+        order: placed.order,
+        buyer: placed.buyer().map(|buyer| (&**buyer).into()),
+        charge,
+        total: placed.total.0,
+        hold_ms: placed.hold_ms,
+        lines: lines.collect(),
+        deal,
+    };
+    let mut row = added(shelf, at, new)?;
+    if charge == ChargeView::Elsewhere {
+        row.captured = row.total;
+    }
+    row.paid.clone_from(&placed.paid);
+    row.state = number(ORDER_STATES, &state(&row));
+    Ok(row)
+}
+
+/// The row of an order that was made for the next in line.
+pub(super) fn offered(
+    shelf: &mut Shelf,
+    at: Moment,
+    offer: &LineOffer,
+    (sku, buyer): (u32, &str),
+) -> Result<OrderRow, String> {
+    let line = LineRow {
+        sku,
+        units: offer.units,
+        price: offer.price.0,
+        returned: 0,
+    };
+    let charge = match offer.total.0 {
+        0 => ChargeView::Free,
+        _ => ChargeView::None,
+    };
+    let new = New {
+        order: offer.order,
+        buyer: Some(buyer.into()),
+        charge,
+        total: offer.total.0,
+        hold_ms: offer.hold_ms,
+        lines: vec![line],
+        deal: None,
+    };
+    added(shelf, at, new)
+}
+
+/// What is known of an order that begins.
+struct New {
+    order: u32,
+    buyer: Option<Box<str>>,
+    charge: ChargeView,
+    total: i64,
+    hold_ms: u32,
+    lines: Vec<LineRow>,
+    deal: Option<Box<DealRow>>,
+}
+
+/// Counts an order, moves its units, and makes its row.
+fn added(shelf: &mut Shelf, at: Moment, new: New) -> Result<OrderRow, String> {
+    let (phase, spot) = match new.charge {
+        ChargeView::None => (Phase::Held, Spot::Held),
+        _ => (Phase::Paid, Spot::Sold),
+    };
+    let mut units = 0;
+    for line in &new.lines {
+        if has_goods(new.deal.as_deref()) {
+            shelf.shift(line.sku, line.units.into(), Spot::Available, spot)?;
+        }
+        units += u64::from(line.units);
+    }
+    shelf.sale.orders_placed += 1;
+    *orders_in(&mut shelf.sale, phase) += 1;
     let mut row = OrderRow {
         key: OrderKey {
             sale: shelf.sale.sale,
-            number: placed.order,
+            number: new.order,
         },
-        buyer: placed.buyer().map(|buyer| (&**buyer).into()),
+        buyer: new.buyer,
         state: 0,
         phase: number(PHASES, &phase),
-        charge: number(CHARGES, &charge),
+        charge: number(CHARGES, &new.charge),
         attempt: 0,
-        total: placed.total.0,
-        captured: if charge == ChargeView::Elsewhere {
-            placed.total.0
-        } else {
-            0
-        },
+        total: new.total,
+        captured: 0,
         refunded: 0,
         refund_pending: 0,
         charged_back: 0,
         placed_ms: at.time_ms,
-        hold_ms: placed.hold_ms,
+        deadline_ms: at.time_ms.saturating_add(new.hold_ms.into()),
         units,
         sequence: at.sequence,
         events: 1,
-        paid: placed.paid.clone(),
-        lines: lines.collect(),
+        paid: None,
+        lines: new.lines,
         refunds: Vec::new(),
+        deal: new.deal,
     };
     row.state = number(ORDER_STATES, &state(&row));
     Ok(row)
+}
+
+/// What an order has beyond its lines, as it begins; `None` where it is nothing that is shown.
+pub(super) fn deal_row(deal: &Deal, draws: bool) -> Option<Box<DealRow>> {
+    let draw = match draws {
+        true => Draw::Bare,
+        false => Draw::None,
+    };
+    let off: Vec<_> = deal.price.iter().filter_map(off_row).collect();
+    if deal.seat.is_none() && deal.dues.is_none() && off.is_empty() {
+        return None;
+    }
+    Some(Box::new(DealRow {
+        team: deal.seat.as_ref().map(|seat| seat.team),
+        seat: number(SEATS, &SeatWord::None),
+        draw: number(DRAWS, &draw),
+        off,
+        difference: 0,
+        dues: deal.dues.map(|dues| DuesRow {
+            deposit: dues.deposit.0,
+            from_ms: dues.from.0,
+            until_ms: dues.until.0,
+            paid: false,
+            whole: false,
+            forfeited: false,
+        }),
+    }))
+}
+
+/// Something off a price, as a row has it.
+pub(crate) fn off_row(line: &PriceLine) -> Option<(u8, Option<u32>, i64)> {
+    let off = wire::off(line)?;
+    Some((number(OFFS, &off.why), off.number, off.amount_minor))
+}
+
+/// Whether units move with the order: those of a lottery team are prizes, which the team holds.
+fn has_goods(deal: Option<&DealRow>) -> bool {
+    deal.is_none_or(|deal| value(DRAWS, deal.draw) != Some(Draw::Bare))
+}
+
+fn has_deposit(row: &OrderRow) -> bool {
+    let dues = row.deal.as_ref().and_then(|deal| deal.dues);
+    dues.is_some_and(|dues| dues.paid && !dues.whole)
 }
 
 /// The first event of an order, which follows from its row.
@@ -98,7 +213,10 @@ fn state(row: &OrderRow) -> OrderState {
     let given_back = row.refunded == row.captured && (row.refunded > 0 || !has_units);
     match value(PHASES, row.phase) {
         Some(Phase::Held) => match value(CHARGES, row.charge) {
-            Some(ChargeView::Charging | ChargeView::Unknown) => OrderState::Paying,
+            Some(ChargeView::Charging | ChargeView::Unknown | ChargeView::Authorised) => {
+                OrderState::Paying
+            }
+            _ if has_deposit(row) => OrderState::Deposited,
             _ => OrderState::Held,
         },
         Some(Phase::Paid | Phase::Shipped | Phase::Delivered) if given_back => OrderState::Refunded,
@@ -115,6 +233,8 @@ pub(super) struct Folding<'a> {
     pub(super) row: &'a mut OrderRow,
     pub(super) events: &'a mut Vec<EventRow>,
     pub(super) shelf: &'a mut Shelf,
+    /// Its team, if it has one.
+    pub(super) team: Option<TeamRow>,
     pub(super) at: Moment,
 }
 
@@ -132,23 +252,194 @@ impl Folding<'_> {
             amount: back,
         } = fate
         else {
-            let late = stdx::mutants::is("projector-takes-late-payment-from-held");
-            let from = if fate == Fate::Kept || late {
-                Spot::Held
-            } else {
-                Spot::Available
-            };
-            self.shift_lines(from, Spot::Sold)?;
-            self.set_phase(Phase::Paid)?;
-            self.set_charge(ChargeView::Captured);
-            self.payment_event(OrderEventKind::PaymentCaptured, attempt, Some(amount));
-            return Ok(());
+            return self.kept(attempt, amount, fate);
         };
         if self.row.attempt == attempt && self.is_charging() {
             self.set_charge(ChargeView::Failed);
         }
         self.payment_event(OrderEventKind::PaymentReturned, attempt, Some(amount));
         self.send_back(refund, back.0)
+    }
+
+    /// The capture pays the order, or its deposit.
+    fn kept(&mut self, attempt: u16, amount: i64, fate: Fate) -> Result<(), String> {
+        let again = matches!(fate, Fate::KeptAgain | Fate::DepositAgain)
+            && !stdx::mutants::is("projector-takes-late-payment-from-held");
+        let from = if again { Spot::Available } else { Spot::Held };
+        if matches!(fate, Fate::KeptAgain | Fate::DepositAgain) {
+            self.move_seat(|seats, was| Ok(seats.take(was)))?;
+        }
+        if matches!(fate, Fate::Deposit | Fate::DepositAgain) {
+            return self.deposited(attempt, amount, from);
+        }
+        self.shift_lines(from, Spot::Sold)?;
+        self.set_phase(Phase::Paid)?;
+        self.set_charge(ChargeView::Captured);
+        if let Some(dues) = self.dues_mut() {
+            dues.whole = true;
+        }
+        self.payment_event(OrderEventKind::PaymentCaptured, attempt, Some(amount));
+        self.move_seat(|seats, _| seats.post())
+    }
+
+    /// The deposit is paid: the units stay held until the balance is due.
+    fn deposited(&mut self, attempt: u16, amount: i64, from: Spot) -> Result<(), String> {
+        if from == Spot::Available {
+            self.shift_lines(from, Spot::Held)?;
+            self.set_phase(Phase::Held)?;
+        }
+        if self.row.attempt == attempt {
+            self.set_charge(ChargeView::None);
+        }
+        let dues = self
+            .dues_mut()
+            .ok_or("a deposit of an order without dues")?;
+        dues.paid = true;
+        self.row.deadline_ms = dues.until_ms;
+        self.payment_event(OrderEventKind::DepositPaid, attempt, Some(amount));
+        Ok(())
+    }
+
+    pub(super) fn authorised(&mut self, attempt: u16, amount: i64) {
+        if self.row.attempt == attempt && self.is_charging() {
+            self.set_charge(ChargeView::Authorised);
+        }
+        self.payment_event(OrderEventKind::PaymentAuthorised, attempt, Some(amount));
+    }
+
+    pub(super) fn extended(&mut self, by_ms: u32) {
+        self.row.deadline_ms = self.row.deadline_ms.saturating_add(by_ms.into());
+        self.event(OrderEventKind::HoldExtended, None, None, None);
+    }
+
+    /// The balance was not paid in time; without a refund the deposit is the merchant's.
+    pub(super) fn lapsed(&mut self, refund: Option<&RefundBegun>) -> Result<(), String> {
+        self.end_held(Phase::Expired)?;
+        self.units_event(OrderEventKind::BalanceLapsed);
+        match refund {
+            Some(refund) => self.own_refund(refund),
+            None => self.forfeit(),
+        }
+    }
+
+    fn forfeit(&mut self) -> Result<(), String> {
+        let dues = self
+            .dues_mut()
+            .ok_or("a deposit is kept that was never asked for")?;
+        dues.forfeited = true;
+        Ok(())
+    }
+
+    /// An order with dues was given up.
+    pub(super) fn given_up(&mut self, refunds: &[RefundBegun]) -> Result<(), String> {
+        self.units_event(OrderEventKind::Cancelled);
+        let held = self.phase()? == Phase::Held;
+        let keeps = held && has_deposit(self.row) && refunds.is_empty();
+        if held {
+            self.end_held(Phase::Cancelled)?;
+        }
+        refunds
+            .iter()
+            .try_for_each(|refund| self.refund_begun(refund))?;
+        if keeps {
+            return self.forfeit();
+        }
+        match held {
+            true => Ok(()),
+            false => self.give_up_sold(),
+        }
+    }
+
+    /// What the end of its team means for it.
+    pub(super) fn team_settled(&mut self, settled: &Settled) -> Result<(), String> {
+        match settled {
+            Settled::Nothing { .. } => Ok(()),
+            Settled::Voided { .. } => {
+                self.units_event(OrderEventKind::Cancelled);
+                self.end_held(Phase::Cancelled)
+            }
+            Settled::GivenUp { refund, .. } => {
+                self.units_event(OrderEventKind::Cancelled);
+                refund
+                    .as_ref()
+                    .map_or(Ok(()), |refund| self.own_refund(refund))?;
+                self.give_up_sold()
+            }
+            Settled::Difference(refund) => self.repriced(refund),
+            Settled::Won { .. } => {
+                self.with_seats(|seats, shelf| seats.win(shelf))?;
+                let deal = self.row.deal.as_mut().ok_or("a prize for a plain order")?;
+                deal.draw = number(DRAWS, &Draw::Won);
+                self.units_event(OrderEventKind::Won);
+                Ok(())
+            }
+        }
+    }
+
+    /// The price is that of the tier at the end, and the difference goes back.
+    fn repriced(&mut self, refund: &RefundBegun) -> Result<(), String> {
+        let amount = refund.amount.0;
+        self.event(OrderEventKind::TeamSettled, Some(amount), None, None);
+        self.own_refund(refund)?;
+        let last = self.with_seats(|seats, shelf| seats.last_price(shelf))?;
+        if let ([line], Some(Some(last))) = (&mut self.row.lines[..], last) {
+            line.price = last.0;
+        }
+        let deal = self
+            .row
+            .deal
+            .as_mut()
+            .ok_or("a difference of a plain order")?;
+        deal.difference += amount;
+        Ok(())
+    }
+
+    /// A refund that nobody asked for, over what a charge took.
+    fn own_refund(&mut self, refund: &RefundBegun) -> Result<(), String> {
+        self.refund_begun(refund)?;
+        if let Some(last) = self.row.refunds.last_mut() {
+            last.automatic = true;
+        }
+        Ok(())
+    }
+
+    fn dues_mut(&mut self) -> Option<&mut DuesRow> {
+        self.row.deal.as_mut()?.dues.as_mut()
+    }
+
+    /// Does something to the team; nothing for an order without one.
+    fn with_seats<T>(
+        &mut self,
+        act: impl FnOnce(&mut Seats<'_>, &mut Shelf) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let at = self.at;
+        let Some(team) = &mut self.team else {
+            return Ok(None);
+        };
+        act(&mut Seats { team, at }, self.shelf).map(Some)
+    }
+
+    /// An order takes its seat as it is placed; one that is paid already pays it.
+    pub(super) fn seated(&mut self) -> Result<(), String> {
+        self.move_seat(|seats, was| Ok(seats.take(was)))?;
+        match self.phase()? {
+            Phase::Paid => self.move_seat(|seats, _| seats.post()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the order's seat, if it has one.
+    fn move_seat(
+        &mut self,
+        act: impl FnOnce(&mut Seats<'_>, SeatWord) -> Result<SeatWord, String>,
+    ) -> Result<(), String> {
+        let was = self.row.deal.as_ref().map_or(0, |deal| deal.seat);
+        let was = value(SEATS, was).ok_or("a seat that is none")?;
+        let is = self.with_seats(|seats, _| act(seats, was))?;
+        if let (Some(is), Some(deal)) = (is, self.row.deal.as_mut()) {
+            deal.seat = number(SEATS, &is);
+        }
+        Ok(())
     }
 
     pub(super) fn charge_failed(&mut self, attempt: u16) {
@@ -166,28 +457,38 @@ impl Folding<'_> {
     }
 
     pub(super) fn expired(&mut self) -> Result<(), String> {
-        self.shift_lines(Spot::Held, Spot::Available)?;
-        self.set_phase(Phase::Expired)?;
         self.units_event(OrderEventKind::Expired);
-        Ok(())
+        self.end_held(Phase::Expired)
+    }
+
+    /// A hold ends without a sale.
+    fn end_held(&mut self, phase: Phase) -> Result<(), String> {
+        self.shift_lines(Spot::Held, Spot::Available)?;
+        self.set_phase(phase)?;
+        self.move_seat(|seats, was| seats.leave(was))
     }
 
     pub(super) fn cancelled(&mut self, refund: Option<&RefundBegun>) -> Result<(), String> {
         self.units_event(OrderEventKind::Cancelled);
         if self.phase()? == Phase::Held {
-            self.shift_lines(Spot::Held, Spot::Available)?;
-        } else {
-            if let Some(refund) = refund {
-                self.refund_begun(refund)?;
-            }
-            let left: Vec<(u16, u32)> = (0..)
-                .zip(&self.row.lines)
-                .map(|(at, line)| (at, line.units - line.returned))
-                .collect();
-            left.into_iter()
-                .try_for_each(|(line, units)| self.take_back(line, units, true))?;
+            return self.end_held(Phase::Cancelled);
         }
-        self.set_phase(Phase::Cancelled)
+        if let Some(refund) = refund {
+            self.refund_begun(refund)?;
+        }
+        self.give_up_sold()
+    }
+
+    /// Ends a paid order: what is left of its units goes back on sale.
+    fn give_up_sold(&mut self) -> Result<(), String> {
+        let left: Vec<(u16, u32)> = (0..)
+            .zip(&self.row.lines)
+            .map(|(at, line)| (at, line.units - line.returned))
+            .collect();
+        left.into_iter()
+            .try_for_each(|(line, units)| self.take_back(line, units, true))?;
+        self.set_phase(Phase::Cancelled)?;
+        self.move_seat(|seats, was| seats.leave(was))
     }
 
     pub(super) fn refund_begun(&mut self, refund: &RefundBegun) -> Result<(), String> {
@@ -264,7 +565,8 @@ impl Folding<'_> {
             .checked_add(units)
             .filter(|&sum| sum <= found.units);
         found.returned = returned.ok_or("more units come back than were sold")?;
-        match restocked {
+        let goods = has_goods(self.row.deal.as_deref());
+        match restocked && goods {
             true if stdx::mutants::is("projector-forgets-restocked-units") => Ok(()),
             true => self
                 .shelf
@@ -314,6 +616,9 @@ impl Folding<'_> {
     }
 
     fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
+        if !has_goods(self.row.deal.as_deref()) {
+            return Ok(());
+        }
         let lines = &self.row.lines;
         lines
             .iter()
@@ -342,7 +647,7 @@ impl Folding<'_> {
     fn is_charging(&self) -> bool {
         matches!(
             value(CHARGES, self.row.charge),
-            Some(ChargeView::Charging | ChargeView::Unknown)
+            Some(ChargeView::Charging | ChargeView::Unknown | ChargeView::Authorised)
         )
     }
 

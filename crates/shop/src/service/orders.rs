@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::line::{JoinLine, Ticket};
 use api::order::SalePosition;
 use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
@@ -11,7 +12,7 @@ use api::provider::{Knock, ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::sending::{ShipOrder, ShippedLine};
 use api::service::{Answer, Call, Caller, Orders, Reply};
-use api::{Code, OrderId, Problem, SaleId, Scope};
+use api::{Code, OrderId, Problem, SaleId, Scope, TicketId};
 use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
@@ -67,8 +68,15 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
         tags,
         lines: wire::asked_lines(body.lines),
         paid,
-        deal: None,
+        deal: super::teams::deal(body.team),
     })
+}
+
+/// What the merchant told of the buyer goes to the book, whose discounts and rules may ask for it. A plain order stays
+/// plain, so that it has the fingerprint that it always had.
+fn tell_facts(place: &mut Place, facts: &Facts) {
+    let deal = place.deal.get_or_insert_default();
+    deal.facts = Some(Box::new(facts.clone()));
 }
 
 /// Orders of one batch for one sale, with what risk is asked about them.
@@ -81,8 +89,16 @@ struct Group {
 impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
         let (sale, told) = (body.sale_id, body.facts.clone());
-        let place = place(&call.caller, body)?;
+        let mut place = place(&call.caller, body)?;
+        let known = told.is_some();
         let facts = facts(&call, &place.tags, told);
+        if known {
+            tell_facts(&mut place, &facts);
+        }
+        if place.deal.is_some() {
+            let desk = self.desk(&call.caller, sale).await?;
+            self.promise(&desk, &mut place).await?;
+        }
         self.change_order(call, sale, Action::Place(place), facts)
             .await
     }
@@ -258,6 +274,7 @@ impl Handle {
                 tags,
                 facts: told,
                 paid,
+                team,
                 ..
             } = order;
             let body = PlaceOrder {
@@ -267,11 +284,16 @@ impl Handle {
                 tags,
                 facts: told.clone(),
                 paid,
+                team,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {
-                Ok(place) => {
-                    let known = judges.then(|| facts(&call, &place.tags, told));
+                Ok(mut place) => {
+                    let told_any = told.is_some();
+                    let known = (judges || told_any).then(|| facts(&call, &place.tags, told));
+                    if let Some(known) = known.as_ref().filter(|_| told_any) {
+                        tell_facts(&mut place, known);
+                    }
                     let command = Command {
                         actor: actor(&call.caller),
                         key: Some(key),
@@ -282,6 +304,7 @@ impl Handle {
                         by_sale.push((sale, Vec::new(), Group::default()));
                         by_sale.len() - 1
                     });
+                    let known = known.filter(|_| judges);
                     let asked = known.and_then(|known| question(&call, &command, known));
                     by_sale[group].1.push(at);
                     by_sale[group].2.questions.push(asked);
@@ -309,7 +332,7 @@ impl Handle {
         &self,
         caller: &Caller,
         sale: SaleId,
-        group: Group,
+        mut group: Group,
     ) -> (Vec<BatchResult>, Option<SalePosition>) {
         let count = group.commands.len();
         let all = |problem: &Problem| (vec![refused(problem); count], None);
@@ -317,6 +340,13 @@ impl Handle {
             Ok(desk) => desk,
             Err(problem) => return all(&problem),
         };
+        for command in &mut group.commands {
+            if let Action::Place(place) = &mut command.action
+                && let Err(problem) = self.promise(&desk, place).await
+            {
+                return all(&problem);
+            }
+        }
         let said = match self.judge(&desk, sale, group.questions).await {
             Ok(said) => said,
             Err(problem) => return all(&problem),
@@ -413,7 +443,7 @@ fn batch_result(sale: SaleId, done: crate::desk::Done<Slim>) -> BatchResult {
             units_left: None,
         },
         Ok(None) => unanswered(),
-        Err(refusal) => refused(&wire::problem(&refusal)),
+        Err(refusal) => refused(&wire::problem(sale.get(), &refusal)),
     }
 }
 
@@ -474,6 +504,18 @@ impl Orders for Handle {
 
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund> {
         Box::pin(self.refund_order(call, order, body))
+    }
+
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket> {
+        Box::pin(self.join_a_line(call, sale, body))
+    }
+
+    fn ticket(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.show_ticket(call, ticket))
+    }
+
+    fn leave_line(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.leave_a_line(call, ticket))
     }
 
     fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order> {

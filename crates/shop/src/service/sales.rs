@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use api::offer::AlterOffer;
 use api::plan::{AlterSale, CreateSale};
 use api::sale::{Sale, SalePage, SaleQuery, SaleState, Turn};
 use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales};
 use api::stock::{AddStock, Inventory, WriteOff};
-use api::{Code, Problem, SaleId};
+use api::team::{Team, TeamPage, TeamQuery};
+use api::{Code, Problem, SaleId, TeamId};
 use commerce::{Action, Book, Command};
 use ledger::Units;
 
@@ -21,6 +23,8 @@ impl Handle {
         let Caller::Merchant { account, .. } = &call.caller else {
             return Err(Problem::new(Code::ScopeMissing));
         };
+        let mut body = body;
+        let offer = body.offer.take().map(wire::offer_in).map(Box::new);
         let plan = Box::new(wire::plan(body)?);
         let key = call
             .key
@@ -36,10 +40,16 @@ impl Handle {
         let mut secret = [0; 16];
         self.registry.fill(&mut secret);
         let desk = self.registry.desk(number).await?;
+        let action = match offer {
+            None => Action::Create { secret, plan },
+            Some(offer) => Action::CreateWith {
+                secret,
+                plan,
+                offer,
+            },
+        };
         let caller = call.caller.clone();
-        let answer = self
-            .change(&desk, call, Action::Create { secret, plan })
-            .await?;
+        let answer = self.change(&desk, call, action).await?;
         self.note_sale(&caller, "sale.create", None, &answer.body)
             .await?;
         Ok(answer)
@@ -201,6 +211,19 @@ impl Sales for Handle {
     fn alter(&self, call: Call, sale: SaleId, body: AlterSale) -> Reply<'_, Sale> {
         let action = Action::Alter(Box::new(wire::patch(body)));
         Box::pin(self.change_of(call, sale, "sale.alter", action))
+    }
+
+    fn alter_offer(&self, call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale> {
+        let offer = Box::new(wire::offer_in(body.offer));
+        Box::pin(self.change_of(call, sale, "sale.offer", Action::AlterOffer(offer)))
+    }
+
+    fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage> {
+        Box::pin(self.list_teams(call, sale, query))
+    }
+
+    fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team> {
+        Box::pin(self.show_team(call, team))
     }
 
     fn turn(&self, call: Call, sale: SaleId, turn: Turn) -> Reply<'_, Sale> {
