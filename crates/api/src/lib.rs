@@ -24,6 +24,7 @@ pub mod code;
 pub mod currency;
 pub mod deal;
 pub mod device;
+pub mod discounts;
 pub mod export;
 pub mod id;
 pub mod key;

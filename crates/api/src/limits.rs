@@ -80,3 +80,15 @@ pub const LAPSES_MAX: u32 = 60_000;
 pub const LINE_PLACES_MAX: u32 = 10_000_000;
 /// A whole, in basis points.
 pub const WHOLE_BP: u32 = 10_000;
+/// Coupons of one sale.
+pub const COUPONS_MAX: usize = 1_000;
+/// Coupons of one order.
+pub const CODES_MAX: usize = 4;
+/// Discounts by level of one sale.
+pub const LEVELS_MAX: usize = 16;
+/// Rules as text of one sale.
+pub const TEXT_RULES_MAX: usize = 64;
+/// Bytes of a rule's expression.
+pub const RULE_TEXT_MAX: usize = 2_048;
+/// Bytes of a rule's reason.
+pub const REASON_MAX: usize = 200;

@@ -4,6 +4,7 @@
 mod checks;
 
 use crate::check::{keyed, lenient_maybe_u32, lenient_u32, lenient_u64};
+use crate::discounts::{Discounts, TextRule};
 use crate::plan::Rule;
 use crate::price::PriceText;
 use crate::time::Time;
@@ -26,6 +27,12 @@ pub struct Offer {
     /// What becomes of holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<HoldPolicy>,
+    /// Coupons and discounts by level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discounts: Option<Discounts>,
+    /// Rules as text, at most 64, asked with every order after the sale's own rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<TextRule>,
 }
 
 /// Body of `PUT /v1/sales/{id}/offer`: the whole new offer. Teams keep the rule under which they were opened.

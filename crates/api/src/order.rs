@@ -8,8 +8,8 @@ use crate::currency::Currency;
 use crate::deal::{AskedTeam, OrderDues, OrderOff, OrderTeam};
 use crate::id::{OrderId, PaymentId, SaleId};
 use crate::limits::{
-    BATCH_ORDERS_MAX, BUYER_MAX, CURSOR_MAX, LINES_MAX, PAGE_DEFAULT, PAGE_MAX, QUANTITY_MAX,
-    REFERENCE_MAX, SKU_MAX, TAG_MAX, TAGS_MAX,
+    BATCH_ORDERS_MAX, BUYER_MAX, CODES_MAX, CURSOR_MAX, LINES_MAX, PAGE_DEFAULT, PAGE_MAX,
+    QUANTITY_MAX, REFERENCE_MAX, SKU_MAX, TAG_MAX, TAGS_MAX,
 };
 use crate::position::Position;
 use crate::price::PriceText;
@@ -64,6 +64,9 @@ pub struct PlaceOrder {
     /// A seat in a team of a group buy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<AskedTeam>,
+    /// Coupons by their codes, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<Box<str>>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -84,6 +87,7 @@ impl Check for PlaceOrder {
         if let Some(team) = self.team {
             team.check_at(faults, "", self.sale_id);
         }
+        check_coupons(faults, "", &self.coupons);
     }
 }
 
@@ -112,6 +116,9 @@ pub struct BatchOrder {
     /// A seat in a team of a group buy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<AskedTeam>,
+    /// Coupons by their codes, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<Box<str>>,
 }
 
 /// Body of `POST /v1/orders:batch`.
@@ -155,6 +162,7 @@ impl BatchOrder {
         if let Some(team) = self.team {
             team.check_at(faults, path, self.sale_id);
         }
+        check_coupons(faults, path, &self.coupons);
     }
 }
 
@@ -165,6 +173,13 @@ struct BatchPath(usize);
 impl std::fmt::Display for BatchPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "orders[{}].", self.0)
+    }
+}
+
+fn check_coupons(faults: &mut Faults, path: impl std::fmt::Display + Copy, coupons: &[Box<str>]) {
+    faults.at_most(format_args!("{path}coupons"), coupons.len(), CODES_MAX);
+    for (place, code) in coupons.iter().enumerate().take(CODES_MAX) {
+        faults.text(format_args!("{path}coupons[{place}]"), code, SKU_MAX);
     }
 }
 

@@ -1,27 +1,47 @@
 //! Coupons that were redeemed, as facts: type, discount and the level of the buyer.
 
 use api::SaleId;
-use commerce::price::{Coupon, CouponKind, Discounts, PriceWhat, Priced};
+use commerce::deal::Deal;
+use commerce::price::{Coupon, CouponKind, Discounts, PriceWhat};
 use telemetry::fact::CouponRedeemed;
 use telemetry::labels::CouponType;
 
-/// The coupons that took something off an order, one fact each. `level` is the buyer's.
+/// A coupon that took something off an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redeemed {
+    /// What the coupon gives.
+    pub kind: CouponType,
+    /// What it took off, in minor units.
+    pub off_minor: u64,
+    /// The buyer's level.
+    pub level: u32,
+}
+
+impl Redeemed {
+    /// What operators hear.
+    pub fn fact(&self, sale: SaleId) -> CouponRedeemed {
+        CouponRedeemed {
+            sale,
+            coupon_type: self.kind,
+            discount_minor: self.off_minor,
+            level: self.level,
+        }
+    }
+}
+
+/// The coupons of an order.
 pub fn redeemed<'a>(
-    sale: SaleId,
-    priced: &'a Priced,
+    deal: &'a Deal,
     discounts: &'a Discounts,
-    level: u32,
-) -> impl Iterator<Item = CouponRedeemed> + 'a {
-    priced.lines.iter().filter_map(move |line| {
+) -> impl Iterator<Item = Redeemed> + 'a {
+    deal.price.iter().filter_map(move |line| {
         let PriceWhat::Coupon { coupon } = line.what else {
             return None;
         };
-        let coupon = discounts.coupons.get(usize::from(coupon))?;
-        Some(CouponRedeemed {
-            sale,
-            coupon_type: kind(coupon),
-            discount_minor: line.amount.0.unsigned_abs(),
-            level,
+        Some(Redeemed {
+            kind: kind(discounts.coupons.get(usize::from(coupon))?),
+            off_minor: line.amount.0.unsigned_abs(),
+            level: deal.facts.as_ref().map_or(0, |facts| facts.level),
         })
     })
 }
@@ -38,6 +58,7 @@ fn kind(coupon: &Coupon) -> CouponType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use commerce::Facts;
     use commerce::price::PriceLine;
     use ledger::Minor;
 
@@ -66,18 +87,20 @@ mod tests {
             what,
             amount: Minor(amount),
         };
-        let priced = Priced {
-            total: Minor(600),
-            lines: vec![
+        let deal = Deal {
+            price: vec![
                 line(PriceWhat::Line { line: 0 }, 1_000),
                 line(PriceWhat::Coupon { coupon: 1 }, -100),
                 line(PriceWhat::Coupon { coupon: 0 }, -300),
             ],
-            shares: vec![Minor(600)],
+            facts: Some(Box::new(Facts {
+                level: 4,
+                ..Facts::default()
+            })),
+            ..Deal::default()
         };
-        let sale = SaleId::new(1).expect("a number");
-        let told: Vec<_> = redeemed(sale, &priced, &discounts, 4)
-            .map(|fact| (fact.coupon_type, fact.discount_minor, fact.level))
+        let told: Vec<_> = redeemed(&deal, &discounts)
+            .map(|coupon| (coupon.kind, coupon.off_minor, coupon.level))
             .collect();
         let expected = [
             (CouponType::Share, 100, 4),

@@ -1,5 +1,6 @@
 //! Between the wire's types and the book's: domain types convert here and nowhere else.
 
+mod discounts;
 mod offer;
 mod order;
 mod plan;

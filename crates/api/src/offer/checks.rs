@@ -2,6 +2,7 @@
 
 use super::{AlterOffer, Cut, GroupRule, HoldPolicy, LinePolicy, Offer, Presale};
 use crate::check::{Check, Faults};
+use crate::discounts::check_text_rules;
 use crate::limits::{
     AMOUNT_MAX, GRACE_MS_MAX, GROUPS_MAX, HOLD_MS_MAX, HOLD_MS_MIN, LAPSES_MAX, LIFETIME_MS_MAX,
     LINE_PLACES_MAX, QUANTITY_MAX, SKU_MAX, STEPS_MAX, TEAM_SEATS_MAX, TEAM_SEATS_MIN, TIERS_MAX,
@@ -46,6 +47,10 @@ impl Offer {
         if let Some(holds) = &self.holds {
             holds.check_at(faults);
         }
+        if let Some(discounts) = &self.discounts {
+            discounts.check_at(faults);
+        }
+        check_text_rules(faults, &self.rules);
     }
 
     /// Adds a fault for each group rule whose SKU is not sold.

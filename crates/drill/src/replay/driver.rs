@@ -204,6 +204,7 @@ impl<'a, T: ReplayTarget> Driver<'a, T> {
                 reference: invoice.number.clone(),
             }),
             team: None,
+            coupons: Vec::new(),
         }
     }
 

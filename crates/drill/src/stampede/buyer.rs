@@ -343,6 +343,7 @@ impl Buyer {
             tags: None,
             paid: None,
             team: None,
+            coupons: Vec::new(),
             facts: None,
             idempotency_key: None,
         };

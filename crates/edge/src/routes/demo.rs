@@ -211,6 +211,7 @@ impl Crowd {
             tags: None,
             paid: None,
             team: None,
+            coupons: Vec::new(),
             facts: None,
             idempotency_key: None,
         };

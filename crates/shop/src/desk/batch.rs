@@ -6,6 +6,7 @@ use ledger::Violation;
 use world::journal::NewBatch;
 
 use super::job::Job;
+use crate::coupons::{Redeemed, redeemed};
 
 /// Bytes after which a batch takes no more jobs; a single job adds at most a few megabytes.
 const PAYLOAD_BYTES_ENOUGH: usize = 4 * 1024 * 1024;
@@ -25,6 +26,8 @@ pub(super) struct Batch {
     pub(super) changed: Vec<u32>,
     /// Teams that changed, newest last, for watchers.
     pub(super) teams: Vec<u32>,
+    /// Coupons that its orders redeemed.
+    pub(super) coupons: Vec<Redeemed>,
 }
 
 /// How many changed orders, and teams, a batch remembers for watchers.
@@ -74,6 +77,9 @@ impl Batch {
         self.effects.extend(book.begun(entry));
         remember(&mut self.changed, changed(entry));
         remember(&mut self.teams, changed_team(book, entry));
+        if let (Entry::Dealt(dealt), Some(offer)) = (entry, book.offered()) {
+            self.coupons.extend(redeemed(&dealt.deal, &offer.discounts));
+        }
     }
 
     /// What the journal is given.

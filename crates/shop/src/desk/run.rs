@@ -386,7 +386,8 @@ impl Desk {
                 self.equipment
                     .durability
                     .publish(appended.position.sequence, flight.batch.time.0);
-                self.meter.durable(flight.batch.bytes, appended.sync);
+                self.meter
+                    .durable(flight.batch.bytes, &flight.batch.coupons, appended.sync);
                 self.answer(flight.batch, flight.view);
             }
             Err(error) => self.fail(flight.batch, &error),

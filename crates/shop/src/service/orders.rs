@@ -68,7 +68,7 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
         tags,
         lines: wire::asked_lines(body.lines),
         paid,
-        deal: super::teams::deal(body.team),
+        deal: super::teams::deal(body.team, body.coupons),
     })
 }
 
@@ -275,6 +275,7 @@ impl Handle {
                 facts: told,
                 paid,
                 team,
+                coupons,
                 ..
             } = order;
             let body = PlaceOrder {
@@ -285,6 +286,7 @@ impl Handle {
                 facts: told.clone(),
                 paid,
                 team,
+                coupons,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {

@@ -19,19 +19,26 @@ use crate::wire::{self, Viewer};
 /// Teams that one list looks through, at most, so that a filter that few pass does not hold the desk up.
 const LOOKED_THROUGH_MOST: u32 = 10_000;
 
-/// The seat that a body asks for.
-pub(super) fn deal(team: Option<api::deal::AskedTeam>) -> Option<Box<DealAsk>> {
-    let team = match team? {
+/// The seat and the coupons that a body asks for.
+pub(super) fn deal(
+    team: Option<api::deal::AskedTeam>,
+    coupons: Vec<Box<str>>,
+) -> Option<Box<DealAsk>> {
+    let team = team.map(|team| match team {
         api::deal::AskedTeam::Open(_) => TeamAsk::Open { commit: None },
         api::deal::AskedTeam::Join(team) => TeamAsk::Join {
             // A number that does not fit is a team that does not exist.
             team: u32::try_from(team.number()).unwrap_or(u32::MAX),
         },
-    };
-    Some(Box::new(DealAsk {
-        team: Some(team),
-        ..DealAsk::default()
-    }))
+    });
+    let asks = team.is_some() || !coupons.is_empty();
+    asks.then(|| {
+        Box::new(DealAsk {
+            team,
+            coupons,
+            facts: None,
+        })
+    })
 }
 
 impl Handle {

@@ -5,6 +5,7 @@ use commerce::Time;
 use commerce::offer as book;
 use ledger::{Minor, UnitPrice};
 
+use super::discounts::{discounts_in, discounts_out, text_in, text_out};
 use super::plan::rule as rule_in;
 use super::sale::{price, rule as rule_out};
 use super::time;
@@ -54,7 +55,8 @@ pub(crate) fn offer_in(offer: offer::Offer) -> book::Offer {
             places_most: line.places_most,
         }),
         holds: offer.holds.map(holds_in).unwrap_or_default(),
-        ..book::Offer::default()
+        discounts: offer.discounts.map(discounts_in).unwrap_or_default(),
+        rules: offer.rules.into_iter().map(text_in).collect(),
     }
 }
 
@@ -140,6 +142,9 @@ pub(crate) fn offer_out(offer: &book::Offer) -> offer::Offer {
             open_most: holds.open_most.map(Into::into),
             steps: holds.steps.iter().map(step).collect(),
         }),
+        discounts: (offer.discounts != commerce::price::Discounts::default())
+            .then(|| discounts_out(&offer.discounts)),
+        rules: offer.rules.iter().filter_map(text_out).collect(),
     }
 }
 
