@@ -11,6 +11,7 @@
 //! anything that is not durable: the book is built anew from the durable part.
 
 mod batch;
+mod draw;
 mod job;
 mod meter;
 mod run;

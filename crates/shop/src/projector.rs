@@ -17,8 +17,9 @@
 
 pub mod answers;
 mod changes;
+pub(crate) mod deals;
 mod lane;
-pub(crate) mod orders;
+mod orders;
 mod progress;
 pub(crate) mod rebuild;
 mod run;

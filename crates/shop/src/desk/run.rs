@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::{Action, Actor, Book, Command, Entry, Report, SaleState, Time};
+use commerce::{Book, Entry, SaleState, Time};
 use ledger::Violation;
 use stdx::backoff::Backoff;
 use stdx::queue::{Receiver, bounded};
@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::job::{Job, Told};
 use super::meter::Meter;
 use super::tell::{Counters, LiveView, Refusals};
-use super::{DeskError, DeskHandle, Durability, Effects, Seeds, Settings, Trouble};
+use super::{DeskError, DeskHandle, Durability, Effects, Seeds, Settings, Trouble, draw};
 use crate::clock::{BookClock, LastSeen};
 use crate::open::{OpenError, Opened, Place};
 
@@ -299,28 +299,15 @@ impl Desk {
                 .tick(batch.time, self.settings.sweep_holds_max, &mut self.scratch)
         };
         ticked?;
-        self.draw(batch.time)?;
+        let seeds = &*self.equipment.seeds;
+        let most = self.settings.sweep_holds_max;
+        draw::due(
+            &mut self.book,
+            (self.sale, seeds),
+            (batch.time, most),
+            &mut self.scratch,
+        )?;
         batch.record(&self.book, &mut self.scratch)
-    }
-
-    /// Opens the seeds of full lottery teams. What completed a team stands before its draw in the journal, so no seed
-    /// is on record unless that is; and a team that filled before a crash is drawn after it.
-    fn draw(&mut self, now: Time) -> Result<(), Violation> {
-        let due: Vec<_> = self.book.draws_due().collect();
-        for (team, commit) in due {
-            let seed = self.equipment.seeds.seed(self.sale, &commit.nonce);
-            let Some(seed) = seed.filter(|_| self.scratch.len() < self.settings.sweep_holds_max)
-            else {
-                continue;
-            };
-            let command = Command {
-                actor: Actor::House,
-                key: None,
-                action: Action::Report(Report::Seed { team, seed }),
-            };
-            self.book.execute(now, &command, &mut self.scratch)?;
-        }
-        Ok(())
     }
 
     fn watch_clock(&mut self) {

@@ -11,6 +11,7 @@ use world::journal::Batch;
 
 use super::ProjectorError;
 use super::changes::Changes;
+use super::deals;
 use super::orders::{self, Folding, Moment};
 use super::shelf::{Shelf, Spot};
 use super::teams::{self, Seats};
@@ -178,7 +179,7 @@ impl Lane {
             let rule = self.team(writer, at, seat.team)?.rule;
             draws = self.shelf.rule(rule).map_err(misfit)?.0.prizes.is_some();
         }
-        let deal = orders::deal_row(deal, draws);
+        let deal = deals::deal_row(deal, draws);
         let row = orders::placed(&mut self.shelf, at, placed, deal).map_err(misfit)?;
         self.changes.add(row);
         self.order(writer, at, placed.order, |folding| folding.seated())

@@ -4,18 +4,15 @@ use api::RefundId;
 use api::order::{OrderEventKind, OrderState};
 use api::refund::RefundState;
 use commerce::book::ChargeView;
-use commerce::deal::{Deal, LineOffer, Settled};
+use commerce::deal::LineOffer;
 use commerce::entry::{Again, Fate, Placed, RefundBegun};
-use commerce::price::PriceLine;
 use storage::models::{
-    DealRow, DuesRow, EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow, TeamRow,
+    DealRow, EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow, TeamRow,
 };
 
 use super::shelf::{Shelf, Spot};
-use super::teams::Seats;
 use super::words::{
-    CHARGES, DRAWS, Draw, EVENTS, OFFS, ORDER_STATES, PHASES, Phase, REFUND_STATES, SEATS,
-    SeatWord, number, value,
+    CHARGES, DRAWS, Draw, EVENTS, ORDER_STATES, PHASES, Phase, REFUND_STATES, number, value,
 };
 use crate::wire;
 
@@ -146,45 +143,12 @@ fn added(shelf: &mut Shelf, at: Moment, new: New) -> Result<OrderRow, String> {
     Ok(row)
 }
 
-/// What an order has beyond its lines, as it begins; `None` where it is nothing that is shown.
-pub(super) fn deal_row(deal: &Deal, draws: bool) -> Option<Box<DealRow>> {
-    let draw = match draws {
-        true => Draw::Bare,
-        false => Draw::None,
-    };
-    let off: Vec<_> = deal.price.iter().filter_map(off_row).collect();
-    if deal.seat.is_none() && deal.dues.is_none() && off.is_empty() {
-        return None;
-    }
-    Some(Box::new(DealRow {
-        team: deal.seat.as_ref().map(|seat| seat.team),
-        seat: number(SEATS, &SeatWord::None),
-        draw: number(DRAWS, &draw),
-        off,
-        difference: 0,
-        dues: deal.dues.map(|dues| DuesRow {
-            deposit: dues.deposit.0,
-            from_ms: dues.from.0,
-            until_ms: dues.until.0,
-            paid: false,
-            whole: false,
-            forfeited: false,
-        }),
-    }))
-}
-
-/// Something off a price, as a row has it.
-pub(crate) fn off_row(line: &PriceLine) -> Option<(u8, Option<u32>, i64)> {
-    let off = wire::off(line)?;
-    Some((number(OFFS, &off.why), off.number, off.amount_minor))
-}
-
 /// Whether units move with the order: those of a lottery team are prizes, which the team holds.
 fn has_goods(deal: Option<&DealRow>) -> bool {
     deal.is_none_or(|deal| value(DRAWS, deal.draw) != Some(Draw::Bare))
 }
 
-fn has_deposit(row: &OrderRow) -> bool {
+pub(super) fn has_deposit(row: &OrderRow) -> bool {
     let dues = row.deal.as_ref().and_then(|deal| deal.dues);
     dues.is_some_and(|dues| dues.paid && !dues.whole)
 }
@@ -261,187 +225,6 @@ impl Folding<'_> {
         self.send_back(refund, back.0)
     }
 
-    /// The capture pays the order, or its deposit.
-    fn kept(&mut self, attempt: u16, amount: i64, fate: Fate) -> Result<(), String> {
-        let again = matches!(fate, Fate::KeptAgain | Fate::DepositAgain)
-            && !stdx::mutants::is("projector-takes-late-payment-from-held");
-        let from = if again { Spot::Available } else { Spot::Held };
-        if matches!(fate, Fate::KeptAgain | Fate::DepositAgain) {
-            self.move_seat(|seats, was| Ok(seats.take(was)))?;
-        }
-        if matches!(fate, Fate::Deposit | Fate::DepositAgain) {
-            return self.deposited(attempt, amount, from);
-        }
-        self.shift_lines(from, Spot::Sold)?;
-        self.set_phase(Phase::Paid)?;
-        self.set_charge(ChargeView::Captured);
-        if let Some(dues) = self.dues_mut() {
-            dues.whole = true;
-        }
-        self.payment_event(OrderEventKind::PaymentCaptured, attempt, Some(amount));
-        self.move_seat(|seats, _| seats.post())
-    }
-
-    /// The deposit is paid: the units stay held until the balance is due.
-    fn deposited(&mut self, attempt: u16, amount: i64, from: Spot) -> Result<(), String> {
-        if from == Spot::Available {
-            self.shift_lines(from, Spot::Held)?;
-            self.set_phase(Phase::Held)?;
-        }
-        if self.row.attempt == attempt {
-            self.set_charge(ChargeView::None);
-        }
-        let dues = self
-            .dues_mut()
-            .ok_or("a deposit of an order without dues")?;
-        dues.paid = true;
-        self.row.deadline_ms = dues.until_ms;
-        self.payment_event(OrderEventKind::DepositPaid, attempt, Some(amount));
-        Ok(())
-    }
-
-    pub(super) fn authorised(&mut self, attempt: u16, amount: i64) {
-        if self.row.attempt == attempt && self.is_charging() {
-            self.set_charge(ChargeView::Authorised);
-        }
-        self.payment_event(OrderEventKind::PaymentAuthorised, attempt, Some(amount));
-    }
-
-    pub(super) fn extended(&mut self, by_ms: u32) {
-        self.row.deadline_ms = self.row.deadline_ms.saturating_add(by_ms.into());
-        self.event(OrderEventKind::HoldExtended, None, None, None);
-    }
-
-    /// The balance was not paid in time; without a refund the deposit is the merchant's.
-    pub(super) fn lapsed(&mut self, refund: Option<&RefundBegun>) -> Result<(), String> {
-        self.end_held(Phase::Expired)?;
-        self.units_event(OrderEventKind::BalanceLapsed);
-        match refund {
-            Some(refund) => self.own_refund(refund),
-            None => self.forfeit(),
-        }
-    }
-
-    fn forfeit(&mut self) -> Result<(), String> {
-        let dues = self
-            .dues_mut()
-            .ok_or("a deposit is kept that was never asked for")?;
-        dues.forfeited = true;
-        Ok(())
-    }
-
-    /// An order with dues was given up.
-    pub(super) fn given_up(&mut self, refunds: &[RefundBegun]) -> Result<(), String> {
-        self.units_event(OrderEventKind::Cancelled);
-        let held = self.phase()? == Phase::Held;
-        let keeps = held && has_deposit(self.row) && refunds.is_empty();
-        if held {
-            self.end_held(Phase::Cancelled)?;
-        }
-        refunds
-            .iter()
-            .try_for_each(|refund| self.refund_begun(refund))?;
-        if keeps {
-            return self.forfeit();
-        }
-        match held {
-            true => Ok(()),
-            false => self.give_up_sold(),
-        }
-    }
-
-    /// What the end of its team means for it.
-    pub(super) fn team_settled(&mut self, settled: &Settled) -> Result<(), String> {
-        match settled {
-            Settled::Nothing { .. } => Ok(()),
-            Settled::Voided { .. } => {
-                self.units_event(OrderEventKind::Cancelled);
-                self.end_held(Phase::Cancelled)
-            }
-            Settled::GivenUp { refund, .. } => {
-                self.units_event(OrderEventKind::Cancelled);
-                refund
-                    .as_ref()
-                    .map_or(Ok(()), |refund| self.own_refund(refund))?;
-                self.give_up_sold()
-            }
-            Settled::Difference(refund) => self.repriced(refund),
-            Settled::Won { .. } => {
-                self.with_seats(|seats, shelf| seats.win(shelf))?;
-                let deal = self.row.deal.as_mut().ok_or("a prize for a plain order")?;
-                deal.draw = number(DRAWS, &Draw::Won);
-                self.units_event(OrderEventKind::Won);
-                Ok(())
-            }
-        }
-    }
-
-    /// The price is that of the tier at the end, and the difference goes back.
-    fn repriced(&mut self, refund: &RefundBegun) -> Result<(), String> {
-        let amount = refund.amount.0;
-        self.event(OrderEventKind::TeamSettled, Some(amount), None, None);
-        self.own_refund(refund)?;
-        let last = self.with_seats(|seats, shelf| seats.last_price(shelf))?;
-        if let ([line], Some(Some(last))) = (&mut self.row.lines[..], last) {
-            line.price = last.0;
-        }
-        let deal = self
-            .row
-            .deal
-            .as_mut()
-            .ok_or("a difference of a plain order")?;
-        deal.difference += amount;
-        Ok(())
-    }
-
-    /// A refund that nobody asked for, over what a charge took.
-    fn own_refund(&mut self, refund: &RefundBegun) -> Result<(), String> {
-        self.refund_begun(refund)?;
-        if let Some(last) = self.row.refunds.last_mut() {
-            last.automatic = true;
-        }
-        Ok(())
-    }
-
-    fn dues_mut(&mut self) -> Option<&mut DuesRow> {
-        self.row.deal.as_mut()?.dues.as_mut()
-    }
-
-    /// Does something to the team; nothing for an order without one.
-    fn with_seats<T>(
-        &mut self,
-        act: impl FnOnce(&mut Seats<'_>, &mut Shelf) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
-        let at = self.at;
-        let Some(team) = &mut self.team else {
-            return Ok(None);
-        };
-        act(&mut Seats { team, at }, self.shelf).map(Some)
-    }
-
-    /// An order takes its seat as it is placed; one that is paid already pays it.
-    pub(super) fn seated(&mut self) -> Result<(), String> {
-        self.move_seat(|seats, was| Ok(seats.take(was)))?;
-        match self.phase()? {
-            Phase::Paid => self.move_seat(|seats, _| seats.post()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Moves the order's seat, if it has one.
-    fn move_seat(
-        &mut self,
-        act: impl FnOnce(&mut Seats<'_>, SeatWord) -> Result<SeatWord, String>,
-    ) -> Result<(), String> {
-        let was = self.row.deal.as_ref().map_or(0, |deal| deal.seat);
-        let was = value(SEATS, was).ok_or("a seat that is none")?;
-        let is = self.with_seats(|seats, _| act(seats, was))?;
-        if let (Some(is), Some(deal)) = (is, self.row.deal.as_mut()) {
-            deal.seat = number(SEATS, &is);
-        }
-        Ok(())
-    }
-
     pub(super) fn charge_failed(&mut self, attempt: u16) {
         if self.row.attempt == attempt && self.is_charging() {
             self.set_charge(ChargeView::Failed);
@@ -462,7 +245,7 @@ impl Folding<'_> {
     }
 
     /// A hold ends without a sale.
-    fn end_held(&mut self, phase: Phase) -> Result<(), String> {
+    pub(super) fn end_held(&mut self, phase: Phase) -> Result<(), String> {
         self.shift_lines(Spot::Held, Spot::Available)?;
         self.set_phase(phase)?;
         self.move_seat(|seats, was| seats.leave(was))
@@ -480,7 +263,7 @@ impl Folding<'_> {
     }
 
     /// Ends a paid order: what is left of its units goes back on sale.
-    fn give_up_sold(&mut self) -> Result<(), String> {
+    pub(super) fn give_up_sold(&mut self) -> Result<(), String> {
         let left: Vec<(u16, u32)> = (0..)
             .zip(&self.row.lines)
             .map(|(at, line)| (at, line.units - line.returned))
@@ -615,7 +398,7 @@ impl Folding<'_> {
         Ok((was, found.amount))
     }
 
-    fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
+    pub(super) fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
         if !has_goods(self.row.deal.as_deref()) {
             return Ok(());
         }
@@ -625,11 +408,11 @@ impl Folding<'_> {
             .try_for_each(|line| self.shelf.shift(line.sku, line.units.into(), from, to))
     }
 
-    fn phase(&self) -> Result<Phase, String> {
+    pub(super) fn phase(&self) -> Result<Phase, String> {
         value(PHASES, self.row.phase).ok_or_else(|| "an order without a phase".to_owned())
     }
 
-    fn set_phase(&mut self, to: Phase) -> Result<(), String> {
+    pub(super) fn set_phase(&mut self, to: Phase) -> Result<(), String> {
         let from = self.phase()?;
         let count = orders_in(&mut self.shelf.sale, from);
         *count = count
@@ -640,18 +423,23 @@ impl Folding<'_> {
         Ok(())
     }
 
-    fn set_charge(&mut self, charge: ChargeView) {
+    pub(super) fn set_charge(&mut self, charge: ChargeView) {
         self.row.charge = number(CHARGES, &charge);
     }
 
-    fn is_charging(&self) -> bool {
+    pub(super) fn is_charging(&self) -> bool {
         matches!(
             value(CHARGES, self.row.charge),
             Some(ChargeView::Charging | ChargeView::Unknown | ChargeView::Authorised)
         )
     }
 
-    fn payment_event(&mut self, kind: OrderEventKind, attempt: u16, amount: Option<i64>) {
+    pub(super) fn payment_event(
+        &mut self,
+        kind: OrderEventKind,
+        attempt: u16,
+        amount: Option<i64>,
+    ) {
         let OrderKey { sale, number } = self.row.key;
         let reference = wire::payment_id(sale, number, attempt).to_string();
         self.event(kind, amount, None, Some(reference.into()));
@@ -667,12 +455,12 @@ impl Folding<'_> {
         self.event(kind, Some(amount), None, Some(reference.into()));
     }
 
-    fn units_event(&mut self, kind: OrderEventKind) {
+    pub(super) fn units_event(&mut self, kind: OrderEventKind) {
         let units = saturated(self.row.units);
         self.event(kind, None, Some(units), None);
     }
 
-    fn event(
+    pub(super) fn event(
         &mut self,
         kind: OrderEventKind,
         amount: Option<i64>,

@@ -8,7 +8,7 @@ use storage::models::{
     TeamRow, TicketRow, View,
 };
 
-use crate::projector::orders::off_row;
+use crate::projector::deals::off_row;
 use crate::projector::words::{
     CHARGES, DRAWS, Draw, ORDER_STATES, REFUND_STATES, SALE_STATES, SEATS, SeatWord, TEAM_STATES,
     TICKET_STATES, number,

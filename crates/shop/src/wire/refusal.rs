@@ -46,6 +46,27 @@ pub(crate) fn problem(sale: u32, refusal: &Refusal) -> Problem {
         Refusal::NoSaga => Problem::new(Code::SagaNotFound),
         Refusal::SagaState { why } => Problem::because(Code::SagaState, *why),
         Refusal::Full(_) => because(Code::BookFull),
+        Refusal::NoTeam
+        | Refusal::Teams { .. }
+        | Refusal::TeamOver { .. }
+        | Refusal::TeamFull { .. }
+        | Refusal::SeatLimit { .. }
+        | Refusal::TeamRule(_)
+        | Refusal::OpenHolds { .. }
+        | Refusal::LineFirst { .. }
+        | Refusal::NothingToWaitFor { .. }
+        | Refusal::WaitsAlready { .. }
+        | Refusal::NoTicket
+        | Refusal::Price(_)
+        | Refusal::Rule { .. }
+        | Refusal::BalanceNotDue { .. } => offer_problem(sale, refusal),
+    }
+}
+
+/// A refusal that only a sale with an offer knows.
+fn offer_problem(sale: u32, refusal: &Refusal) -> Problem {
+    let because = |code| Problem::because(code, refusal.to_string());
+    match refusal {
         Refusal::NoTeam => Problem::new(Code::TeamNotFound),
         Refusal::Teams { sku, .. } => because(Code::TeamRule).with("sku", sku.to_string()),
         Refusal::TeamOver { state } => {
@@ -83,6 +104,7 @@ pub(crate) fn problem(sale: u32, refusal: &Refusal) -> Problem {
             Problem::because(Code::BalanceNotDue, "the balance may not be paid yet")
                 .with("due_from", time(*from))
         }
+        _ => because(Code::Internal),
     }
 }
 
