@@ -21,6 +21,7 @@ mod redecide;
 mod refund;
 mod saga;
 mod sale;
+mod seats;
 mod settle;
 mod snapshot;
 mod team;

@@ -202,18 +202,19 @@ impl Book {
     fn restore_team(&mut self, team: Team) -> Result<(), Violation> {
         let stranger = || Violation::new("INV-6", "a team of a snapshot that fits nothing");
         self.teams.rule(&team)?;
-        let number = self.teams.len();
+        let mut buyers = Vec::with_capacity(team.members.len());
         for member in &team.members {
             let order = self.orders.get(member.order).ok_or_else(stranger)?;
             if member.seat != SeatState::Gone {
-                let buyer = order.buyer;
-                self.teams.count_seat(number, buyer);
+                buyers.push(order.buyer);
             }
         }
-        if team.settled as usize > team.members.len() {
+        let known = self.buyers.len();
+        if buyers.iter().any(|&buyer| buyer >= known) || team.settled as usize > team.members.len()
+        {
             return Err(stranger());
         }
-        self.teams.restore(team);
+        self.teams.restore(team, buyers.into_iter());
         Ok(())
     }
 
