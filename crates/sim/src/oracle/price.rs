@@ -1,8 +1,11 @@
 //! What an order has to cost, worked out anew: units times price, each line rounded once, halves to the even number.
 
+use commerce::deal::Deal;
 use commerce::entry::Placed;
+use commerce::offer::Cut;
 
 use super::rows::Rows;
+use super::{fold, tiers};
 use crate::record::Finding;
 
 /// Ten-thousandths of the major unit in one minor unit.
@@ -24,15 +27,33 @@ pub(super) fn of_line(price: i64, units: i64, currency: &str) -> i64 {
     i64::try_from(whole + i128::from(up)).unwrap_or(i64::MAX)
 }
 
-/// Before an order is written down: its prices are the plan's, and its total is their sum.
-pub(super) fn before(rows: &Rows, placed: &Placed, findings: &mut Vec<Finding>) {
+/// The price of a unit for a member of a team; the plan's for everybody else.
+fn of_team(rows: &Rows, deal: &Deal, plain: i64) -> i64 {
+    let seat = deal.seat.as_ref();
+    let Some((seat, rule)) = seat.and_then(|seat| Some((seat, rows.gathered.rule_of(seat)?)))
+    else {
+        return plain;
+    };
+    let team = rows.gathered.teams.get(fold::place(seat.team));
+    tiers::price_now(rule, team, plain)
+}
+
+/// What a leader pays less.
+fn leaders(rows: &Rows, deal: &Deal) -> Option<Cut> {
+    let seat = deal.seat.as_ref().filter(|seat| seat.opens.is_some())?;
+    rows.gathered.rule_of(seat)?.leader
+}
+
+/// Before an order is written down: its prices are the plan's or its team's, and its total is their sum without what
+/// comes off.
+pub(super) fn before(rows: &Rows, placed: &Placed, deal: &Deal, findings: &mut Vec<Finding>) {
     let Some(terms) = &rows.terms else { return };
     let mut sum = 0_i64;
     for line in placed.lines.as_slice() {
         let sku = usize::try_from(line.sku)
             .ok()
             .and_then(|sku| rows.skus.get(sku));
-        let plan = sku.map(|sku| sku.now.price);
+        let plan = sku.map(|sku| of_team(rows, deal, sku.now.price));
         if !line.own_price && plan != Some(line.price.0) {
             let what = format!(
                 "{}: a unit of SKU {} was sold for {} where the plan says {plan:?}",
@@ -48,10 +69,17 @@ pub(super) fn before(rows: &Rows, placed: &Placed, findings: &mut Vec<Finding>) 
             &terms.currency,
         ));
     }
-    if sum != placed.total.0 {
+    let cut = leaders(rows, deal).map_or(0, |cut| tiers::off(cut, sum));
+    let off: i64 = deal.off.iter().map(|off| off.amount.0).sum();
+    if off != cut {
+        let of = rows.name(placed.order);
+        let what = format!("{of}: {off} comes off its price, it should be {cut}");
+        findings.push(Finding::new("INV-10", what));
+    }
+    if sum - off != placed.total.0 {
         let of = rows.name(placed.order);
         let what = format!(
-            "{of}: its total is {}, its lines come to {sum}",
+            "{of}: its total is {}, its lines come to {sum} less {off}",
             placed.total.0
         );
         findings.push(Finding::new("INV-10", what));
