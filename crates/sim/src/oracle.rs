@@ -118,6 +118,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         units::end(rows, findings);
         teams::end(rows, findings);
         dues::end(rows, findings);
+        line::end(rows, findings);
         keys::once(rows, findings);
     }
     provider::judge(evidence, &books, findings);
@@ -170,7 +171,6 @@ fn read(sale: u32, batches: &[Batch], findings: &mut Vec<Finding>) -> Rows {
             rows.write(at);
             units::after(&rows, findings);
         }
-        line::after(&rows, findings);
         if entries != batch.entries {
             let what = format!(
                 "sale {sale} batch {} has {entries} entries and says {}",

@@ -46,15 +46,16 @@ impl Book {
                     .rule_of(deal.seat.as_ref())
                     .and_then(|rule| rule.leader);
                 deal.off.extend(
-                    cut.filter(|_| opens)
+                    cut.filter(|_| opens || stdx::mutants::is("every-member-is-a-leader"))
                         .and_then(|cut| leader(terms, cut, lines)),
                 );
             }
             None => self.check_alone(offered, lines.as_slice())?,
         }
         self.check_line(lines.as_slice())?;
+        // A team keeps its rule also where the offer has become a pre-sale since: its seats are paid whole.
         let dues = offered.offer.presale.as_ref();
-        if let Some(presale) = dues.filter(|_| place.paid.is_none()) {
+        if let Some(presale) = dues.filter(|_| place.paid.is_none() && deal.seat.is_none()) {
             if now >= presale.until {
                 return Err(Refusal::Invalid("the pre-sale is over".into()).into());
             }
@@ -81,7 +82,7 @@ impl Book {
         })
     }
 
-    fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
+    pub(crate) fn check_alone(&self, offered: &Offered, lines: &[PlacedLine]) -> Result<(), Stop> {
         for line in lines {
             let rule = offered.groups.get(&line.sku);
             let rule = rule.and_then(|&rule| self.teams.rules.get(rule as usize));
@@ -143,7 +144,7 @@ impl Book {
         let Some(rule) = self.rule_of(Some(&seat)) else {
             return Err(Refusal::NoTeam.into());
         };
-        let rules = if seat.opens.is_some() {
+        let rules = if seat.opens.is_some() || stdx::mutants::is("joiner-judged-as-opener") {
             &rule.open_to
         } else {
             &rule.join_to
@@ -157,6 +158,9 @@ impl Book {
             return Err(Refusal::Invalid("a seat of a lottery team is for 1 unit".into()).into());
         }
         let paid = match (rule.pays, self.teams.get(seat.team)) {
+            (Pays::Reached, Some(team)) if stdx::mutants::is("tier-counts-unpaid-seats") => {
+                u16::try_from(team.seats.stocked().0 - team.seats.available().0).unwrap_or(0)
+            }
             (Pays::Reached, Some(team)) => team.filled(),
             _ => 0,
         };
@@ -226,7 +230,11 @@ impl Book {
             return Err(Stop::Short(Refusal::SeatLimit { what, most }));
         }
         match rule.teams_per_buyer {
-            Some(most) if seats == 0 && self.teams.teams_of(buyer) >= most => {
+            Some(most)
+                if seats == 0
+                    && self.teams.teams_of(buyer) >= most
+                    && !stdx::mutants::is("team-limit-forgotten") =>
+            {
                 let what = "teams";
                 Err(Stop::Short(Refusal::SeatLimit { what, most }))
             }
@@ -246,7 +254,8 @@ impl Book {
             false => offer.holds.step(lapses),
         };
         let most = step.map_or(offer.holds.open_most, |step| Some(step.open_most));
-        if let Some(most) = most.filter(|&most| open >= most) {
+        let counts = !stdx::mutants::is("open-holds-uncounted");
+        if let Some(most) = most.filter(|&most| open >= most && counts) {
             return Err(Stop::Short(Refusal::OpenHolds { open, most, lapses }));
         }
         Ok(step.map_or(terms.hold_ms, |step| step.hold_ms.min(terms.hold_ms)))

@@ -171,8 +171,13 @@ impl Book {
         let fresh = order
             .extra
             .as_ref()
-            .is_none_or(|extra| extra.extended_ms == 0);
-        if grace > 0 && fresh && order.is_charging() {
+            .is_none_or(|extra| extra.extended_ms == 0)
+            || stdx::mutants::is("hold-extended-for-ever");
+        let hurries = match deposit {
+            Some(_) => stdx::mutants::is("balance-lapses-in-flight"),
+            None => stdx::mutants::is("hold-never-waits"),
+        };
+        if grace > 0 && fresh && order.is_charging() && !hurries {
             return Over::Extended(grace);
         }
         let Some(kept) = deposit else {
@@ -180,6 +185,7 @@ impl Book {
         };
         let refund = match kept.dues.lapse {
             Lapse::Forfeit => None,
+            Lapse::Refund if stdx::mutants::is("deposit-kept-against-the-rule") => None,
             Lapse::Refund => order.charges_left().pop().and_then(|(charge, amount)| {
                 let refund = order.own_refund(number, amount)?;
                 amount
@@ -225,11 +231,13 @@ impl Book {
         Ok(())
     }
 
-    /// The deposit stays with the merchant.
+    /// What is left of the deposit stays with the merchant.
     pub(crate) fn forfeit(&mut self, number: u32) -> Result<(), Violation> {
         let extra = self.order_mut(number)?.extra_mut();
+        // Where the bank took it back before, nothing stays.
+        let stays = extra.funds.left().is_positive();
         if let Some(kept) = &mut extra.dues {
-            kept.forfeited = true;
+            kept.forfeited = stays;
         }
         Ok(())
     }

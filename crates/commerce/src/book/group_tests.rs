@@ -17,6 +17,8 @@ use crate::{
     Turn, Window,
 };
 
+mod mended;
+
 pub(super) const HOLD_MS: u32 = 60_000;
 pub(super) const LIFETIME_MS: u32 = 600_000;
 

@@ -43,12 +43,18 @@ impl Book {
         };
         match order.phase {
             Phase::Held => Settled::Voided { order: number },
-            Phase::Paid if team.state == TeamState::Failed => given_up(order, number),
+            Phase::Paid
+                if team.state == TeamState::Failed
+                    && !stdx::mutants::is("failed-team-keeps-the-money") =>
+            {
+                given_up(order, number)
+            }
             Phase::Paid if rule.prizes.is_some() => {
                 let opened = team.draw.as_ref().and_then(|draw| draw.opened.as_ref());
                 let won = |opened: &Opened| opened.winners.binary_search(&number).is_ok();
                 match opened.is_some_and(won) {
                     true => Settled::Won { order: number },
+                    false if stdx::mutants::is("losers-are-not-refunded") => nothing,
                     false => given_up(order, number),
                 }
             }
@@ -63,7 +69,12 @@ impl Book {
     /// The unit price of the tier at the end.
     fn last_price(&self, team: &Team, rule: &GroupRule) -> Option<UnitPrice> {
         let first = rule.tiers.first()?;
-        Some(rule.price_at(team.filled(), first.price))
+        // The house takes what is given up since the end too, so that a team that it fills is full whoever is settled first.
+        let filled = match team.house_fills {
+            true => rule.size,
+            false => team.filled(),
+        };
+        Some(rule.price_at(filled, first.price))
     }
 
     pub(crate) fn apply_team_settled(
@@ -89,6 +100,7 @@ impl Book {
             // What no winner took, since he was gone before the draw, is free again.
             let prizes = team.prizes.take();
             self.teams.settling.remove(&number);
+            let prizes = prizes.filter(|_| !stdx::mutants::is("prizes-left-stay-held"));
             if let Some(prizes) = prizes {
                 let sku = self.team_sku(number)?;
                 self.sku_mut(sku)?.units.release(prizes)?;
@@ -168,7 +180,8 @@ impl Book {
         if !self.teams.undrawn.contains(&number) {
             return Refusal::TeamOver { state: team.state }.into();
         }
-        if blake3::hash(seed).as_bytes() != &draw.commit.hash {
+        let same = blake3::hash(seed).as_bytes() == &draw.commit.hash;
+        if !same && !stdx::mutants::is("seed-of-a-draw-unchecked") {
             return Refusal::Invalid("the seed is not the one that was promised".into()).into();
         }
         let paid: Vec<u32> = team
@@ -194,6 +207,7 @@ impl Book {
     fn is_in_draw(&self, order: u32) -> bool {
         let order = self.orders.get(order);
         order.is_some_and(|order| order.phase == Phase::Paid && order.may_leave())
+            || stdx::mutants::is("given-up-entry-is-drawn")
     }
 
     fn entries_hash(&self, orders: &[u32]) -> [u8; 32] {
@@ -250,13 +264,16 @@ fn difference(
         return None;
     };
     let last = last.filter(|&last| last < line.price)?;
-    let units = line.units.get() - line.returned;
+    let units = match stdx::mutants::is("difference-of-returned-units") {
+        true => line.units.get(),
+        false => line.units.get() - line.returned,
+    };
     let (then, now) = (
         line.price.times(units, currency)?,
         last.times(units, currency)?,
     );
     let amount = then.minus(now)?.min(order.funds().left());
-    if amount <= Minor::ZERO {
+    if amount <= Minor::ZERO || stdx::mutants::is("difference-is-kept") {
         return None;
     }
     order.own_refund(number, amount)
@@ -264,6 +281,10 @@ fn difference(
 
 /// The orders that win, sorted.
 fn drawn(seed: &Seed, entries: &[u8; 32], mut left: Vec<u32>, prizes: usize) -> Vec<u32> {
+    let seed = match stdx::mutants::is("draw-without-its-seed") {
+        true => &[0; 32],
+        false => seed,
+    };
     let mut stream = blake3::Hasher::new_keyed(seed)
         .update(entries)
         .finalize_xof();

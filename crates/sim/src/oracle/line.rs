@@ -8,7 +8,7 @@ use commerce::{Entry, SaleState};
 use super::fold::place;
 use super::gather::{PlaceIs, PlaceRow};
 use super::rows::{Happening, Rows, name_of};
-use super::{limits, price};
+use super::{limits, price, teams};
 use crate::record::Finding;
 
 const PROMISE: &str = "first in, first out";
@@ -41,19 +41,17 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
     }
 }
 
-/// After each batch: nothing lies free that somebody waits for.
-pub(super) fn after(rows: &Rows, findings: &mut Vec<Finding>) {
+/// At the end: nothing lies free that somebody waits for.
+pub(super) fn end(rows: &Rows, findings: &mut Vec<Finding>) {
     if rows.state() != SaleState::Open {
         return;
     }
     for (at, sku) in rows.skus.iter().enumerate() {
-        if sku.now.available() > 0 && rows.gathered.line(at).next().is_some() {
-            let sequence = rows.story.last().map_or(0, |at| at.sequence);
+        let free = sku.now.available();
+        if free > 0 && rows.gathered.line(at).next().is_some() {
             let what = format!(
-                "sale {} batch {sequence}: {} of {} lie free, and somebody waits",
-                rows.sale,
-                sku.now.available(),
-                sku.code
+                "sale {}: {free} of {} lie free, and somebody waits for ever",
+                rows.sale, sku.code
             );
             findings.push(Finding::new(PROMISE, what));
         }
@@ -84,6 +82,8 @@ fn not_waiting(rows: &Rows, waits: &Waits) -> Wrong {
     let mut line = rows.gathered.line(sku);
     if place(waits.ticket) != rows.gathered.places.len() {
         Some("its number is not the next".into())
+    } else if let Some(what) = teams::teams_only(rows, sku) {
+        Some(format!("somebody waits for a seat's goods: {what}"))
     } else if rows.gathered.line(sku).count() >= place(policy.places_most) {
         Some("the line is longer than it may be".into())
     } else if waits.units == 0 || waits.units > policy.units_most {

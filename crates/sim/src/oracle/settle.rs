@@ -104,8 +104,9 @@ impl Rows {
         };
         if row.phase == Phase::Held {
             let deposit = row.has_deposit();
-            if let Some(dues) = row.dues.as_mut().filter(|_| deposit && refunds.is_empty()) {
-                dues.forfeited = true;
+            let stays = deposit && refunds.is_empty() && row.left() > 0;
+            if let Some(dues) = &mut row.dues {
+                dues.forfeited = stays;
             }
             self.end_hold(order, Phase::Cancelled);
             for refund in refunds {
@@ -126,9 +127,12 @@ impl Rows {
         match &lapsed.refund {
             Some(refund) => self.own_refund(order, refund),
             None => {
-                let row = self.orders.get_mut(order);
-                if let Some(dues) = row.and_then(|row| row.dues.as_mut()) {
-                    dues.forfeited = true;
+                let Some(row) = self.orders.get_mut(order) else {
+                    return;
+                };
+                let stays = row.left() > 0;
+                if let Some(dues) = &mut row.dues {
+                    dues.forfeited = stays;
                 }
             }
         }

@@ -43,10 +43,10 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
     }
 }
 
-type Wrong = Option<String>;
+pub(super) type Wrong = Option<String>;
 
 /// A SKU that is sold to teams only is not sold to anybody alone.
-fn teams_only(rows: &Rows, sku: usize) -> Wrong {
+pub(super) fn teams_only(rows: &Rows, sku: usize) -> Wrong {
     let offer = rows.gathered.offer.as_ref()?;
     let code = &rows.skus.get(sku)?.code;
     let mut rules = offer.groups.iter();
