@@ -124,6 +124,8 @@ codes! {
     PaymentInFlight "TG-2111" 409 Later "Payment in flight";
     /// The book of the sale is as large as it may become.
     BookFull "TG-2112" 409 Never "A size limit of the sale is reached";
+    /// A rule against misuse stands against the order or the payment.
+    RiskBlocked "TG-2120" 403 Never "Blocked by risk policy";
     /// The team takes nobody and no payment any more.
     TeamOver "TG-2130" 409 Never "The team is over";
     /// All seats of the team are taken.
@@ -140,6 +142,10 @@ codes! {
     WaitsAlready "TG-2136" 409 Never "Waits already";
     /// The balance may not be paid yet.
     BalanceNotDue "TG-2137" 409 Later "Balance not due yet";
+    /// A coupon cannot be given.
+    CouponRefused "TG-2138" 409 Never "Coupon refused";
+    /// A rule of the sale's offer refuses the order.
+    RuleRefused "TG-2139" 403 Never "Refused by a rule of the sale";
 
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";

@@ -16,6 +16,7 @@
 //!
 //! Not here: how anything is decided or stored, HTTP itself, and the shapes of bytes on disk.
 
+pub mod buyer;
 pub mod check;
 pub mod code;
 pub mod currency;
@@ -36,6 +37,7 @@ pub mod service;
 pub mod stock;
 pub mod time;
 
+pub use buyer::BuyerFacts;
 pub use code::Code;
 pub use currency::Currency;
 pub use id::{KeyId, OrderId, PaymentId, RefundId, RequestId, SaleId};

@@ -18,6 +18,16 @@ pub const TAG_MAX: usize = 32;
 pub const SKU_MAX: usize = 64;
 /// The pseudonym of one buyer.
 pub const BUYER_MAX: usize = 64;
+/// The level of a buyer in the merchant's programme.
+pub const LEVEL_MAX: u64 = 1_000;
+/// Points of a buyer, either way from zero.
+pub const POINTS_MAX: u64 = 1_000_000_000_000;
+/// Where a buyer is, in the merchant's words.
+pub const REGION_MAX: usize = 64;
+/// The pseudonym of a buyer's device.
+pub const DEVICE_MAX: usize = 64;
+/// An IP address as text.
+pub const ADDRESS_MAX: usize = 45;
 /// A name that people read: of a sale, a SKU, a rule, a key.
 pub const NAME_MAX: usize = 200;
 /// The merchant account of a key.

@@ -1,5 +1,6 @@
 //! Orders on the wire: placing them, alone and in batches, and what they look like afterwards.
 
+use crate::buyer::BuyerFacts;
 use crate::check::{Check, Faults, is_key, keyed, lenient_u32};
 use crate::currency::Currency;
 use crate::id::{OrderId, PaymentId, SaleId};
@@ -51,6 +52,9 @@ pub struct PlaceOrder {
     /// The buyer's tags for the sale's rules; merchants only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Box<str>>>,
+    /// What else is known of the buyer, for rules; merchants only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuyerFacts>,
     /// Sold at once, for money that was collected elsewhere; needs the scope `orders:paid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
@@ -65,6 +69,7 @@ impl Check for PlaceOrder {
     fn check(&self, faults: &mut Faults) {
         check_lines(faults, "", &self.lines);
         check_buyer(faults, "", self.buyer.as_deref(), self.tags.as_deref());
+        BuyerFacts::check_maybe(self.facts.as_ref(), faults, "");
         faults.maybe_text(
             "paid.reference",
             self.paid.as_ref().map(|paid| &*paid.reference),
@@ -89,6 +94,9 @@ pub struct BatchOrder {
     /// The buyer's tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Box<str>>>,
+    /// What else is known of the buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuyerFacts>,
     /// Sold at once, for money that was collected elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
@@ -125,6 +133,7 @@ impl BatchOrder {
         }
         check_lines(faults, path, &self.lines);
         check_buyer(faults, path, self.buyer.as_deref(), self.tags.as_deref());
+        BuyerFacts::check_maybe(self.facts.as_ref(), faults, path);
         let reference = self.paid.as_ref().map(|paid| &*paid.reference);
         faults.maybe_text(
             format_args!("{path}paid.reference"),
@@ -242,6 +251,8 @@ pub struct OrderLine {
 pub enum PaymentState {
     /// The provider was asked.
     Charging,
+    /// The provider is being left alone because it answers nobody; the payment waits for it and is not lost.
+    Delayed,
     /// The provider's answer was lost; it is being asked again under the same key.
     Unknown,
     /// The money was captured.

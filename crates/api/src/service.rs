@@ -15,6 +15,7 @@ use crate::sale::{Sale, SalePage, SaleQuery, Turn};
 use crate::scope::{Scope, Scopes};
 use crate::stock::{AddStock, Inventory, WriteOff};
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub struct Call {
     pub key: Option<Box<str>>,
     /// The name of the request in logs and answers.
     pub request_id: RequestId,
+    /// Where the request came from, as far as the door believes it; `None` for the house itself.
+    pub address: Option<IpAddr>,
 }
 
 /// Who asks.

@@ -5,11 +5,13 @@
 
 mod audit;
 mod buyers;
+mod coupons;
 mod deal;
 mod effect;
 mod expiry;
 mod fulfil;
 mod giveup;
+mod ground;
 mod keys;
 mod line;
 mod order;
@@ -34,9 +36,11 @@ use crate::command::{Action, Command, Report};
 use crate::entry::{Effect, EffectKind, Entry};
 use crate::offer::Offer;
 use crate::plan::{Limits, Rule, SaleState, Window};
+use crate::rules::RuleSet;
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
+use coupons::Coupons;
 use expiry::Due;
 use keys::{Keys, Question};
 use line::WaitingLine;
@@ -142,11 +146,20 @@ pub(crate) struct Terms {
 }
 
 /// What the sale offers beyond plain orders now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Offered {
     pub(crate) offer: Offer,
     /// Group rules by SKU, by their place among all rules that the sale ever had.
     pub(crate) groups: BTreeMap<u32, u32>,
+    /// Made of the offer's texts.
+    #[serde(skip)]
+    pub(crate) rules: RuleSet,
+}
+
+impl PartialEq for Offered {
+    fn eq(&self, other: &Self) -> bool {
+        self.offer == other.offer && self.groups == other.groups
+    }
 }
 
 /// The book of one sale.
@@ -157,6 +170,7 @@ pub struct Book {
     offered: Option<Box<Offered>>,
     teams: Teams,
     line: WaitingLine,
+    coupons: Coupons,
     skus: Vec<Sku>,
     sku_places: HashMap<Arc<str>, u32, FixedState>,
     orders: Chunks<Order>,
@@ -193,6 +207,7 @@ impl Book {
             offered: None,
             teams: Teams::default(),
             line: WaitingLine::default(),
+            coupons: Coupons::default(),
             skus: Vec::new(),
             sku_places: HashMap::with_hasher(FixedState),
             orders: Chunks::default(),

@@ -313,7 +313,7 @@ impl Place {
 }
 
 impl DealAsk {
-    /// A commit is made by the shop anew for each request, so it is no part of the body.
+    /// Commit and facts are made by the shop anew for each request, so they are no part of the body.
     fn feed(&self, print: &mut Fingerprint) {
         match self.team {
             None => print.number(0),
@@ -323,6 +323,8 @@ impl DealAsk {
                 print.number(u64::from(team));
             }
         }
+        print.number(self.coupons.len() as u64);
+        self.coupons.iter().for_each(|code| print.text(code));
     }
 }
 

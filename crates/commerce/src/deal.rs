@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ledger::{Minor, UnitPrice};
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
 use crate::entry::{Bound, Placed, RefundBegun};
 use crate::offer::Lapse;
+use crate::price::PriceLine;
+use crate::{Facts, Time};
 
 /// The seed of a draw: 32 bytes that nobody sees before the draw.
 pub type Seed = [u8; 32];
@@ -17,6 +18,10 @@ pub type Seed = [u8; 32];
 pub struct DealAsk {
     /// A seat in a team.
     pub team: Option<TeamAsk>,
+    /// Coupons, by their codes.
+    pub coupons: Vec<Box<str>>,
+    /// What is known of the buyer, made by the shop from his token or by the merchant; no part of the request's body.
+    pub facts: Option<Box<Facts>>,
 }
 
 /// Which seat.
@@ -39,8 +44,19 @@ pub enum TeamAsk {
 pub struct Commit {
     /// From which the keeper of the secrets makes the seed again.
     pub nonce: [u8; 16],
-    /// BLAKE3 hash of the seed.
+    /// SHA-256 hash of the seed.
     pub hash: [u8; 32],
+}
+
+impl Commit {
+    /// The promise of a seed.
+    #[must_use]
+    pub fn of(nonce: [u8; 16], seed: &Seed) -> Self {
+        Self {
+            nonce,
+            hash: hmac_sha256::Hash::hash(seed),
+        }
+    }
 }
 
 /// An order with more than its lines.
@@ -59,8 +75,10 @@ pub struct Deal {
     pub seat: Option<Seat>,
     /// Its two dues.
     pub dues: Option<Dues>,
-    /// What comes off the price of its lines.
-    pub off: Vec<Off>,
+    /// Its price line by line, where something comes off.
+    pub price: Vec<PriceLine>,
+    /// What was known of the buyer, where the offer asks for it; never device or address.
+    pub facts: Option<Box<Facts>>,
 }
 
 /// A seat in a team, taken with the order.
@@ -96,22 +114,6 @@ pub struct Dues {
     pub lapse: Lapse,
     /// How long the end waits at most for a balance in flight, in milliseconds.
     pub grace_ms: u32,
-}
-
-/// Something off the price of an order's lines, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Off {
-    /// Why.
-    pub why: Why,
-    /// How much, above 0.
-    pub amount: Minor,
-}
-
-/// Why something comes off a price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Why {
-    /// The order opened a team.
-    Leader,
 }
 
 /// How a team ended.

@@ -366,7 +366,7 @@ pub enum Entry {
         team: u32,
         /// The seed whose hash was promised.
         seed: Seed,
-        /// BLAKE3 hash of the list of entries.
+        /// SHA-256 hash of the list of entries.
         entries: [u8; 32],
         /// The orders that won.
         winners: Vec<u32>,

@@ -3,7 +3,7 @@
 //! Merchant API keys (only their hashes), the registry of sales, and reports from outside that match no order. Its
 //! journal follows the same contract and record format as a sale's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ledger::Violation;
@@ -33,6 +33,22 @@ pub struct ApiKey {
     pub created: Time,
     /// When it was revoked, if it was.
     pub revoked: Option<Time>,
+}
+
+/// Reports that match no order and are at hand, at most: the newest. The journal has all.
+pub const UNMATCHED_MOST: usize = 1_000;
+
+/// A report from outside that matched no order when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmatchedReport {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was kept.
+    pub at: Time,
+    /// Who reported.
+    pub source: Box<str>,
+    /// What, as it came.
+    pub report: Box<str>,
 }
 
 /// A sale in the registry.
@@ -96,6 +112,7 @@ pub struct HouseBook {
     asked: BTreeMap<[u8; 16], u32>,
     settings: BTreeMap<Box<str>, Box<str>>,
     unmatched: u64,
+    unmatched_newest: VecDeque<Arc<UnmatchedReport>>,
     time: Time,
 }
 
@@ -122,12 +139,26 @@ impl HouseBook {
                     known.ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))?;
                 known.retired = true;
             }
-            HouseEntry::Unmatched { .. } => self.unmatched += 1,
+            HouseEntry::Unmatched { source, report } => self.keep_unmatched(now, source, report),
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
             }
         }
         Ok(())
+    }
+
+    fn keep_unmatched(&mut self, at: Time, source: &str, report: &str) {
+        self.unmatched += 1;
+        if self.unmatched_newest.len() >= UNMATCHED_MOST {
+            self.unmatched_newest.pop_front();
+        }
+        let kept = UnmatchedReport {
+            number: self.unmatched,
+            at,
+            source: source.into(),
+            report: report.into(),
+        };
+        self.unmatched_newest.push_back(Arc::new(kept));
     }
 
     fn make_key(&mut self, key: &ApiKey) -> Result<(), Violation> {
@@ -201,6 +232,11 @@ impl HouseBook {
     /// Reports that matched no order.
     pub fn unmatched(&self) -> u64 {
         self.unmatched
+    }
+
+    /// The newest of them, oldest first, at most [`UNMATCHED_MOST`].
+    pub fn unmatched_newest(&self) -> impl Iterator<Item = &Arc<UnmatchedReport>> {
+        self.unmatched_newest.iter()
     }
 
     /// The last moment the book was told.

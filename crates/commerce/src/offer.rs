@@ -5,11 +5,15 @@
 
 use std::sync::Arc;
 
-use ledger::{Minor, UnitPrice};
+use ledger::UnitPrice;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::plan::{self, HOLD_MS_LEAST, HOLD_MS_MOST, Rule};
+use crate::price::Discounts;
+use crate::rules::{RuleSet, RuleText, Then};
+
+pub use crate::price::Cut;
 
 /// Group rules of one sale, at most.
 pub const GROUPS_MOST: usize = 100;
@@ -25,8 +29,6 @@ pub const GRACE_MS_MOST: u32 = 3_600_000;
 pub const STEPS_MOST: usize = 8;
 /// Places in one waiting line, at most.
 pub const LINE_PLACES_MOST: u32 = 10_000_000;
-/// A whole, in basis points.
-pub const WHOLE_BP: u16 = 10_000;
 
 /// What a sale offers beyond plain orders.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +41,10 @@ pub struct Offer {
     pub line: Option<LinePolicy>,
     /// What becomes of holds.
     pub holds: HoldPolicy,
+    /// Coupons and discounts by level.
+    pub discounts: Discounts,
+    /// Who may buy what, as text: rules that admit or block, asked after the plan's own.
+    pub rules: Vec<RuleText>,
 }
 
 /// How one SKU is sold to teams.
@@ -97,53 +103,6 @@ pub enum Pays {
     Reached,
     /// The price of the first tier.
     Top,
-}
-
-/// Something off a price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cut {
-    /// An amount.
-    Off(Minor),
-    /// A share, in basis points.
-    Share(u16),
-}
-
-impl Cut {
-    /// What comes off this price: never more than the price; a share is rounded once, half to even.
-    #[must_use]
-    pub fn of(self, price: Minor) -> Minor {
-        let off = match self {
-            Self::Off(amount) => amount,
-            Self::Share(share) => share_of(price, share),
-        };
-        off.min(price).max(Minor::ZERO)
-    }
-
-    pub(crate) fn check(self, what: &str) -> Result<(), String> {
-        let sound = match self {
-            Self::Off(amount) => amount.0 >= 0,
-            Self::Share(share) => share <= WHOLE_BP,
-        };
-        sound.then_some(()).ok_or_else(|| {
-            format!(
-                "{what} is an amount of at least 0 or a share of at most {WHOLE_BP} basis points"
-            )
-        })
-    }
-}
-
-/// A share of a price in basis points, rounded half to even.
-#[must_use]
-pub fn share_of(price: Minor, share_bp: u16) -> Minor {
-    let whole = i128::from(WHOLE_BP);
-    let product = i128::from(price.0) * i128::from(share_bp);
-    let (quotient, rest) = (product.div_euclid(whole), product.rem_euclid(whole));
-    let up = match (rest * 2).cmp(&whole) {
-        std::cmp::Ordering::Less => false,
-        std::cmp::Ordering::Equal => quotient % 2 != 0,
-        std::cmp::Ordering::Greater => true,
-    };
-    Minor(i64::try_from(quotient + i128::from(up)).unwrap_or(i64::MAX))
 }
 
 /// Whether a paid member may leave an open team.
@@ -268,7 +227,7 @@ impl GroupRule {
         let seats = (1, u32::from(self.size));
         bounded("seats_per_buyer", u32::from(self.seats_per_buyer), seats)?;
         bounded("fill", u32::from(self.fill), (0, u32::from(self.size) - 1))?;
-        self.leader.map_or(Ok(()), |cut| cut.check("leader"))?;
+        self.leader.map_or(Ok(()), |cut| named("leader", cut))?;
         plan::check_rules(&self.open_to)?;
         plan::check_rules(&self.join_to)?;
         self.check_tiers()?;
@@ -324,7 +283,7 @@ pub fn check(offer: &Offer) -> Result<(), String> {
         return Err(format!("SKU {} has two group rules", pair[0]));
     }
     if let Some(presale) = &offer.presale {
-        presale.deposit.check("deposit")?;
+        named("deposit", presale.deposit)?;
         bounded("grace_ms", presale.grace_ms, (0, GRACE_MS_MOST))?;
         if presale.from >= presale.until {
             return Err("the balance is due until a moment after it may first be paid".into());
@@ -342,7 +301,39 @@ pub fn check(offer: &Offer) -> Result<(), String> {
         bounded("units_most", line.units_most, (1, 1_000_000))?;
         bounded("places_most", line.places_most, (1, LINE_PLACES_MOST))?;
     }
+    offer.discounts.check()?;
+    compiled(&offer.rules)?;
     check_holds(&offer.holds)
+}
+
+fn named(what: &str, cut: Cut) -> Result<(), String> {
+    cut.check().map_err(|why| format!("{what}: {why}"))
+}
+
+/// The rules of an offer, ready to be asked.
+///
+/// # Errors
+/// Every rule that is wrong, and rules that ask for what the journal must not hold or that only people can follow.
+pub(crate) fn compiled(texts: &[RuleText]) -> Result<RuleSet, String> {
+    let rules = RuleSet::compile(texts).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        faults.join("; ")
+    })?;
+    for private in ["buyer.device", "buyer.address"] {
+        if let Some(rule) = rules.asking_for(private) {
+            return Err(format!(
+                "rule {} asks for {private}, which no journal holds: it is a rule of risk",
+                rule.name
+            ));
+        }
+    }
+    match texts.iter().find(|text| text.then == Then::Review) {
+        Some(text) => Err(format!(
+            "rule {} reviews, which is for rules of risk",
+            text.name
+        )),
+        None => Ok(rules),
+    }
 }
 
 fn check_holds(holds: &HoldPolicy) -> Result<(), String> {
@@ -375,32 +366,4 @@ fn bounded(what: &str, value: u32, (least, most): (u32, u32)) -> Result<(), Stri
         return Ok(());
     }
     Err(format!("{what} lies between {least} and {most}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_rounded_once_half_to_even() {
-        let cases = [
-            (100, 5_000, 50),
-            (5, 5_000, 2),
-            (7, 5_000, 4),
-            (999, 3_333, 333),
-        ];
-        for (price, share, off) in cases {
-            assert_eq!(
-                share_of(Minor(price), share),
-                Minor(off),
-                "{share} of {price}"
-            );
-        }
-    }
-
-    #[test]
-    fn nothing_comes_off_beyond_the_price() {
-        assert_eq!(Cut::Off(Minor(90)).of(Minor(50)), Minor(50));
-        assert_eq!(Cut::Share(WHOLE_BP).of(Minor(50)), Minor(50));
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ledger::{Minor, Units};
 
 use crate::book::TeamState;
+use crate::price::PriceError;
 use crate::{OrderStatus, SaleState, Time};
 
 /// Whose limit was reached.
@@ -188,6 +189,17 @@ pub enum Refusal {
     /// There is no such place in the line, or it is somebody else's, or it is over.
     #[error("no such place in the line")]
     NoTicket,
+    /// A coupon cannot be given; the sentence names it.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// A rule of the offer refuses the order.
+    #[error("rule {rule} of the sale refuses this order: {reason}")]
+    Rule {
+        /// Its name.
+        rule: Box<str>,
+        /// Its reason, or what went wrong when it was asked.
+        reason: Box<str>,
+    },
     /// The balance may not be paid yet.
     #[error("the balance is due from {} on", from.0)]
     BalanceNotDue {

@@ -44,6 +44,7 @@ impl Asked {
             caller: self.caller()?.clone(),
             key: None,
             request_id: self.context.request_id,
+            address: Some(self.client),
         })
     }
 
@@ -61,6 +62,7 @@ impl Asked {
             caller: self.caller()?.clone(),
             key: Some(key),
             request_id: self.context.request_id,
+            address: Some(self.client),
         };
         Ok((call, body))
     }

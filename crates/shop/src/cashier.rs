@@ -17,14 +17,16 @@
 //! | stage | time | tries | metric |
 //! |---|---|---|---|
 //! | offer | none, it never waits | once; what does not fit is found by a scan within seconds | `cancel_ch_drop_total` |
+//! | place | 50 ms | again after half a second | `tidegate_calls_held_total` |
+//! | breaker | open 10 s, then ten probes | what is held waits and has not failed | `tidegate_breaker_state` |
 //! | call | 3 s | 3 more after 1, 2, 4 s, shortened by chance, while the retry budget lasts | `rollback_retry_count_total` for refunds |
 //! | report | the desk's | until it is on record | |
 //! | reconciler | 60 s every 5 min, for effects older than 2 min | for ever | `reconcile_gap_count_total` |
 
 mod board;
-mod budget;
 mod ending;
 mod fact;
+mod guard;
 mod job;
 mod report;
 mod run;
@@ -43,6 +45,8 @@ use commerce::{Effect, Report};
 use stdx::queue::{self, Rejected, Sender};
 use telemetry::Telemetry;
 use world::{Clock, Entropy, Tasks};
+
+use guard::Guarded;
 
 use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
 
@@ -91,6 +95,8 @@ pub struct CashierHandle {
 /// What handles and the cashier share.
 pub(crate) struct Shared {
     telemetry: Telemetry,
+    /// The provider, behind its places and breakers.
+    provider: Arc<Guarded>,
     /// Effects were left behind that only a scan of the books can find.
     behind: AtomicBool,
     /// Where callbacks go; known once the cashier runs. Weak, since the desks hold handles of the cashier.
@@ -114,6 +120,13 @@ impl CashierHandle {
             let first = !self.shared.behind.swap(true, Ordering::AcqRel);
             fact::tell_left(&self.shared.telemetry, sale, &effect, left_count, first);
         }
+    }
+}
+
+impl CashierHandle {
+    /// The provider as everybody in the shop has to call it: behind its places and breakers.
+    pub(crate) fn provider(&self) -> Arc<Guarded> {
+        self.shared.provider.clone()
     }
 }
 
@@ -155,8 +168,17 @@ impl Cashier {
         telemetry: Telemetry,
     ) -> (Self, CashierHandle) {
         let (intake, receiver) = queue::bounded(settings.queue_effects_max);
+        let guarded = Guarded::new(
+            &settings,
+            provider,
+            clock.clone(),
+            tasks.clone(),
+            telemetry.clone(),
+        );
+        let provider = Arc::new(guarded);
         let shared = Arc::new(Shared {
             telemetry,
+            provider: provider.clone(),
             // The first thing to do is to find what an earlier run left open.
             behind: AtomicBool::new(true),
             desks: OnceLock::new(),
@@ -165,7 +187,10 @@ impl Cashier {
             intake,
             shared: Arc::clone(&shared),
         };
-        provider.callbacks_to(Arc::new(handle.clone()));
+        handle
+            .shared
+            .provider
+            .callbacks_to(Arc::new(handle.clone()));
         let outside = run::Outside {
             provider,
             clock,

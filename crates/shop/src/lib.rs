@@ -9,6 +9,7 @@
 //!                        effects, durable  ▼    │ reports
 //!                                        Cashier ──▶ payment provider
 //!                        batches, durable ▶ Projector ──▶ read models
+//!   Reconciler: book × provider × read models, every few minutes
 //! ```
 //!
 //! Start with [`desk`]. Invariants: INV-7 (shown means durable): every answer waits for the batch that holds it.
@@ -21,10 +22,13 @@ pub mod house;
 pub mod open;
 pub mod projector;
 pub mod provider;
+pub mod reconcile;
 pub mod registry;
 pub mod restore;
+pub mod risk;
 pub mod service;
 mod settings;
+pub mod settlement;
 mod shop;
 pub mod verify;
 mod wire;

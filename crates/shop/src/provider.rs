@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::provider::{Callback, ChargeReply, ChargeRequest, RefundReply, RefundRequest};
 use api::{PaymentId, RefundId};
@@ -44,6 +45,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What became of a refund; `None` when the provider never heard of it.
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>>;
 
+    /// Whether it outlives the shop's process, so that what it knows nothing of it was never asked for.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// Where a provider inside this process brings its callbacks. One outside knocks at the public door instead.
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         drop(sink);
@@ -78,6 +84,10 @@ pub enum ProviderError {
     /// The answer was none of the words that were agreed on, or speaks of something else.
     #[error("answer of the provider makes no sense: {0}")]
     Nonsense(String),
+    /// No call was made: the provider has not answered others, or has as many calls as it may. Nothing is unknown
+    /// through this.
+    #[error("the provider is left alone for {} ms", .0.as_millis())]
+    Held(Duration),
 }
 
 impl ProviderError {
@@ -85,7 +95,7 @@ impl ProviderError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable(_) | Self::Unavailable(_) => ErrorKind::Wait,
+            Self::Unreachable(_) | Self::Unavailable(_) | Self::Held(_) => ErrorKind::Wait,
             Self::Timeout | Self::Lost(_) => ErrorKind::Retry,
             Self::Refused(_) => ErrorKind::Conflict,
             Self::Nonsense(_) => ErrorKind::Bug,

@@ -90,6 +90,11 @@ impl Registry {
         &self.house
     }
 
+    /// Whether charges wait because the provider is left alone, for how long at least.
+    pub(crate) fn charges_wait(&self) -> Option<Duration> {
+        self.cashier.provider().charges_wait()
+    }
+
     /// Opens every sale that is not retired, a few at a time.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod keys;
 mod live;
 mod orders;
 mod queries;
+mod risk;
 mod sales;
 
 pub use keys::scope_bits;
@@ -20,6 +21,7 @@ use world::journal::Position;
 use crate::desk::{DeskHandle, Durable};
 use crate::projector::ProjectorHandle;
 use crate::registry::Registry;
+use crate::risk::Guard;
 use crate::wire;
 
 /// The way into a running shop.
@@ -29,6 +31,7 @@ pub struct Handle {
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
+    risk: Guard,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -44,6 +47,7 @@ impl Handle {
         projector: ProjectorHandle,
         tasks: Tasks,
         watchers_max: usize,
+        risk: Guard,
     ) -> Self {
         Self {
             registry,
@@ -51,12 +55,18 @@ impl Handle {
             tasks,
             watchers: Arc::default(),
             watchers_max,
+            risk,
         }
     }
 
     /// The registry behind the handle.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The guard of risk.
+    pub fn risk(&self) -> &Guard {
+        &self.risk
     }
 
     /// The read models' keeper.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, desk, projector};
+use crate::{cashier, desk, projector, reconcile};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub desk: desk::Settings,
     /// Calls to payment providers.
     pub cashier: cashier::Settings,
+    /// Comparing book, provider and read models.
+    pub reconcile: reconcile::Settings,
     /// Read models.
     pub projector: projector::Settings,
     /// Journals and watchers.

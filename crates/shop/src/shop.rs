@@ -16,7 +16,9 @@ use crate::house::House;
 use crate::open::{Findings, OpenError, Place, doors};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
 use crate::provider::Provider;
+use crate::reconcile::{self, Reconciler};
 use crate::registry::{Parts as RegistryParts, Registry};
+use crate::risk::Guard;
 use crate::service::Handle;
 use crate::settings::Settings;
 use crate::wire;
@@ -121,14 +123,17 @@ impl Shop {
             tasks.clone(),
             telemetry.clone(),
         );
+        let risk = Guard::new(clock.clone(), telemetry.clone());
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
+        let (compared, timed) = (settings.reconcile.clone(), settings.cashier.clone());
+        let asked = effects.provider();
         let registry = Arc::new(Registry::new(RegistryParts {
             settings,
             data: data.clone(),
             doors,
             tasks: tasks.clone(),
-            telemetry,
+            telemetry: telemetry.clone(),
             house,
             cashier: effects,
             projector: projector.clone(),
@@ -141,12 +146,24 @@ impl Shop {
         let sales = registry.open_all().await.map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
+        let reconciler = Reconciler::new(reconcile::Parts {
+            settings: compared,
+            cashier: timed,
+            registry: registry.clone(),
+            projector: projector.clone(),
+            provider: asked,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            telemetry,
+        });
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
         let running = vec![
+            tasks.spawn(reconciler.run(stopping.clone())),
             tasks.spawn(cashier.run(desks, stopping)),
             tasks.spawn(alive),
         ];
-        let handle = Handle::new(registry.clone(), projector.clone(), tasks, watchers_max);
+        let (desks, models) = (registry.clone(), projector.clone());
+        let handle = Handle::new(desks, models, tasks, watchers_max, risk);
         Ok(Self {
             handle: Arc::new(handle),
             registry,

@@ -32,6 +32,7 @@ use world::journal::JournalError;
 
 pub use audit::{Audit, AuditedSale, audit};
 pub use compare::compare;
+pub(crate) use compare::{order_difference, shown_row};
 pub use report::{
     DivergenceFound, Divergences, Finding, FindingKind, HouseReport, InvariantResult, Money,
     OrderTally, ReadModelsReport, Report, SaleReport, Units, Verdict,

@@ -224,8 +224,8 @@ impl LifePlan {
         let guests = guests(&mut chance, &size, sales.len(), rush);
         Self {
             seed,
-            shop: shop_settings(&mut chance),
-            bank: bank(seed, &mut chance),
+            shop: guarded(seed, shop_settings(&mut chance)),
+            bank: fickle(seed, bank(seed, &mut chance)),
             bank_clock_ms: if chance.hits(300) {
                 chance.between(0, 240_000) as i64 - 120_000
             } else {
@@ -319,6 +319,31 @@ fn bank(seed: u64, chance: &mut Chance) -> sandbox::Settings {
         unknown_charge: UnknownCharge::Decline,
         ..sandbox::Settings::default()
     }
+}
+
+/// Breakers that trip soon, bulkheads with one place, and a reconciler that comes often. Drawn from lots of their own,
+/// so that a seed is otherwise the life that it was.
+fn guarded(seed: u64, mut settings: shop::Settings) -> shop::Settings {
+    let mut chance = Chance::of(seed, "guard");
+    let cashier = &mut settings.cashier;
+    cashier.breaker_failures_in_a_row_max = *chance.pick(&[0, 1, 3, 5]);
+    cashier.breaker_open_ms = *chance.pick(&[500, 10_000, 30_000]);
+    cashier.breaker_probes_max = *chance.pick(&[1, 3, 10]);
+    cashier.bulkhead_calls_max = *chance.pick(&[1, 4, 48]);
+    cashier.reconcile_every_ms = *chance.pick(&[20_000, 300_000]);
+    settings.reconcile.page_orders = *chance.pick(&[1, 7, 256]);
+    settings
+}
+
+/// A provider that changes its mind, and whose callbacks get lost.
+fn fickle(seed: u64, mut bank: sandbox::Settings) -> sandbox::Settings {
+    let mut chance = Chance::of(seed, "fickle");
+    let share = |on: bool| PerMille::new(if on { 300 } else { 0 }).unwrap_or_default();
+    let (changes, loses) = (chance.hits(500), chance.hits(500));
+    bank.fickle_per_mille = share(changes);
+    bank.fickle_ms_max = 60_000;
+    bank.lost_callback_per_mille = share(loses);
+    bank
 }
 
 fn way(chance: &mut Chance) -> Way {

@@ -107,6 +107,10 @@ words! {
         Callback "callback",
         /// It calls back twice.
         Twice "twice",
+        /// It changes its mind.
+        Fickle "fickle",
+        /// It loses callbacks.
+        Deaf "lost-callback",
         /// Its clock is wrong.
         Clock "clock",
     }
@@ -206,6 +210,8 @@ fn drop_habit(plan: &mut LifePlan, habit: BankHabit) {
         BankHabit::Lost => bank.lost_answer_per_mille = never,
         BankHabit::Callback => bank.callback_per_mille = never,
         BankHabit::Twice => bank.duplicate_callback_per_mille = never,
+        BankHabit::Fickle => bank.fickle_per_mille = never,
+        BankHabit::Deaf => bank.lost_callback_per_mille = never,
         BankHabit::Clock => plan.bank_clock_ms = 0,
     }
 }

@@ -5,6 +5,8 @@ use crate::meters::Meters;
 mod desk;
 mod door;
 mod house;
+mod outside;
+mod risk;
 mod selling;
 
 pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
@@ -12,6 +14,8 @@ pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
 pub use house::{
     ClockStepped, Counts, Listening, Recovered, SettingChanged, SettingsRefused, Started, Stopping,
 };
+pub use outside::{BreakerTurned, CallHeld, GapFound, GapRepaired, PaymentEnded, Reconciled};
+pub use risk::{CouponRedeemed, RiskJudged};
 pub use selling::{
     BatchDecided, BatchDurable, EffectDone, EffectDropped, EffectRetried, InvariantViolated,
     JournalFailed, JournalResumed, ProjectorMoved, ReconcileGap, StockCounted,

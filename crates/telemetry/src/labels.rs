@@ -114,6 +114,75 @@ impl Refused {
 }
 
 label_values! {
+    /// What risk said of an order or a payment.
+    Risk {
+        /// It was refused.
+        Blocked "blocked",
+        /// It went on, and a person should look at it.
+        Review "review",
+        /// It was refused because a rule could not be run.
+        Failed "failed",
+    }
+}
+
+label_values! {
+    /// What risk was asked about.
+    RiskAt {
+        /// An order that is placed.
+        Order "order",
+        /// A payment that begins.
+        Payment "payment",
+    }
+}
+
+label_values! {
+    /// What a coupon gives.
+    CouponType {
+        /// An amount off.
+        Off "off",
+        /// A share off.
+        Share "share",
+        /// An amount off, from a threshold on.
+        ThresholdOff "threshold_off",
+        /// A share off, from a threshold on.
+        ThresholdShare "threshold_share",
+    }
+}
+
+label_values! {
+    /// The level of a buyer, in bands, so that labels stay few.
+    UserTier {
+        /// No level.
+        None "none",
+        /// Level 1.
+        One "vip1",
+        /// Level 2.
+        Two "vip2",
+        /// Level 3.
+        Three "vip3",
+        /// Level 4.
+        Four "vip4",
+        /// Level 5 and above.
+        Five "vip5_up",
+    }
+}
+
+impl UserTier {
+    /// The band of a level.
+    #[must_use]
+    pub const fn of(level: u32) -> Self {
+        match level {
+            0 => Self::None,
+            1 => Self::One,
+            2 => Self::Two,
+            3 => Self::Three,
+            4 => Self::Four,
+            _ => Self::Five,
+        }
+    }
+}
+
+label_values! {
     /// A call to the outside.
     EffectKind {
         /// A charge.
@@ -138,5 +207,37 @@ label_values! {
         Sold "sold",
         /// Lost unsold.
         WrittenOff "written_off",
+    }
+}
+
+label_values! {
+    /// What became of an attempt to pay.
+    PaymentOutcome {
+        /// The money was taken.
+        Success "success",
+        /// The provider said no; that is an answer.
+        Declined "declined",
+        /// No answer after every try: it is left to the reconciler.
+        Failure "failure",
+    }
+}
+
+label_values! {
+    /// A difference between book, provider and read model.
+    Gap {
+        /// The provider has an outcome that the book does not know.
+        Untold "untold",
+        /// The provider holds money that the book says was declined.
+        TakenDeclined "taken_declined",
+        /// The provider says no to what the book calls done.
+        DoneDenied "done_denied",
+        /// The provider knows nothing of what the book calls done.
+        DoneUnknown "done_unknown",
+        /// Both know it, with different amounts or currencies.
+        Amount "amount",
+        /// The read models show another order than the book.
+        Model "model",
+        /// A report from outside matches no order.
+        Unmatched "unmatched",
     }
 }

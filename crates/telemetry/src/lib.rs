@@ -22,12 +22,13 @@ pub mod http;
 pub mod labels;
 pub mod log;
 pub mod meters;
+mod outside;
 mod process;
 
 pub use context::RequestContext;
 pub use fact::Fact;
 pub use http::RouteMeter;
-pub use labels::{EffectKind, Invariant, Refused};
+pub use labels::{EffectKind, Gap, Invariant, PaymentOutcome, Refused};
 pub use meters::Meters;
 
 use std::sync::Arc;

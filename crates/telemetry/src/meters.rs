@@ -2,7 +2,8 @@
 
 use crate::histogram::{BATCH_COMMANDS, Histogram, REQUEST_SECONDS, SYNC_SECONDS};
 use crate::http::{RouteLabels, RouteMeter};
-use crate::labels::{EffectKind, Invariant, Refused, UnitsIn};
+use crate::labels::{CouponType, EffectKind, Invariant, Refused, Risk, RiskAt, UnitsIn, UserTier};
+use crate::outside::OutsideMeters;
 use crate::process::ProcessCollector;
 use api::{Code, SaleId};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -48,6 +49,18 @@ struct ByReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByRisk {
+    pub(crate) at: RiskAt,
+    pub(crate) verdict: Risk,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByCoupon {
+    pub(crate) coupon_type: CouponType,
+    pub(crate) user_tier: UserTier,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByEffect {
     effect: EffectKind,
 }
@@ -65,6 +78,8 @@ pub struct Meters {
     pub door: DoorMeters,
     /// Desks, journals, effects, read models.
     pub selling: SellingMeters,
+    /// Payments, breakers, reconciliation.
+    pub outside: OutsideMeters,
     /// Log lines lost because the log was full.
     pub log_lines_dropped: Counter,
     requests: Family<RouteLabels, Counter>,
@@ -73,9 +88,40 @@ pub struct Meters {
     queue_depth: Family<BySale, Level>,
     stock_units: Family<BySaleAndPlace, Level>,
     refused: Vec<Counter>,
+    pub(crate) risk: RiskMeters,
     violations: Vec<Counter>,
     effects_done: Vec<Counter>,
     effects_retried: Vec<Counter>,
+}
+
+/// Meters of risk and of coupons.
+#[derive(Debug)]
+pub(crate) struct RiskMeters {
+    pub(crate) verdicts: Family<ByRisk, Counter>,
+    pub(crate) coupons: Family<ByCoupon, Counter>,
+    pub(crate) coupon_minor: Family<ByCoupon, Counter>,
+}
+
+impl RiskMeters {
+    fn new(names: &mut Naming) -> Self {
+        Self {
+            verdicts: names.add(
+                "tidegate_risk_verdicts",
+                "Orders and payments that risk blocked or wants looked at",
+                Family::default(),
+            ),
+            coupons: names.add(
+                "tidegate_coupons_redeemed",
+                "Coupons that took something off an order",
+                Family::default(),
+            ),
+            coupon_minor: names.add(
+                "tidegate_coupon_discount_minor",
+                "What coupons took off, in minor units of whatever currency",
+                Family::default(),
+            ),
+        }
+    }
 }
 
 /// Meters of the front door.
@@ -200,6 +246,7 @@ impl Meters {
             registry: Registry::default(),
             door: DoorMeters::new(&mut names),
             selling: SellingMeters::new(&mut names),
+            outside: OutsideMeters::new(&mut names),
             log_lines_dropped: names.counter("tidegate_log_lines_dropped", "Log lines lost"),
             requests: names.add("http_requests", "Answered requests", Family::default()),
             request_seconds: names.add(
@@ -219,6 +266,7 @@ impl Meters {
                 Family::default(),
             ),
             refused: names.refusals(),
+            risk: RiskMeters::new(&mut names),
             violations: names.invariants(),
             effects_done: names.effects(
                 "tidegate_effects",
@@ -324,10 +372,10 @@ impl Meters {
 }
 
 /// Registers metrics under their names.
-struct Naming(Registry);
+pub(crate) struct Naming(Registry);
 
 impl Naming {
-    fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
+    pub(crate) fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
     where
         M: prometheus_client::registry::Metric + Clone,
     {
@@ -335,11 +383,11 @@ impl Naming {
         metric
     }
 
-    fn counter(&mut self, name: &str, help: &str) -> Counter {
+    pub(crate) fn counter(&mut self, name: &str, help: &str) -> Counter {
         self.add(name, help, Counter::default())
     }
 
-    fn level(&mut self, name: &str, help: &str) -> Level {
+    pub(crate) fn level(&mut self, name: &str, help: &str) -> Level {
         self.add(name, help, Level::default())
     }
 

@@ -6,8 +6,11 @@ mod config;
 mod drill;
 mod keys;
 mod rebuild;
+mod reconcile;
 mod replay;
 mod restore;
+mod rules;
+mod sandbox_psp;
 mod serve;
 mod verify;
 
@@ -43,12 +46,16 @@ enum Command {
     Replay(replay::Options),
     Verify(verify::Options),
     Rebuild(rebuild::Options),
+    Reconcile(reconcile::Options),
     Backup(backup::Options),
     Restore(restore::Options),
+    SandboxPsp(sandbox_psp::Options),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Rules(rules::Command),
     Completions(completions::Options),
 }
 
@@ -64,10 +71,13 @@ impl Line {
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
             Command::Rebuild(options) => options.run(),
+            Command::Reconcile(options) => options.run(),
             Command::Backup(options) => options.run(),
             Command::Restore(options) => options.run(),
+            Command::SandboxPsp(options) => options.run(),
             Command::Keys(command) => command.run(),
             Command::Config(command) => command.run(),
+            Command::Rules(command) => command.run(),
             Command::Completions(options) => options.run(),
         }
     }

@@ -22,6 +22,7 @@ mod interrupt;
 mod outside;
 mod reload;
 mod remote;
+mod rules;
 mod scratch;
 mod server;
 mod settings;

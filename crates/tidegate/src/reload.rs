@@ -10,7 +10,14 @@ use telemetry::fact::{Counts, SettingChanged, SettingsRefused};
 use telemetry::log::LogGuard;
 
 /// Options that count at once; all others wait for the next start.
-const LIVE: [&str; 1] = ["log.level"];
+const LIVE: [&str; 6] = [
+    "log.level",
+    "risk.address_max",
+    "risk.buyer_max",
+    "risk.device_max",
+    "risk.rules",
+    "risk.window_ms",
+];
 
 /// The configuration in effect, and where a new one would come from.
 pub(crate) struct Reload {
@@ -54,7 +61,11 @@ impl Reload {
         let loaded =
             load(&self.layers).map_err(|failure| anyhow::anyhow!(failure.on_one_line()))?;
         let (old, new) = (values(&self.loaded)?, values(&loaded)?);
+        // The rules are read again even if their file has the same name: its contents may be new.
+        let policy = crate::rules::policy(&loaded.settings.risk)
+            .map_err(|failure| anyhow::anyhow!(failure.on_one_line()))?;
         self.log.set_level(&loaded.settings.log.level)?;
+        handle.risk().swap(policy);
         self.loaded = loaded;
         for (option, value) in changed(&old, &new) {
             let counts = if LIVE.contains(&option) {

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::outside::{Outside, storage_failure};
+use crate::rules;
 use crate::settings::Settings;
 use api::service::{Call, Caller};
 use api::{Code, KeyId, RequestId, Scopes};
@@ -23,8 +24,9 @@ impl Backroom {
     /// Takes the data directory and recovers every sale in it.
     ///
     /// # Errors
-    /// `TG-4001` to `TG-4006`.
+    /// `TG-4001` to `TG-4007`.
     pub(crate) async fn open(settings: &Settings, outside: &Outside) -> anyhow::Result<Self> {
+        let policy = rules::policy(&settings.risk)?;
         let parts = Parts {
             data: outside.open(&settings.data)?,
             disk: Arc::clone(&outside.disk),
@@ -38,6 +40,7 @@ impl Backroom {
         };
         let opened = Shop::open(settings.shop.clone(), parts).await;
         let shop = opened.map_err(|error| shop_failure(&error))?;
+        shop.handle().risk().swap(policy);
         outside.telemetry.tell(&recovered(shop.recovered()));
         Ok(Self { shop })
     }
@@ -213,5 +216,6 @@ pub(crate) fn house_call(account: &str, key: &str) -> Call {
         },
         key: Some(key.into()),
         request_id: RequestId::from_u64(0),
+        address: None,
     }
 }

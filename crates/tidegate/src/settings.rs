@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) edge: edge::Settings,
     /// The shop.
     pub(crate) shop: shop::Settings,
+    /// Misuse of orders and payments.
+    pub(crate) risk: shop::risk::Settings,
     /// The payment provider.
     pub(crate) provider: provider::Settings,
 }
@@ -41,6 +43,7 @@ impl Default for Settings {
             log: telemetry::log::Settings::default(),
             edge: edge::Settings::default(),
             shop: shop::Settings::default(),
+            risk: shop::risk::Settings::default(),
             provider: provider::Settings::default(),
         }
     }
@@ -61,6 +64,13 @@ impl Settings {
         }
         let cashier = self.shop.cashier.check().err();
         faults.extend(cashier.map(|error| Fault::out_of_limits("shop.cashier", &error)));
+        let risk = self.risk.faults();
+        faults.extend(
+            risk.iter()
+                .map(|fault| Fault::new(format!("risk.{}", fault.option), fault.to_string())),
+        );
+        let reconcile = self.shop.reconcile.check().err();
+        faults.extend(reconcile.map(|error| Fault::out_of_limits("shop.reconcile", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
         faults

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::{Minor, Violation};
 
 use super::buyers::{Limited, NOBODY};
+use super::coupons::Coupons;
 use super::order::{Order, Phase, RefundState};
 use super::{Book, Tally};
 use crate::entry::EffectKind;
@@ -23,6 +24,7 @@ impl Book {
         self.check_deadlines()?;
         self.check_teams()?;
         self.check_line_of()?;
+        self.check_coupons_used()?;
         self.check_tally()
     }
 
@@ -181,6 +183,21 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    fn check_coupons_used(&self) -> Result<(), Violation> {
+        let mut anew = Coupons::default();
+        for order in self.orders.iter().filter(|order| order.counts()) {
+            anew.take(order.buyer, order.coupons());
+        }
+        if anew == self.coupons {
+            return Ok(());
+        }
+        let detail = format!(
+            "coupons do not add up: {:?}, counted {anew:?}",
+            self.coupons
+        );
+        Err(Violation::new("INV-5", detail))
     }
 
     fn check_line_of(&self) -> Result<(), Violation> {

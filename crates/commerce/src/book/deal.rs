@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use ledger::{Minor, Units, Violation};
 
-use super::order::{DuesKept, Phase, SeatIn};
+use super::order::{DuesKept, Order, Phase, SeatIn, coupons_of};
 use super::place::Stop;
-use super::team::{TEAMS_MOST, TeamState};
+use super::team::{TEAMS_MOST, Team, TeamState};
 use super::{Book, Done, Offered, Terms};
 use crate::command::Place;
-use crate::deal::{Deal, Dealt, Dues, Off, Opening, Seat, TeamAsk, Why};
+use crate::deal::{Deal, Dealt, Dues, Opening, Seat, TeamAsk};
 use crate::entry::{PlacedLine, PlacedLines};
-use crate::offer::{Alone, Cut, GroupRule, Offer, Pays, Presale};
+use crate::offer::{Alone, GroupRule, Offer, Pays, Presale};
 use crate::plan::Rule;
-use crate::{Refusal, Time};
+use crate::price::{self, CouponAsk, Discounts, LinePrice, PriceError, Priced, Pricing};
+use crate::rules::{Counters, Ground, OrderGround, Verdict};
+use crate::{Facts, Refusal, Time};
 
 impl Book {
     /// What the sale offers beyond plain orders, if it does.
@@ -31,9 +33,14 @@ impl Book {
     ) -> Result<Option<Deal>, Stop> {
         let ask = place.deal.as_deref().and_then(|deal| deal.team);
         let Some(offered) = &self.offered else {
-            return match ask {
-                Some(_) => Err(self.no_teams(lines.as_slice()).into()),
-                None => Ok(None),
+            let codes = place.deal.as_ref().and_then(|deal| deal.coupons.first());
+            return match (ask, codes) {
+                (Some(_), _) => Err(self.no_teams(lines.as_slice()).into()),
+                (None, Some(code)) => {
+                    let code = code.clone();
+                    Err(Refusal::Price(PriceError::Unknown { code }).into())
+                }
+                (None, None) => Ok(None),
             };
         };
         let mut deal = Deal::default();
@@ -41,14 +48,6 @@ impl Book {
             Some(ask) => {
                 let asked = (place, buyer);
                 deal.seat = Some(self.seat(now, terms, offered, asked, ask, lines)?);
-                let opens = deal.seat.as_ref().is_some_and(|seat| seat.opens.is_some());
-                let cut = self
-                    .rule_of(deal.seat.as_ref())
-                    .and_then(|rule| rule.leader);
-                deal.off.extend(
-                    cut.filter(|_| opens || stdx::mutants::is("every-member-is-a-leader"))
-                        .and_then(|cut| leader(terms, cut, lines)),
-                );
             }
             None => self.check_alone(offered, lines.as_slice())?,
         }
@@ -242,6 +241,131 @@ impl Book {
         }
     }
 
+    /// The price line by line, where a discount, a coupon, a tier or the leader's cut may change it.
+    pub(crate) fn price(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        lines: &[PlacedLine],
+        deal: Option<&Deal>,
+    ) -> Result<Option<Priced>, Stop> {
+        let ask = place.deal.as_deref();
+        let codes = ask.map_or(&[][..], |ask| &ask.coupons);
+        let none = Discounts::default();
+        let discounts = self.offer().map_or(&none, |offer| &offer.discounts);
+        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        let rule = self.rule_of(seat);
+        let opens = seat.is_some_and(|seat| seat.opens.is_some());
+        let opens = opens || stdx::mutants::is("every-member-is-a-leader");
+        let leader = rule.and_then(|rule| rule.leader).filter(|_| opens);
+        let tiers = rule.is_some_and(|rule| !rule.tiers.is_empty());
+        if codes.is_empty() && discounts.levels.is_empty() && leader.is_none() && !tiers {
+            return Ok(None);
+        }
+        let of_line = |line: &PlacedLine| {
+            let plain = self
+                .skus
+                .get(line.sku as usize)
+                .map_or(line.price, |sku| sku.price);
+            LinePrice {
+                units: line.units,
+                price: if tiers {
+                    plain.max(line.price)
+                } else {
+                    line.price
+                },
+                tier: tiers.then_some(line.price),
+            }
+        };
+        let lines: Vec<LinePrice> = lines.iter().map(of_line).collect();
+        let at = buyer.and_then(|buyer| self.buyers.find(&terms.secret, buyer));
+        let coupons: Vec<CouponAsk<'_>> = codes
+            .iter()
+            .map(|code| self.coupons.asked(discounts, code, at))
+            .collect();
+        let facts = facts_of(place);
+        let filled = seat
+            .and_then(|seat| self.teams.get(seat.team))
+            .map(Team::filled);
+        let priced = price::price(&Pricing {
+            now,
+            currency: terms.currency,
+            lines: &lines,
+            seats: tiers.then(|| filled.unwrap_or(0).into()),
+            facts: &facts,
+            discounts,
+            coupons: &coupons,
+            leader,
+        });
+        priced.map(Some).map_err(|error| match error {
+            // A hold that is due may give its coupon back.
+            PriceError::Used { .. } | PriceError::Exhausted { .. } => Stop::Short(error.into()),
+            error => Stop::Refuse(error.into()),
+        })
+    }
+
+    /// Asks the offer's rules, and gives back what was known of the buyer where the decision looked at it.
+    pub(crate) fn judged(
+        &self,
+        now: Time,
+        (place, buyer): (&Place, Option<&Arc<str>>),
+        total: Minor,
+        lines: &[PlacedLine],
+        deal: Option<&Deal>,
+    ) -> Result<Option<Box<Facts>>, Stop> {
+        let Some(offered) = &self.offered else {
+            return Ok(None);
+        };
+        let discounts = &offered.offer.discounts;
+        if offered.rules.is_empty() && discounts.levels.is_empty() && discounts.coupons.is_empty() {
+            return Ok(None);
+        }
+        let facts = facts_of(place);
+        facts.check().map_err(Refusal::Invalid)?;
+        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        let ground = Ground {
+            now,
+            buyer: buyer.map(AsRef::as_ref),
+            facts: &facts,
+            past: self.past_of(buyer.map(AsRef::as_ref)),
+            order: OrderGround {
+                units: lines.iter().map(|line| u64::from(line.units)).sum(),
+                total_minor: total.0,
+                lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+                team: seat.is_some(),
+                opens: seat.is_some_and(|seat| seat.opens.is_some()),
+            },
+            sale: self.ground(),
+            counters: Counters::default(),
+        };
+        if let Verdict::Refuse { rule, error } = offered.rules.judge(&ground) {
+            let text = offered.rules.texts().nth(rule);
+            let name = text.map(|text| text.name.clone()).unwrap_or_default();
+            let reason = match (error, text) {
+                (Some(error), _) => error.to_string().into(),
+                (None, Some(text)) => text.reason.clone(),
+                (None, None) => Box::default(),
+            };
+            return Err(Refusal::Rule { rule: name, reason }.into());
+        }
+        Ok(Some(Box::new(facts)))
+    }
+
+    /// Whether an expired order's coupons can be used again.
+    pub(crate) fn coupons_left(&self, order: &Order) -> bool {
+        let known = self
+            .offer()
+            .map_or(&[][..], |offer| &offer.discounts.coupons);
+        order.coupons().all(|(place, off)| {
+            let uses = self.coupons.uses(place, order.buyer);
+            known.get(usize::from(place)).is_some_and(|coupon| {
+                coupon.affords(self.coupons.spent(place), off)
+                    && coupon.per_buyer.is_none_or(|most| uses < most)
+            })
+        })
+    }
+
     /// How long the buyer's hold lives; refuses where he holds as many as he may.
     pub(crate) fn hold_of(&self, terms: &Terms, buyer: Option<&str>) -> Result<u32, Stop> {
         let (Some(offer), Some(buyer)) = (self.offer(), buyer) else {
@@ -279,9 +403,9 @@ impl Book {
         self.push_order(now, placed, seat)?;
         let order = self.order_mut(placed.order)?;
         let paid = order.phase == Phase::Paid;
-        if !deal.off.is_empty() || deal.dues.is_some() {
+        if !deal.price.is_empty() || deal.dues.is_some() {
             let extra = order.extra_mut();
-            extra.off.clone_from(&deal.off);
+            extra.price.clone_from(&deal.price);
             extra.dues = deal.dues.map(|dues| DuesKept {
                 dues,
                 paid: 0,
@@ -289,6 +413,8 @@ impl Book {
                 forfeited: false,
             });
         }
+        let buyer = order.buyer;
+        self.coupons.take(buyer, coupons_of(&deal.price));
         if seat != SeatIn::NONE {
             self.take_seat(placed.order)?;
             if paid {
@@ -299,31 +425,45 @@ impl Book {
     }
 }
 
+/// What is known of the buyer, as far as it may go on record: neither device nor address.
+fn facts_of(place: &Place) -> Facts {
+    let told = place.deal.as_deref().and_then(|deal| deal.facts.as_deref());
+    let told = told.cloned().unwrap_or_else(|| Facts::of_tags(&place.tags));
+    Facts {
+        device: None,
+        address: None,
+        ..told
+    }
+}
+
 /// The whole price after what comes off it; dues of which one would be nothing are none.
 pub(crate) fn priced(
     gross: Minor,
     presale: Option<&Presale>,
+    price: Option<Priced>,
     deal: Option<Deal>,
 ) -> (Minor, Option<Deal>) {
-    let Some(mut deal) = deal else {
-        return (gross, None);
-    };
-    let off: i64 = deal.off.iter().map(|off| off.amount.0).sum();
-    let total = Minor(gross.0 - off);
-    let deposit = presale.map_or(Minor::ZERO, |presale| presale.deposit.of(total));
-    let within = deposit.is_positive() && deposit < total;
+    let mut deal = deal.unwrap_or_default();
+    let total = price.as_ref().map_or(gross, |price| price.total);
+    if let Some(price) = price.filter(|price| price.lines.iter().any(|line| line.amount.0 < 0)) {
+        deal.price = price.lines;
+    }
+    let deposit = presale.and_then(|presale| presale.deposit.of(total));
+    let within = deposit.filter(|&deposit| deposit.is_positive() && deposit < total);
     deal.dues = deal
         .dues
-        .filter(|_| within)
-        .map(|dues| Dues { deposit, ..dues });
+        .zip(within)
+        .map(|(dues, deposit)| Dues { deposit, ..dues });
     (total, (deal != Deal::default()).then_some(deal))
 }
 
-fn leader(terms: &Terms, cut: Cut, lines: &PlacedLines) -> Option<Off> {
-    let gross = super::place::total(terms, lines.as_slice()).ok()?;
-    let amount = cut.of(gross);
-    amount.is_positive().then_some(Off {
-        why: Why::Leader,
-        amount,
-    })
+/// What was known of the buyer goes on record with the order, where the decision looked at it.
+pub(crate) fn with_facts(deal: Option<Deal>, facts: Option<Box<Facts>>) -> Option<Deal> {
+    match (deal, facts) {
+        (deal, None) => deal,
+        (deal, facts) => Some(Deal {
+            facts,
+            ..deal.unwrap_or_default()
+        }),
+    }
 }

@@ -275,6 +275,7 @@ impl Book {
             orders,
             skus,
             buyers,
+            coupons,
             ..
         } = self;
         let twice = || Violation::new("INV-3", format!("order {number} is not held"));
@@ -295,6 +296,7 @@ impl Book {
             buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = phase;
+        coupons.give_back(order.buyer, order.coupons());
         buyers.close(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held -= 1;

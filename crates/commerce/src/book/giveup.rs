@@ -115,14 +115,23 @@ impl Book {
         }
     }
 
-    /// Whether nothing of the order is given back any more, as its team's rule says.
-    pub(crate) fn is_final(&self, order: &Order) -> bool {
+    /// Whether a part of the order may be given back, as far as its team is concerned. While the team is open a seat is
+    /// given up whole or not at all: a member who has his money back must not complete a team.
+    pub(crate) fn may_refund(&self, order: &Order) -> Result<(), Refusal> {
         let team = order.seat.team().and_then(|team| self.teams.get(team));
-        team.is_some_and(|team| {
-            let rule = self.teams.rule(team);
-            let last = rule.is_ok_and(|rule| rule.after == AfterFinish::Nobody);
-            team.state == TeamState::Complete && last
-        })
+        let Some((team, rule)) = team.and_then(|team| Some((team, self.teams.rule(team).ok()?)))
+        else {
+            return Ok(());
+        };
+        match team.state {
+            TeamState::Open if !stdx::mutants::is("open-seat-refunded-in-part") => Err(
+                Refusal::TeamRule("a seat of an open team is given up by cancelling its order"),
+            ),
+            TeamState::Complete if rule.after == AfterFinish::Nobody => {
+                Err(Refusal::TeamRule("seats of a finished team are final"))
+            }
+            TeamState::Open | TeamState::Complete | TeamState::Failed => Ok(()),
+        }
     }
 }
 

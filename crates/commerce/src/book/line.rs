@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use ledger::{Units, Violation};
+use ledger::{UnitPrice, Units, Violation};
 use serde::{Deserialize, Serialize};
 use stdx::chunks::Chunks;
 
@@ -168,14 +168,14 @@ impl Book {
         let Some(&at) = self.sku_places.get(code) else {
             return Err(Refusal::NoSku { sku: code.clone() }.into());
         };
-        let alone = PlacedLine {
+        let alone = [PlacedLine {
             sku: at,
             units,
-            price: ledger::UnitPrice::default(),
+            price: UnitPrice::default(),
             own_price: false,
-        };
+        }];
         if let Some(offered) = &self.offered {
-            self.check_alone(offered, std::slice::from_ref(&alone))?;
+            self.check_alone(offered, &alone)?;
         }
         if units == 0 || units > policy.units_most {
             let bound = format!("units lies between 1 and {}", policy.units_most);

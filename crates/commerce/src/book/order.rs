@@ -6,8 +6,9 @@ use ledger::{Funds, Hold, Minor, UnitPrice, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
-use crate::deal::{Dues, Off};
+use crate::deal::Dues;
 use crate::entry::RefundBegun;
+use crate::price::{PriceLine, PriceWhat};
 
 /// Where an order stands, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,8 +161,8 @@ pub(crate) struct Extra {
     /// How much longer its hold lives, since a payment was in flight.
     pub(crate) extended_ms: u32,
     pub(crate) dues: Option<DuesKept>,
-    /// What came off the price of its lines.
-    pub(crate) off: Vec<Off>,
+    /// Its price line by line, where something came off.
+    pub(crate) price: Vec<PriceLine>,
     /// What went back of its price since, as its team ended in a better tier.
     pub(crate) difference: Minor,
 }
@@ -393,10 +394,28 @@ impl Order {
         self.extra_mut().difference.0 += difference.0;
     }
 
-    /// What came off the price of the lines, in all.
+    /// What came off the price of the lines, in all. A team's tier is in the lines' own price.
     pub(crate) fn off(&self) -> Minor {
-        let off = self.extra.as_ref().map_or(&[][..], |extra| &extra.off);
-        Minor(off.iter().map(|off| off.amount.0).sum())
+        let whole = |line: &&PriceLine| {
+            !matches!(line.what, PriceWhat::Line { .. } | PriceWhat::Tier { .. })
+        };
+        Minor(
+            -self
+                .price()
+                .iter()
+                .filter(whole)
+                .map(|line| line.amount.0)
+                .sum::<i64>(),
+        )
+    }
+
+    pub(crate) fn price(&self) -> &[PriceLine] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.price)
+    }
+
+    /// The coupons that it used, and what each gave.
+    pub(crate) fn coupons(&self) -> impl Iterator<Item = (u16, Minor)> {
+        coupons_of(self.price())
     }
 
     pub(crate) fn refunds(&self) -> &[RefundRecord] {
@@ -430,6 +449,14 @@ impl Order {
         }
         self.extra.get_or_insert_default()
     }
+}
+
+/// The coupons of a price, and what each gave.
+pub(crate) fn coupons_of(price: &[PriceLine]) -> impl Iterator<Item = (u16, Minor)> {
+    price.iter().filter_map(|line| match line.what {
+        PriceWhat::Coupon { coupon } => Some((coupon, Minor(-line.amount.0))),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

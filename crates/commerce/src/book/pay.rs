@@ -238,7 +238,7 @@ impl Book {
         let seated = seat.is_none_or(|team| now < team.ends && team.seats.available().0 > 0);
         let in_time = order.dues().is_none_or(|kept| now < kept.dues.until);
         let seated = seated || stdx::mutants::is("late-capture-takes-a-lost-seat");
-        if !seated || !in_time {
+        if !seated || !in_time || !self.coupons_left(order) {
             return false;
         }
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
@@ -425,6 +425,7 @@ impl Book {
             orders,
             skus,
             buyers,
+            coupons,
             ..
         } = self;
         let gone = || Violation::new("INV-3", format!("order {number} has not expired"));
@@ -443,6 +444,7 @@ impl Book {
             buyers.take(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = Phase::Held;
+        coupons.take(order.buyer, order.coupons());
         buyers.open(order.buyer);
         buyers.unlapse(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());

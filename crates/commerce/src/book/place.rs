@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
-use super::deal::priced;
+use super::deal::{priced, with_facts};
 use super::keys::Question;
 use super::order::{Charge, Line, Lines, Order, Phase, SeatIn};
 use super::sale::accept;
@@ -79,7 +79,10 @@ impl Book {
             false => terms.hold_ms,
         };
         let presale = self.offer().and_then(|offer| offer.presale.as_ref());
-        let (total, deal) = priced(total, presale, deal);
+        let price = self.price(now, terms, (place, buyer), lines.as_slice(), deal.as_ref())?;
+        let (total, deal) = priced(total, presale, price, deal);
+        let facts = self.judged(now, (place, buyer), total, lines.as_slice(), deal.as_ref())?;
+        let deal = with_facts(deal, facts);
         if self.orders.len() >= ORDERS_MOST {
             return Err(Refusal::Full("orders of one sale").into());
         }

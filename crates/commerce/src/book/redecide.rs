@@ -9,6 +9,7 @@ use ledger::Minor;
 
 use super::expiry::Over;
 use super::keys::{Key, Question};
+use super::order::coupons_of;
 use super::team::TeamTurn;
 use super::{Book, Verdict};
 use crate::Time;
@@ -230,6 +231,25 @@ impl Book {
         self.skus.get(at as usize).map(|sku| sku.sku.clone())
     }
 
+    /// What an order asked for beyond its lines.
+    fn asked_for(&self, deal: &Deal) -> DealAsk {
+        let team = deal.seat.as_ref().map(|seat| match &seat.opens {
+            Some(opening) => TeamAsk::Open {
+                commit: opening.commit,
+            },
+            None => TeamAsk::Join { team: seat.team },
+        });
+        let known = self
+            .offer()
+            .map_or(&[][..], |offer| &offer.discounts.coupons);
+        let code = |(coupon, _)| Some(known.get(usize::from(coupon))?.code.clone());
+        DealAsk {
+            team,
+            coupons: coupons_of(&deal.price).filter_map(code).collect(),
+            facts: deal.facts.clone(),
+        }
+    }
+
     fn place_of(&self, placed: &Placed, deal: Option<&Deal>) -> Option<Place> {
         let ask = |line: &PlacedLine| {
             let sku = self.skus.get(line.sku as usize)?;
@@ -249,21 +269,9 @@ impl Book {
                 .map(ask)
                 .collect::<Option<_>>()?,
             paid: placed.paid.clone(),
-            deal: deal.and_then(asked_for).map(Box::new),
+            deal: deal.map(|deal| Box::new(self.asked_for(deal))),
         })
     }
-}
-
-/// What an order asked for beyond its lines.
-fn asked_for(deal: &Deal) -> Option<DealAsk> {
-    let seat = deal.seat.as_ref()?;
-    let team = match &seat.opens {
-        Some(opening) => TeamAsk::Open {
-            commit: opening.commit,
-        },
-        None => TeamAsk::Join { team: seat.team },
-    };
-    Some(DealAsk { team: Some(team) })
 }
 
 /// The report that an entry journalled.

@@ -66,9 +66,7 @@ impl Book {
             reason
                 .map_or(Ok(()), |reason| check_reason("reason", reason))
                 .map_err(Refusal::Invalid)?;
-            if self.is_final(order) {
-                return Err(Refusal::TeamRule("seats of a finished team are final"));
-            }
+            self.may_refund(order)?;
             let refund = refund_of(terms, order, number, ask)?;
             let reason = ask.reason.clone();
             let asked = match (ask.amount, ask.lines.is_empty()) {
@@ -179,7 +177,6 @@ impl Book {
             Entry::RefundBegun { refund, key, .. } => {
                 let (order, number) = (refund.order, refund.number);
                 self.begin_refund(now, refund)?;
-                self.leave_if_empty(order)?;
                 self.keys.bind(key, Done::Refund { order, number })?;
             }
             Entry::RefundsBegun { refunds, key, .. } => {
@@ -289,16 +286,6 @@ impl Book {
         Ok(())
     }
 
-    /// Whoever gave all units back has no seat in a team that is still open.
-    fn leave_if_empty(&mut self, number: u32) -> Result<(), Violation> {
-        let order = self.order_mut(number)?;
-        let stays = stdx::mutants::is("seat-outlives-its-units");
-        if order.seat.team().is_some() && !order.has_units() && !stays {
-            return self.leave_seat(number);
-        }
-        Ok(())
-    }
-
     fn begin_refund(&mut self, now: Time, refund: &RefundBegun) -> Result<(), Violation> {
         let mut units = 0_u32;
         for &(line, returned) in &refund.lines {
@@ -369,7 +356,13 @@ impl Book {
         for (line, units) in left {
             self.return_line(number, line, units, true)?;
         }
-        self.order_mut(number)?.phase = Phase::Cancelled;
+        let Self {
+            orders, coupons, ..
+        } = self;
+        if let Some(order) = orders.get_mut(number) {
+            order.phase = Phase::Cancelled;
+            coupons.give_back(order.buyer, order.coupons());
+        }
         self.tally.paid -= 1;
         self.leave_seat(number)
     }

@@ -64,6 +64,7 @@ impl Book {
         }
         let sold = |sku: &str| self.sku_places.contains_key(sku);
         let key = check_offer(offer, sold)
+            .and_then(|()| self.check_coupons(offer))
             .map_err(Refusal::Invalid)
             .and_then(|()| question.bound(&terms.secret));
         key.map_or_else(Verdict::from, |key| {
@@ -71,6 +72,21 @@ impl Book {
                 offer: Box::new(offer.clone()),
                 key,
             })
+        })
+    }
+
+    /// A coupon keeps its place for ever, since orders name it by that.
+    fn check_coupons(&self, offer: &Offer) -> Result<(), String> {
+        let known = self.offer().map_or(&[][..], |old| &old.discounts.coupons);
+        let mut new = offer.discounts.coupons.iter();
+        let moved = known
+            .iter()
+            .find(|old| new.next().is_none_or(|new| new.code != old.code));
+        moved.map_or(Ok(()), |old| {
+            Err(format!(
+                "coupon {} keeps its place: end it by `until`, and add new ones behind",
+                old.code
+            ))
         })
     }
 
@@ -88,8 +104,13 @@ impl Book {
             });
             groups.insert(sku, u32::try_from(at).map_err(|_| lost())?);
         }
+        let rules = offer::compiled(&offer.rules).map_err(|why| Violation::new("INV-8", why))?;
         let offer = offer.clone();
-        self.offered = Some(Box::new(Offered { offer, groups }));
+        self.offered = Some(Box::new(Offered {
+            offer,
+            groups,
+            rules,
+        }));
         Ok(())
     }
 

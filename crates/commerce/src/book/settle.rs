@@ -2,9 +2,11 @@
 //! itself. And the draw of a lottery team.
 //!
 //! The draw can be repeated by anybody afterwards. Its list of entries is one line `order,buyer\n` for each paid seat, in
-//! the order of their orders; the list's BLAKE3 hash and the seed, whose own hash was journalled before the first entry,
-//! key a BLAKE3 stream of little-endian 64-bit numbers; each prize draws one of the entries that are left, numbers at or
-//! beyond the last whole multiple of their count are passed over, and the last entry takes the drawn one's place.
+//! the order of their orders. Number i of the draw is the first eight bytes, little-endian, of HMAC-SHA256 (RFC 2104)
+//! keyed with the seed, whose own SHA-256 hash was journalled before the first entry, over the SHA-256 hash of the list
+//! followed by i as eight little-endian bytes. Each prize draws one of the entries that are left by the number modulo
+//! their count; numbers at or beyond the last whole multiple of the count are passed over; the last entry takes the drawn
+//! one's place.
 
 use ledger::{Minor, UnitPrice, Violation};
 use std::num::NonZeroU32;
@@ -12,7 +14,7 @@ use std::num::NonZeroU32;
 use super::order::{Order, Phase};
 use super::team::{Opened, SeatState, Team, TeamState};
 use super::{Book, Done, Verdict};
-use crate::deal::{Seed, Settled};
+use crate::deal::{Commit, Seed, Settled};
 use crate::entry::{Entry, RefundBegun};
 use crate::offer::GroupRule;
 use crate::{Refusal, Time};
@@ -162,7 +164,7 @@ impl Book {
     }
 
     /// Lottery teams that are full and wait for their seed, with what makes it again.
-    pub fn draws_due(&self) -> impl Iterator<Item = (u32, crate::deal::Commit)> {
+    pub fn draws_due(&self) -> impl Iterator<Item = (u32, Commit)> {
         self.teams.undrawn.iter().filter_map(|&number| {
             let draw = self.teams.get(number)?.draw.as_ref()?;
             Some((number, draw.commit))
@@ -180,7 +182,7 @@ impl Book {
         if !self.teams.undrawn.contains(&number) {
             return Refusal::TeamOver { state: team.state }.into();
         }
-        let same = blake3::hash(seed).as_bytes() == &draw.commit.hash;
+        let same = Commit::of(draw.commit.nonce, seed) == draw.commit;
         if !same && !stdx::mutants::is("seed-of-a-draw-unchecked") {
             return Refusal::Invalid("the seed is not the one that was promised".into()).into();
         }
@@ -211,7 +213,7 @@ impl Book {
     }
 
     fn entries_hash(&self, orders: &[u32]) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = hmac_sha256::Hash::new();
         for &order in orders {
             let buyer = self
                 .orders
@@ -219,7 +221,7 @@ impl Book {
                 .and_then(|order| self.buyers.name(order.buyer));
             hasher.update(format!("{order},{}\n", buyer.unwrap_or_default()).as_bytes());
         }
-        *hasher.finalize().as_bytes()
+        hasher.finalize()
     }
 
     pub(crate) fn apply_drawn(
@@ -285,16 +287,18 @@ fn drawn(seed: &Seed, entries: &[u8; 32], mut left: Vec<u32>, prizes: usize) -> 
         true => &[0; 32],
         false => seed,
     };
-    let mut stream = blake3::Hasher::new_keyed(seed)
-        .update(entries)
-        .finalize_xof();
+    let mut numbers = (0_u64..).map(|index| {
+        let mut hash = hmac_sha256::HMAC::new(seed);
+        hash.update(entries);
+        hash.update(index.to_le_bytes());
+        let first = hash.finalize().first_chunk().copied();
+        u64::from_le_bytes(first.unwrap_or_default())
+    });
     let mut winners = Vec::with_capacity(prizes.min(left.len()));
     while winners.len() < prizes && !left.is_empty() {
         let count = left.len() as u64;
         let whole = u64::MAX - u64::MAX % count;
-        let mut bytes = [0; 8];
-        stream.fill(&mut bytes);
-        let number = u64::from_le_bytes(bytes);
+        let number = numbers.next().unwrap_or_default();
         if number < whole {
             winners.push(left.swap_remove(usize::try_from(number % count).unwrap_or(0)));
         }

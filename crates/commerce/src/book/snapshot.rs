@@ -132,6 +132,10 @@ impl Book {
             .unwrap_or_default();
         book.terms = head.terms;
         book.offered = head.offered;
+        if let Some(offered) = &mut book.offered {
+            let rules = crate::offer::compiled(&offered.offer.rules);
+            offered.rules = rules.map_err(|why| Violation::new("INV-8", why))?;
+        }
         book.teams.rules = head.rules;
         for _ in 0..head.effects {
             let (of, pending): EffectRecord = records.read()?.ok_or_else(|| cut(bytes.len()))?;
@@ -201,6 +205,9 @@ impl Book {
             Phase::Held => self.buyers.open(order.buyer),
             Phase::Expired if !order.has_deposit() => self.buyers.lapse(order.buyer),
             _ => {}
+        }
+        if order.counts() {
+            self.coupons.take(order.buyer, order.coupons());
         }
         self.orders.push(order);
         Ok(())

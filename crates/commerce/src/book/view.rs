@@ -188,6 +188,11 @@ impl<'a> OrderRef<'a> {
         (self.order.attempt, view)
     }
 
+    /// Whether the money of this attempt was captured.
+    pub fn was_captured(&self, attempt: u16) -> bool {
+        self.order.was_captured(attempt)
+    }
+
     /// The attempt whose capture pays the order; 0 for none.
     pub fn kept(&self) -> u16 {
         self.order.kept()

@@ -8,8 +8,9 @@ use super::order::{DuesKept, OrderStatus};
 use super::team::{SeatState, Team};
 use super::{Book, OrderRef, TeamState, TicketState};
 use crate::Time;
-use crate::deal::{Commit, Dues, Off, Seed};
+use crate::deal::{Commit, Dues, Seed};
 use crate::offer::{GroupRule, Offer};
+use crate::price::PriceLine;
 
 /// A team, to read.
 #[derive(Debug, Clone, Copy)]
@@ -182,9 +183,9 @@ impl<'a> OrderRef<'a> {
         !self.order.seat.has_goods()
     }
 
-    /// What came off the price of its lines.
-    pub fn off(&self) -> &'a [Off] {
-        self.order.extra.as_ref().map_or(&[], |extra| &extra.off)
+    /// Its price line by line, where something came off it; coupons by their place in the offer.
+    pub fn price(&self) -> &'a [PriceLine] {
+        self.order.price()
     }
 
     /// What went back of its price, as its team ended in a better tier.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod against_model;
+mod cel;
 mod commands;
 mod crash_points;
 mod exhaustive;

@@ -199,6 +199,7 @@ impl<'a, T: ReplayTarget> Driver<'a, T> {
             lines: lines.collect(),
             buyer: customer.map(|number| format!("customer-{number}").into()),
             tags: None,
+            facts: None,
             paid: Some(PaidElsewhere {
                 reference: invoice.number.clone(),
             }),

@@ -342,6 +342,7 @@ impl Buyer {
             buyer: None,
             tags: None,
             paid: None,
+            facts: None,
             idempotency_key: None,
         };
         // A body of plain texts and numbers can always be written.

@@ -80,6 +80,7 @@ async fn look(door: &Door, asked: &Asked, demo: Demo, buyer: &str) -> Result<Sal
         caller: buyer_named(buyer),
         key: None,
         request_id: asked.context.request_id,
+        address: None,
     };
     Ok(door.rooms.sales.sale(call, demo.sale).await?.body)
 }
@@ -108,6 +109,7 @@ pub(super) fn refill(door: &Arc<Door>, asked: Asked) -> Making<'_> {
                 caller,
                 key,
                 request_id: asked.context.request_id,
+                address: None,
             };
             let body = AddStock {
                 sku: sku.sku.clone(),
@@ -208,6 +210,7 @@ impl Crowd {
             buyer: None,
             tags: None,
             paid: None,
+            facts: None,
             idempotency_key: None,
         };
         let placed = self
@@ -244,6 +247,7 @@ impl Crowd {
             caller: buyer_named(name),
             key: Some(format!("{name}-{step}").into()),
             request_id,
+            address: None,
         }
     }
 }

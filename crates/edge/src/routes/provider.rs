@@ -28,6 +28,7 @@ pub(super) fn callback(door: &Arc<Door>, asked: Asked) -> Making<'_> {
             caller: asked.caller()?.clone(),
             key: None,
             request_id: asked.context.request_id,
+            address: Some(asked.client),
         };
         let answer = door.rooms.orders.report(call, report).await?;
         let said = Said::json(StatusCode::OK, &serde_json::json!({}))?;

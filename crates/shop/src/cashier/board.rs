@@ -4,7 +4,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use super::budget::Budget;
+use commerce::EffectKind;
+use resilience::Budget;
+
 use super::job::{Job, Name};
 
 /// A job that waits for its moment.
@@ -50,8 +52,10 @@ pub(super) enum Admitted {
 pub(super) struct Board {
     /// Every effect in hand, those at the provider too: nobody ever works on one effect twice at a time.
     known: BTreeSet<Name>,
-    /// May go at once.
-    ready: VecDeque<Job>,
+    /// May go at once: charges, and refunds. They take turns, so that a crowd of the one never stands before the other.
+    ready: [VecDeque<Job>; 2],
+    /// Whose turn it is.
+    turn: usize,
     /// Wait for a token of the retry budget.
     waiting: VecDeque<Job>,
     /// Wait for their moment, the next one on top.
@@ -64,7 +68,8 @@ impl Board {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             known: BTreeSet::new(),
-            ready: VecDeque::new(),
+            ready: Default::default(),
+            turn: 0,
             waiting: VecDeque::new(),
             later: BinaryHeap::new(),
             limit,
@@ -108,7 +113,8 @@ impl Board {
         } else if job.calls() && !job.is_first_call() {
             self.waiting.push_back(job);
         } else {
-            self.ready.push_back(job);
+            let refund = matches!(job.effect.kind, EffectKind::Refund { .. });
+            self.ready[usize::from(refund)].push_back(job);
         }
     }
 
@@ -127,8 +133,8 @@ impl Board {
             let Reverse(Later { job, .. }) = self.later.pop()?;
             self.put_back(job, now, Duration::ZERO);
         }
-        if let Some(job) = self.ready.pop_front() {
-            if job.calls() {
+        if let Some(mut job) = self.next_ready() {
+            if job.calls() && !std::mem::replace(&mut job.counted, true) {
                 budget.called();
             }
             return Some(job);
@@ -140,6 +146,13 @@ impl Board {
         let mut job = self.waiting.pop_front()?;
         job.paid = true;
         Some(job)
+    }
+
+    fn next_ready(&mut self) -> Option<Job> {
+        let turn = self.turn;
+        self.turn = 1 - turn;
+        let job = self.ready[turn].pop_front();
+        job.or_else(|| self.ready[1 - turn].pop_front())
     }
 
     /// How long until time brings the next job up.
@@ -156,7 +169,7 @@ impl Board {
 mod tests {
     use super::super::job::Origin;
     use super::*;
-    use commerce::{Effect, EffectKind, Time};
+    use commerce::{Effect, Time};
     use ledger::{Currency, Minor};
 
     fn job(order: u32, origin: Origin) -> Job {

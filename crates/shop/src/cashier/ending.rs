@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use stdx::backoff::Backoff;
-use telemetry::fact::{EffectDone, EffectDropped, EffectRetried, ReconcileGap};
+use telemetry::PaymentOutcome;
+use telemetry::fact::{EffectDone, EffectDropped, EffectRetried, PaymentEnded, ReconcileGap};
 use world::ErrorKind;
 use world::tasks;
 
@@ -55,7 +56,30 @@ impl Cashier {
             Ended::Untold => self.tell_again(job),
             Ended::Pending => self.again(job, None),
             Ended::Silent(error) => self.again(job, Some(&error)),
+            Ended::Held(wait) => {
+                if paid {
+                    // The retry was not made.
+                    self.budget.answered();
+                }
+                self.hold(job, wait);
+            }
         }
+    }
+
+    /// The provider is left alone: the effect waits, which is no failure of it. Only when so many wait that fresh ones
+    /// find no room is it left to the next scan.
+    fn hold(&mut self, job: Job, wait: Duration) {
+        if self.board.is_crowded() {
+            self.board.forget(job.name());
+            let (effect, key) = (job.key.kind(), job.key.to_string());
+            let telemetry = &self.shared.telemetry;
+            telemetry.tell(&EffectDropped { effect, key: &key });
+            self.rested = true;
+            return;
+        }
+        // Scattered, so that what was held together does not come back in step.
+        let spread = wait + self.settings.backoff().wait(1, self.chance());
+        self.board.put_back(job, self.clock.monotonic(), spread);
     }
 
     /// The desk took no report: again until it does. Only when a desk that is out of order for long would take the room
@@ -103,6 +127,13 @@ impl Cashier {
             key: &key,
             outcome,
         });
+        if let (telemetry::EffectKind::Charge, "captured" | "failed") = (job.key.kind(), outcome) {
+            let outcome = match outcome {
+                "captured" => PaymentOutcome::Success,
+                _ => PaymentOutcome::Declined,
+            };
+            telemetry.tell(&PaymentEnded { outcome });
+        }
         if job.origin == Origin::Overdue {
             let detail = format!("{key} was {outcome} at the provider and open in the book");
             telemetry.tell(&ReconcileGap { detail: &detail });
@@ -139,6 +170,10 @@ impl Cashier {
         let telemetry = &self.shared.telemetry;
         let effect = job.key.kind();
         telemetry.tell(&EffectDropped { effect, key: &key });
+        if effect == telemetry::EffectKind::Charge {
+            let outcome = PaymentOutcome::Failure;
+            telemetry.tell(&PaymentEnded { outcome });
+        }
         match error.kind() {
             ErrorKind::Retry | ErrorKind::Wait => self.rested = true,
             _ => {

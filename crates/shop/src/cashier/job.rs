@@ -89,6 +89,8 @@ pub(super) struct Job {
     pub(super) unknown_told: bool,
     /// The next call was paid for with a token of the retry budget.
     pub(super) paid: bool,
+    /// Its first call has earned its share of a retry; one that is held earns it once.
+    pub(super) counted: bool,
 }
 
 impl Job {
@@ -109,6 +111,7 @@ impl Job {
             refusals: 0,
             unknown_told: false,
             paid: false,
+            counted: false,
         })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use commerce::Effect;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use resilience::Budget;
 use stdx::queue::Receiver;
 use telemetry::fact::ReconcileGap;
 use tokio::sync::watch;
@@ -16,7 +17,6 @@ use world::tasks::{Ended, Task};
 use world::{Clock, Entropy, Tasks};
 
 use super::board::{Admitted, Board};
-use super::budget::Budget;
 use super::job::{Job, Name, Origin};
 use super::scan::{Aim, Found, Scan};
 use super::settings::Settings;
@@ -132,8 +132,6 @@ impl Cashier {
         let stepper = Stepper {
             provider: Arc::clone(&self.provider),
             desks: Arc::clone(&desks),
-            tasks: self.tasks.clone(),
-            deadline: Duration::from_millis(self.settings.call_timeout_ms),
         };
         loop {
             self.begin_scan(&desks);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use resilience::{TripRule, breaker, bulkhead};
 use serde::{Deserialize, Serialize};
 use stdx::backoff::Backoff;
 
@@ -16,6 +17,24 @@ pub struct Settings {
     pub workers: usize,
     /// How long a call to the provider may take, in milliseconds. Limit: 1 to 60,000.
     pub call_timeout_ms: u64,
+    /// Calls of one kind (charge, refund, question) that are at the provider at the same time. Limit: 1 to 1,024.
+    pub bulkhead_calls_max: usize,
+    /// How long a call waits for a place among them, in milliseconds; then it comes again later. Limit: 0 to 10,000.
+    pub bulkhead_wait_ms: u64,
+    /// Failures of one kind of calls within the window that open its breaker when their share is too large as well; 0
+    /// to switch this rule off. Limit: 0 to 1,000,000.
+    pub breaker_failures_max: u32,
+    /// The share of failures in the window that a breaker bears, in thousandths. Limit: 0 to 999.
+    pub breaker_failures_per_mille_max: u32,
+    /// How far these two rules look back, in milliseconds. Limit: 1,000 to 3,600,000.
+    pub breaker_window_ms: u64,
+    /// Failures in a row of one kind of calls that its breaker bears; 0 to switch this rule off. A usual value is 5,
+    /// with 30,000 for `breaker_open_ms`. Limit: 0 to 1,000,000.
+    pub breaker_failures_in_a_row_max: u32,
+    /// How long an open breaker lets no call through, in milliseconds. Limit: 10 to 3,600,000.
+    pub breaker_open_ms: u64,
+    /// Calls that a half-open breaker lets through; their answers close it. Limit: 1 to 1,000.
+    pub breaker_probes_max: u32,
     /// Tries after the first before an effect is left to the reconciler. Limit: 0 to 20.
     pub retries_max: u32,
     /// The wait before the first retry, in milliseconds, before chance shortens it; it doubles each time. Limit: 1 to
@@ -48,6 +67,14 @@ impl Default for Settings {
             queue_effects_max: 10_000,
             workers: 64,
             call_timeout_ms: 3_000,
+            bulkhead_calls_max: 48,
+            bulkhead_wait_ms: 50,
+            breaker_failures_max: 50,
+            breaker_failures_per_mille_max: 600,
+            breaker_window_ms: 60_000,
+            breaker_failures_in_a_row_max: 0,
+            breaker_open_ms: 10_000,
+            breaker_probes_max: 10,
             retries_max: 3,
             retry_base_ms: 1_000,
             retry_max_ms: 4_000,
@@ -109,6 +136,7 @@ impl Settings {
         )?;
         within("workers", self.workers as u64, 1, 1_024)?;
         within("call_timeout_ms", self.call_timeout_ms, 1, 60_000)?;
+        self.check_guard()?;
         within("retries_max", u64::from(self.retries_max), 0, 20)?;
         within("retry_base_ms", self.retry_base_ms, 1, 60_000)?;
         within(
@@ -150,6 +178,60 @@ impl Settings {
         )?;
         within("rescan_ms", self.rescan_ms, 10, 600_000)?;
         within("stop_grace_ms", self.stop_grace_ms, 0, 60_000)
+    }
+
+    fn check_guard(&self) -> Result<(), SettingsError> {
+        let places = self.bulkhead_calls_max as u64;
+        within("bulkhead_calls_max", places, 1, 1_024)?;
+        within("bulkhead_wait_ms", self.bulkhead_wait_ms, 0, 10_000)?;
+        let failures = u64::from(self.breaker_failures_max);
+        within("breaker_failures_max", failures, 0, 1_000_000)?;
+        let share = u64::from(self.breaker_failures_per_mille_max);
+        within("breaker_failures_per_mille_max", share, 0, 999)?;
+        within(
+            "breaker_window_ms",
+            self.breaker_window_ms,
+            1_000,
+            3_600_000,
+        )?;
+        let row = u64::from(self.breaker_failures_in_a_row_max);
+        within("breaker_failures_in_a_row_max", row, 0, 1_000_000)?;
+        within("breaker_open_ms", self.breaker_open_ms, 10, 3_600_000)?;
+        within(
+            "breaker_probes_max",
+            u64::from(self.breaker_probes_max),
+            1,
+            1_000,
+        )
+    }
+
+    /// How the breaker of each kind of calls works.
+    pub(super) fn breaker(&self) -> breaker::Settings {
+        let by_share = TripRule::Ratio {
+            failures_max: self.breaker_failures_max,
+            failures_per_mille_max: self.breaker_failures_per_mille_max,
+        };
+        let in_a_row = TripRule::Consecutive {
+            failures_max: self.breaker_failures_in_a_row_max,
+        };
+        let by_share = (self.breaker_failures_max > 0).then_some(by_share);
+        let in_a_row = (self.breaker_failures_in_a_row_max > 0).then_some(in_a_row);
+        breaker::Settings {
+            rules: by_share.into_iter().chain(in_a_row).collect(),
+            window: Duration::from_millis(self.breaker_window_ms),
+            open: Duration::from_millis(self.breaker_open_ms),
+            probes_max: self.breaker_probes_max,
+        }
+    }
+
+    /// The places for each kind of calls.
+    pub(super) fn bulkhead(&self) -> bulkhead::Settings {
+        bulkhead::Settings {
+            calls_max: self.bulkhead_calls_max,
+            // Whoever works for the cashier may wait; there are no more of them.
+            waiting_max: self.workers.saturating_mul(2),
+            wait_max: Duration::from_millis(self.bulkhead_wait_ms),
+        }
     }
 
     /// The waits between tries at the provider.

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commerce::Report;
-use world::Tasks;
 
 use super::job::{Job, Key, Next, Origin};
 use super::report::{Heard, of_charge, of_refund, outcome_name};
 use super::{Desks, ReportError};
-use crate::provider::{Asked, Provider, ProviderError};
+use crate::provider::{Provider, ProviderError};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -22,6 +21,8 @@ pub(super) enum Ended {
     Pending,
     /// The provider gave no answer.
     Silent(ProviderError),
+    /// It was not asked, and shall not be for so long.
+    Held(Duration),
     /// The outcome is known, but the desk did not take it.
     Untold,
 }
@@ -50,8 +51,6 @@ pub(super) struct Stepped {
 pub(super) struct Stepper {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) desks: Arc<dyn Desks>,
-    pub(super) tasks: Tasks,
-    pub(super) deadline: Duration,
 }
 
 impl Stepper {
@@ -68,6 +67,12 @@ impl Stepper {
                 let (ended, spoke) = (Ended::Pending, Spoke::Answered);
                 Stepped { job, ended, spoke }
             }
+            // Nobody was asked, so nothing has become unknown.
+            Err(ProviderError::Held(wait)) => Stepped {
+                job,
+                ended: Ended::Held(wait),
+                spoke: Spoke::NotAsked,
+            },
             Err(_) if stdx::mutants::is("silence-is-failure") => {
                 let report = job.failed();
                 self.tell(job, report, Spoke::Silent).await
@@ -121,7 +126,7 @@ impl Stepper {
             // It refused the request and holds nothing under that key: no money moved, and none will.
             Ok(Heard::Nothing) => Ok(Some(job.failed())),
             Err(error) => {
-                if matches!(job.next, Next::Act) {
+                if matches!(job.next, Next::Act) && !matches!(error, ProviderError::Held(_)) {
                     job.next = Next::Ask;
                 }
                 Err(error)
@@ -135,13 +140,11 @@ impl Stepper {
                 if job.failures > 0 && stdx::mutants::is("retry-under-new-key") {
                     key.attempt = key.attempt.saturating_add(500);
                 }
-                let reply = self.within(self.provider.charge(job.charge(key))).await?;
+                let reply = self.provider.charge(job.charge(key)).await?;
                 of_charge(job, &reply)
             }
             Key::Refund(key, charge) => {
-                let reply = self
-                    .within(self.provider.refund(job.refund(key, charge)))
-                    .await?;
+                let reply = self.provider.refund(job.refund(key, charge)).await?;
                 of_refund(job, &reply)
             }
         }
@@ -149,20 +152,14 @@ impl Stepper {
 
     async fn ask(&self, job: &Job) -> Result<Heard, ProviderError> {
         match job.key {
-            Key::Payment(key) => match self.within(self.provider.charge_status(key)).await? {
+            Key::Payment(key) => match self.provider.charge_status(key).await? {
                 Some(reply) => of_charge(job, &reply),
                 None => Ok(Heard::Nothing),
             },
-            Key::Refund(key, _) => match self.within(self.provider.refund_status(key)).await? {
+            Key::Refund(key, _) => match self.provider.refund_status(key).await? {
                 Some(reply) => of_refund(job, &reply),
                 None => Ok(Heard::Nothing),
             },
         }
-    }
-
-    /// Every call has a deadline (C3).
-    async fn within<T>(&self, call: Asked<'_, T>) -> Result<T, ProviderError> {
-        let answered = self.tasks.timeout(self.deadline, call).await;
-        answered.unwrap_or(Err(ProviderError::Timeout))
     }
 }

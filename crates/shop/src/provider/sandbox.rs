@@ -1,15 +1,19 @@
 //! A payment provider without money: for demonstrations, tests and drills.
 //!
 //! It behaves like a real one on its bad days, by rates in its settings: it declines, is slow, does the work and loses
-//! the answer, decides later, and calls back twice or out of order. It keeps a ledger of its own, so that a drill can
+//! the answer, decides later, changes its mind, and calls back twice, out of order or never. A [`Script`] says so for
+//! single charges, and when nobody is answered at all. It keeps a ledger of its own, so that a drill can
 //! hold the books against it. Its chance belongs to the key: asked again, or in another run with the same seed, the
 //! same key has the same outcome.
 //!
 //! It runs inside the shop, or behind [`serve`] in another process.
 
+mod admin;
 mod chance;
+mod fate;
 mod ledger;
 mod post;
+mod script;
 mod server;
 mod settings;
 
@@ -18,8 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::provider::{
-    ChargeOutcome, ChargeReply, ChargeRequest, ProviderCharge, ProviderLedger, ProviderRefund,
-    RefundOutcome, RefundReply, RefundRequest,
+    ChargeReply, ChargeRequest, ProviderCharge, ProviderLedger, ProviderRefund, RefundReply,
+    RefundRequest,
 };
 use api::{PaymentId, RefundId};
 use world::{Clock, Tasks};
@@ -28,8 +32,11 @@ use super::{Asked, CallbackSink, Provider, ProviderError};
 use chance::Chance;
 use ledger::{Ledger, Refused, Taken};
 use post::Post;
+use script::Play;
 
+pub use admin::serve_admin;
 pub use chance::{PerMille, ShareError};
+pub use script::{Act, Outage, Script, ScriptError, Scripted};
 pub use server::serve;
 pub use settings::{Settings, UnknownCharge};
 
@@ -42,6 +49,7 @@ enum Lots {
     RefundCall = 4,
     ChargeCallbacks = 5,
     RefundCallbacks = 6,
+    LostCallbacks = 7,
 }
 
 /// The sandbox; cheap to clone, clones are the same provider.
@@ -55,6 +63,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     ledger: Mutex<Ledger>,
+    play: Mutex<Play>,
     post: Arc<Post>,
 }
 
@@ -62,10 +71,23 @@ impl Sandbox {
     /// A provider with an empty ledger, which calls nobody back until it is told whom ([`Provider::callbacks_to`]).
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
+        Self::with_script(settings, &Script::default(), clock, tasks)
+    }
+
+    /// The same, which plays a script from now on.
+    #[must_use]
+    pub fn with_script(
+        settings: Settings,
+        script: &Script,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+    ) -> Self {
+        let play = Mutex::new(Play::begin(script, clock.monotonic()));
         let inner = Inner {
             settings,
             clock,
             ledger: Mutex::default(),
+            play,
             post: Arc::new(Post::new(tasks.clone())),
             tasks,
         };
@@ -80,43 +102,57 @@ impl Sandbox {
         self.inner.ledger().charge_calls()
     }
 
+    /// Whether some charge or refund will say something else later than it does now.
+    #[must_use]
+    pub fn has_more_to_say(&self) -> bool {
+        self.inner
+            .ledger()
+            .changes_after(self.inner.clock.monotonic())
+    }
+
+    /// Answers nobody from now on, for so long.
+    pub fn go_out(&self, length: Duration) {
+        let now = self.inner.clock.monotonic();
+        self.inner.play().go_out(now, length);
+    }
+
     async fn take_charge(&self, request: ChargeRequest) -> Result<ChargeReply, ProviderError> {
         let name = [request.key.order.get(), u64::from(request.key.attempt)];
         let inner = &self.inner;
-        let taken = inner
-            .ledger()
-            .charge(&request, inner.settings.records_max, || {
-                inner.charge_end(&name)
-            });
+        inner.is_there()?;
+        let (mut act, mut fate) = (None, None);
+        let most = inner.settings.records_max;
+        let taken = inner.ledger().charge(&request, most, |nth| {
+            act = inner.play().charge(nth);
+            *fate.insert(inner.charge_fate(&name, act))
+        });
         let taken = taken.map_err(refusal)?;
-        if taken == Taken::First {
-            inner.post_charge(&request, &name);
+        if let Some(fate) = fate {
+            inner.post_charge(&request, &name, &fate);
         }
-        inner.manners(Lots::ChargeCall, &name, taken).await?;
-        let reply = inner
-            .ledger()
-            .charge_reply(request.key, inner.clock.monotonic());
+        inner.manners(Lots::ChargeCall, &name, taken, act).await?;
+        let now = inner.clock.monotonic();
+        let reply = inner.ledger().charge_reply(request.key, now);
         reply.ok_or(ProviderError::Unavailable(500))
     }
 
     async fn take_refund(&self, request: RefundRequest) -> Result<RefundReply, ProviderError> {
         let name = [request.key.order.get(), u64::from(request.key.number)];
         let inner = &self.inner;
-        let settings = &inner.settings;
-        let taken = inner.ledger().refund(
-            &request,
-            settings.records_max,
-            settings.unknown_charge,
-            || inner.refund_end(&name),
-        );
+        inner.is_there()?;
+        let (mut act, mut fate) = (None, None);
+        let (most, unknown) = (inner.settings.records_max, inner.settings.unknown_charge);
+        let taken = inner.ledger().refund(&request, most, unknown, |nth| {
+            act = inner.play().refund(nth);
+            *fate.insert(inner.refund_fate(&name, act))
+        });
         let taken = taken.map_err(refusal)?;
-        if taken == Taken::First {
-            inner.post_refund(&request, &name);
+        if let Some(fate) = fate {
+            inner.post_refund(&request, &name, &fate);
         }
-        inner.manners(Lots::RefundCall, &name, taken).await?;
-        let reply = inner
-            .ledger()
-            .refund_reply(request.key, inner.clock.monotonic());
+        inner.manners(Lots::RefundCall, &name, taken, act).await?;
+        let now = inner.clock.monotonic();
+        let reply = inner.ledger().refund_reply(request.key, now);
         reply.ok_or(ProviderError::Unavailable(500))
     }
 }
@@ -141,31 +177,16 @@ impl Inner {
         )
     }
 
-    /// When a new charge or refund is decided: now, or, for some, later.
-    fn decided(&self, chance: &Chance) -> Duration {
-        let now = self.clock.monotonic();
-        match chance.hits(self.settings.pending_per_mille) {
-            true => now + Duration::from_millis(1 + chance.up_to(self.settings.pending_ms_max)),
-            false => now,
+    fn play(&self) -> MutexGuard<'_, Play> {
+        self.play.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody is answered in an outage.
+    fn is_there(&self) -> Result<(), ProviderError> {
+        match self.play().is_out(self.clock.monotonic()) {
+            true => Err(ProviderError::Unavailable(503)),
+            false => Ok(()),
         }
-    }
-
-    fn charge_end(&self, name: &[u64; 2]) -> (ChargeOutcome, Duration) {
-        let chance = self.chance(Lots::ChargeEnd, name, 0);
-        let end = match chance.hits(self.settings.decline_per_mille) {
-            true => ChargeOutcome::Declined,
-            false => ChargeOutcome::Captured,
-        };
-        (end, self.decided(&chance))
-    }
-
-    fn refund_end(&self, name: &[u64; 2]) -> (RefundOutcome, Duration) {
-        let chance = self.chance(Lots::RefundEnd, name, 0);
-        let end = match chance.hits(self.settings.refund_decline_per_mille) {
-            true => RefundOutcome::Declined,
-            false => RefundOutcome::Refunded,
-        };
-        (end, self.decided(&chance))
     }
 
     /// How a call ends once its work is done: at once, slowly, or with its answer lost.
@@ -174,17 +195,20 @@ impl Inner {
         lots: Lots,
         name: &[u64; 2],
         taken: Taken,
+        act: Option<Act>,
     ) -> Result<(), ProviderError> {
         let call = match taken {
             Taken::First => 0,
             Taken::Again(earlier) => earlier,
         };
         let chance = self.chance(lots, name, call);
-        if chance.hits(self.settings.slow_per_mille) {
+        let slow = chance.hits(self.settings.slow_per_mille);
+        if act.map_or(slow, |act| act == Act::Slow) {
             let slow = Duration::from_millis(self.settings.slow_ms);
             self.tasks.sleep(slow).await;
         }
-        match chance.hits(self.settings.lost_answer_per_mille) {
+        let lost = chance.hits(self.settings.lost_answer_per_mille);
+        match act.map_or(lost, |act| act == Act::LostAnswer) {
             true => Err(ProviderError::Lost("the connection was closed".into())),
             false => Ok(()),
         }
@@ -201,19 +225,21 @@ impl Provider for Sandbox {
     }
 
     fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
-        let reply = self
-            .inner
-            .ledger()
-            .charge_reply(key, self.inner.clock.monotonic());
-        Box::pin(std::future::ready(Ok(reply)))
+        let now = self.inner.clock.monotonic();
+        let reply = || Ok(self.inner.ledger().charge_reply(key, now));
+        let answer = self.inner.is_there().and_then(|()| reply());
+        Box::pin(std::future::ready(answer))
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
-        let reply = self
-            .inner
-            .ledger()
-            .refund_reply(key, self.inner.clock.monotonic());
-        Box::pin(std::future::ready(Ok(reply)))
+        let now = self.inner.clock.monotonic();
+        let reply = || Ok(self.inner.ledger().refund_reply(key, now));
+        let answer = self.inner.is_there().and_then(|()| reply());
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn remembers(&self) -> bool {
+        self.inner.settings.unknown_charge == UnknownCharge::Decline
     }
 
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use api::order::SalePosition;
 use api::order::{
-    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
+    BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
+    PlaceOrder,
 };
 use api::provider::{ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::service::{Answer, Call, Caller, Orders, Reply};
 use api::{Code, OrderId, Problem, SaleId, Scope};
-use commerce::{Action, Command, Done, OrderStatus, Place, Report};
+use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
+use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
+use crate::reconcile::unmatched;
+use crate::risk::Question;
 use crate::wire;
 
 /// An order's number in its sale. One that does not fit does not exist.
@@ -30,8 +34,10 @@ type Slim = Option<(u32, OrderStatus, Minor)>;
 fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     let (buyer, tags) = match caller {
         Caller::Buyer { id, tags } => {
-            if body.buyer.is_some() || body.tags.is_some() || body.paid.is_some() {
-                let detail = "a buyer orders for itself: buyer, tags and paid belong to merchants";
+            let told = body.buyer.is_some() || body.tags.is_some() || body.facts.is_some();
+            if told || body.paid.is_some() {
+                let detail =
+                    "a buyer orders for itself: buyer, tags, facts and paid belong to merchants";
                 return Err(Problem::because(Code::ScopeMissing, detail));
             }
             (Some(id.clone()), tags.clone())
@@ -63,11 +69,32 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     })
 }
 
+/// Orders of one batch for one sale, with what risk is asked about them.
+#[derive(Default)]
+struct Group {
+    commands: Vec<Command>,
+    questions: Vec<Option<Question>>,
+}
+
 impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
-        let sale = body.sale_id;
+        let (sale, told) = (body.sale_id, body.facts.clone());
         let place = place(&call.caller, body)?;
-        self.change_order(call, sale, Action::Place(place)).await
+        let facts = facts(&call, &place.tags, told);
+        self.change_order(call, sale, Action::Place(place), facts)
+            .await
+    }
+
+    /// Pays an order; whoever pays is judged as whoever orders.
+    async fn pay_order(&self, call: Call, order: OrderId) -> Result<Answer<Order>, Problem> {
+        let tags = match &call.caller {
+            Caller::Buyer { tags, .. } => tags.clone(),
+            Caller::Merchant { .. } | Caller::Provider => Arc::default(),
+        };
+        let facts = facts(&call, &tags, None);
+        let (sale, order) = (order.sale(), number(order)?);
+        let paid = self.change_order(call, sale, Action::Pay { order }, facts);
+        paid.await.map_err(no_order)
     }
 
     /// Changes an order and shows it.
@@ -76,18 +103,36 @@ impl Handle {
         call: Call,
         sale: SaleId,
         action: Action,
+        facts: Facts,
     ) -> Result<Answer<Order>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
         let command = Command {
             actor: actor(&call.caller),
-            key: call.key,
+            key: call.key.clone(),
             action,
         };
+        if self.judges_risk() {
+            let question = question(&call, &command, facts);
+            self.judge_one(&desk, sale, question).await?;
+        }
         let told = Self::tell(&desk, command, move |book, done| match done {
             Done::Order(order) | Done::Refund { order, .. } => wire::order(sale.get(), book, order),
             Done::Sale | Done::Team(_) | Done::Ticket(_) => None,
         });
-        Ok(told.await?.answer(sale))
+        let mut answer = told.await?.answer(sale);
+        self.note_delay(&mut answer.body);
+        Ok(answer)
+    }
+
+    /// Says of a payment that it waits for a provider that is left alone: nobody has asked it yet, and nothing is lost.
+    fn note_delay(&self, order: &mut Order) {
+        let payment = order.payment.as_mut();
+        let waiting = payment.filter(|payment| payment.state == PaymentState::Charging);
+        if let Some(payment) = waiting
+            && self.registry.charges_wait().is_some()
+        {
+            payment.state = PaymentState::Delayed;
+        }
     }
 
     async fn change_of_order(
@@ -96,7 +141,8 @@ impl Handle {
         order: OrderId,
         action: impl FnOnce(u32) -> Action,
     ) -> Result<Answer<Order>, Problem> {
-        self.change_order(call, order.sale(), action(number(order)?))
+        let action = action(number(order)?);
+        self.change_order(call, order.sale(), action, Facts::default())
             .await
             .map_err(no_order)
     }
@@ -110,7 +156,7 @@ impl Handle {
         let desk = self.desk(&call.caller, sale).await.map_err(no_order)?;
         let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, number)).await?;
         let Durable {
-            value: Some(body),
+            value: Some(mut body),
             position,
         } = seen
         else {
@@ -120,6 +166,7 @@ impl Handle {
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
         }
+        self.note_delay(&mut body);
         Ok(Answer {
             body,
             repeated: false,
@@ -164,13 +211,15 @@ impl Handle {
         orders: Vec<BatchOrder>,
     ) -> Result<Answer<BatchResults>, Problem> {
         let mut results: Vec<Option<BatchResult>> = vec![None; orders.len()];
-        let mut by_sale: Vec<(SaleId, Vec<usize>, Vec<Command>)> = Vec::new();
+        let mut by_sale: Vec<(SaleId, Vec<usize>, Group)> = Vec::new();
+        let judges = self.judges_risk();
         for (at, order) in orders.into_iter().enumerate() {
             let (sale, key) = (order.sale_id, order.idempotency_key);
             let BatchOrder {
                 lines,
                 buyer,
                 tags,
+                facts: told,
                 paid,
                 ..
             } = order;
@@ -179,30 +228,34 @@ impl Handle {
                 lines,
                 buyer,
                 tags,
+                facts: told.clone(),
                 paid,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {
                 Ok(place) => {
+                    let known = judges.then(|| facts(&call, &place.tags, told));
                     let command = Command {
                         actor: actor(&call.caller),
                         key: Some(key),
                         action: Action::Place(place),
                     };
-                    let known = by_sale.iter().position(|(other, ..)| *other == sale);
-                    let group = known.unwrap_or_else(|| {
-                        by_sale.push((sale, Vec::new(), Vec::new()));
+                    let group = by_sale.iter().position(|(other, ..)| *other == sale);
+                    let group = group.unwrap_or_else(|| {
+                        by_sale.push((sale, Vec::new(), Group::default()));
                         by_sale.len() - 1
                     });
+                    let asked = known.and_then(|known| question(&call, &command, known));
                     by_sale[group].1.push(at);
-                    by_sale[group].2.push(command);
+                    by_sale[group].2.questions.push(asked);
+                    by_sale[group].2.commands.push(command);
                 }
                 Err(problem) => results[at] = Some(refused(&problem)),
             }
         }
         let mut positions = Vec::with_capacity(by_sale.len());
-        for (sale, places, commands) in by_sale {
-            let (found, position) = self.place_group(&call.caller, sale, commands).await;
+        for (sale, places, group) in by_sale {
+            let (found, position) = self.place_group(&call.caller, sale, group).await;
             for (at, result) in places.into_iter().zip(found) {
                 results[at] = Some(result);
             }
@@ -219,14 +272,26 @@ impl Handle {
         &self,
         caller: &Caller,
         sale: SaleId,
-        commands: Vec<Command>,
+        group: Group,
     ) -> (Vec<BatchResult>, Option<SalePosition>) {
-        let count = commands.len();
+        let count = group.commands.len();
         let all = |problem: &Problem| (vec![refused(problem); count], None);
         let desk = match self.desk(caller, sale).await {
             Ok(desk) => desk,
             Err(problem) => return all(&problem),
         };
+        let said = match self.judge(&desk, sale, group.questions).await {
+            Ok(said) => said,
+            Err(problem) => return all(&problem),
+        };
+        let commands = group.commands.into_iter().zip(&said);
+        let commands: Vec<_> = commands
+            .filter(|(_, said)| said.is_ok())
+            .map(|(command, _)| command)
+            .collect();
+        if commands.is_empty() {
+            return (said.iter().map(blocked_or_not).collect(), None);
+        }
         let show = |book: &commerce::Book, done| match done {
             Done::Order(number) => book
                 .order(number)
@@ -235,12 +300,13 @@ impl Handle {
         };
         match desk.submit(commands, show).await {
             Ok(Durable { value, position }) => {
-                let results = value
-                    .into_iter()
-                    .map(|done| batch_result(sale, done))
-                    .collect();
+                let mut decided = value.into_iter().map(|done| batch_result(sale, done));
+                let result = |said: &Result<(), Problem>| match said {
+                    Ok(()) => decided.next().unwrap_or_else(unanswered),
+                    Err(problem) => refused(problem),
+                };
                 (
-                    results,
+                    said.iter().map(result).collect(),
                     Some(SalePosition {
                         sale_id: sale,
                         position: wire::position(position),
@@ -252,7 +318,7 @@ impl Handle {
     }
 
     async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
-        let said = format!("{outside:?}");
+        let said = unmatched::words(&outside);
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
         };
@@ -331,6 +397,11 @@ fn refused(problem: &Problem) -> BatchResult {
     }
 }
 
+/// Where nothing of a group reaches the desk, each was blocked.
+fn blocked_or_not(said: &Result<(), Problem>) -> BatchResult {
+    said.as_ref().map_or_else(refused, |()| unanswered())
+}
+
 fn unanswered() -> BatchResult {
     refused(&Problem::new(Code::Internal))
 }
@@ -357,7 +428,7 @@ impl Orders for Handle {
     }
 
     fn pay(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Pay { order }))
+        Box::pin(self.pay_order(call, order))
     }
 
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order> {

@@ -116,6 +116,19 @@ fn compare_stock(found: &[StockRow], sale: u32, book: &Book, differences: &mut V
     }
 }
 
+/// What differs between an order's row and its book, if anything; the book has to stand where the row does.
+pub(crate) fn order_difference(sale: u32, book: &Book, row: &OrderRow) -> Option<String> {
+    let number = row.key.number;
+    let Some(order) = book.order(number) else {
+        return Some(format!("order {number} is in the read models only"));
+    };
+    let expected = order_row(sale, order, row, book);
+    (*row != expected).then(|| {
+        let id = wire::order_id(sale, number);
+        format!("{id}: {}", first_difference(row, &expected))
+    })
+}
+
 fn compare_order(
     row: &OrderRow,
     next: &mut u32,
@@ -133,18 +146,39 @@ fn compare_order(
         });
     }
     *next = number.saturating_add(1);
-    let Some(order) = book.order(number) else {
-        return tell(differences, || {
-            format!("order {number} is in the read models only")
-        });
-    };
-    let expected = order_row(sale, order, row, book);
-    if *row != expected {
-        let id = wire::order_id(sale, number);
-        tell(differences, || {
-            format!("{id}: {}", first_difference(row, &expected))
-        });
+    if let Some(difference) = order_difference(sale, book, row) {
+        tell(differences, || difference);
     }
+}
+
+/// What the book says that an order's row has to show; what only the row knows (its history, the places of its SKUs) is
+/// left out.
+pub(crate) fn shown_row(sale: u32, order: OrderRef<'_>, book: &Book) -> OrderRow {
+    let empty = OrderRow {
+        key: OrderKey {
+            sale,
+            number: order.number(),
+        },
+        buyer: None,
+        state: 0,
+        phase: 0,
+        charge: 0,
+        attempt: 0,
+        total: 0,
+        captured: 0,
+        refunded: 0,
+        refund_pending: 0,
+        charged_back: 0,
+        placed_ms: 0,
+        hold_ms: 0,
+        units: 0,
+        sequence: 0,
+        events: 0,
+        paid: None,
+        lines: Vec::new(),
+        refunds: Vec::new(),
+    };
+    order_row(sale, order, &empty, book)
 }
 
 /// The row that the book asks for. What it does not know of (the order's history) is taken from the row.

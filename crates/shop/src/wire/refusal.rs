@@ -71,6 +71,8 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
             .with("units_left", left.0),
         Refusal::WaitsAlready { ticket } => because(Code::WaitsAlready).with("ticket", *ticket),
         Refusal::NoTicket => Problem::new(Code::TicketNotFound),
+        Refusal::Price(_) => because(Code::CouponRefused),
+        Refusal::Rule { rule, .. } => because(Code::RuleRefused).with("rule", rule.to_string()),
         Refusal::BalanceNotDue { from } => {
             Problem::because(Code::BalanceNotDue, "the balance may not be paid yet")
                 .with("due_from", time(*from))

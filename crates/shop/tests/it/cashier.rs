@@ -1,6 +1,9 @@
 //! The cashier: every intent ends once, whatever the provider, the desk and the cashier itself go through.
 
+mod guard;
+mod habits;
 mod outside;
+
 mod till;
 
 use std::collections::BTreeMap;
@@ -129,17 +132,17 @@ async fn a_provider_that_was_down_drains_everything_after_it_is_back() {
     }
     till.pass(Duration::from_secs(100)).await;
     assert_eq!(till.books.open_count(), 500);
-    assert_eq!(
-        till.books.count(unknown),
-        500,
-        "each is told to be unknown once"
+    let told = till.books.count(unknown);
+    assert!(
+        (51..250).contains(&told),
+        "only what was asked for is unknown, each told once: {told}"
     );
     till.line.cut.store(false, Ordering::SeqCst);
     till.books.buy("the first that gets through");
     let drained = till.books.until_settled();
-    tokio::time::timeout(Duration::from_secs(10), drained)
+    tokio::time::timeout(Duration::from_secs(30), drained)
         .await
-        .expect("it heals at once");
+        .expect("it heals once the breaker tries again");
     assert_eq!(till.books.count(captured), 501);
     assert_eq!(till.line.ledger().charges().len(), 501);
 }
@@ -170,6 +173,8 @@ async fn retries_stay_within_their_budget_however_long_the_provider_is_down() {
     let settings = Settings {
         retry_floor_per_s: 1,
         retry_burst_max: 20,
+        // The budget has to hold without any help.
+        breaker_failures_max: 0,
         ..Settings::default()
     };
     let till = Till::open(settings, sandbox::Settings::default());

@@ -17,7 +17,7 @@ use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
-async fn open(dir: &Path) -> Shop {
+pub(crate) async fn open(dir: &Path) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let parts = Parts {
@@ -38,19 +38,20 @@ async fn open(dir: &Path) -> Shop {
         .expect("it opens")
 }
 
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn call(caller: Caller, key: &str) -> Call {
+pub(crate) fn call(caller: Caller, key: &str) -> Call {
     Call {
         caller,
         key: Some(key.into()),
         request_id: RequestId::from_u64(1),
+        address: None,
     }
 }
 
-fn merchant(account: &str) -> Caller {
+pub(crate) fn merchant(account: &str) -> Caller {
     Caller::Merchant {
         account: account.into(),
         key: KeyId(1),
@@ -58,14 +59,14 @@ fn merchant(account: &str) -> Caller {
     }
 }
 
-fn buyer(id: &str) -> Caller {
+pub(crate) fn buyer(id: &str) -> Caller {
     Caller::Buyer {
         id: id.into(),
         tags: Arc::from([]),
     }
 }
 
-async fn selling(handle: &Handle) -> SaleId {
+pub(crate) async fn selling(handle: &Handle) -> SaleId {
     let body: CreateSale = serde_json::from_str(
         r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#,
     )
@@ -82,7 +83,7 @@ async fn selling(handle: &Handle) -> SaleId {
     sale
 }
 
-fn one_cup(sale: SaleId) -> PlaceOrder {
+pub(crate) fn one_cup(sale: SaleId) -> PlaceOrder {
     serde_json::from_str(&format!(
         r#"{{"sale_id":"{sale}","lines":[{{"sku":"CUP","quantity":1}}]}}"#
     ))
@@ -90,7 +91,7 @@ fn one_cup(sale: SaleId) -> PlaceOrder {
 }
 
 /// Waits until the order is in this state, and the read models say so too.
-async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
+pub(super) async fn settled(handle: &Handle, order: OrderId, state: OrderState) {
     let wait = async {
         loop {
             let query = OrderQuery {

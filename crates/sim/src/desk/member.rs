@@ -80,17 +80,24 @@ impl Glance {
                 false => team,
             };
             let ask = Some(TeamAsk::Join { team });
-            return Some((sku.clone(), draws(&sku), DealAsk { team: ask }));
+            return Some((sku.clone(), draws(&sku), seat_of(ask)));
         }
         let (sku, draws) = chance.pick(&self.groups).clone();
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&chance.next().to_le_bytes());
         let commit = draws.then(|| Commit {
             nonce,
-            hash: *blake3::hash(&seed_of(nonce)).as_bytes(),
+            hash: hmac_sha256::Hash::hash(&seed_of(nonce)),
         });
         let ask = Some(TeamAsk::Open { commit });
-        Some((sku, draws, DealAsk { team: ask }))
+        Some((sku, draws, seat_of(ask)))
+    }
+}
+
+fn seat_of(team: Option<TeamAsk>) -> DealAsk {
+    DealAsk {
+        team,
+        ..DealAsk::default()
     }
 }
 

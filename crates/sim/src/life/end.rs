@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::SaleId;
 use api::order::OrderPage;
-use api::provider::ProviderLedger;
+use api::provider::{ChargeOutcome, ProviderLedger};
+use api::{PaymentId, SaleId};
 use shop::verify::{Receipt, verify};
 use storage::journal::read_dir;
 use world::Disk;
@@ -83,6 +83,14 @@ impl Director {
     /// What is not settled yet, apart from effects.
     async fn unsettled(&self) -> Option<String> {
         let opened = self.opened.as_ref()?;
+        if self.stage.sandbox.has_more_to_say() {
+            return Some("the provider will change its mind still".to_owned());
+        }
+        if let Some(charge) = self.untold_charge().await {
+            return Some(format!(
+                "{charge} was taken, and its book has not heard of it"
+            ));
+        }
         for desk in opened.handle.registry().desks() {
             let due = desk.ask(|book| book.next_due()).await;
             match due {
@@ -96,6 +104,34 @@ impl Director {
         let lag = opened.handle.projector().lag();
         (lag.behind_batches > 0)
             .then(|| format!("read models are {} batches behind", lag.behind_batches))
+    }
+
+    /// A charge that the provider captured and the book does not know to be.
+    async fn untold_charge(&self) -> Option<PaymentId> {
+        let registry = self.opened.as_ref()?.handle.registry();
+        let charges = self.stage.sandbox.charges().into_iter();
+        let taken = charges.filter(|charge| charge.outcome == ChargeOutcome::Captured);
+        let mut by_sale = BTreeMap::<u32, Vec<PaymentId>>::new();
+        for charge in taken {
+            let key = charge.request.key;
+            by_sale.entry(key.order.sale().get()).or_default().push(key);
+        }
+        for desk in registry.desks() {
+            let keys = by_sale.remove(&desk.sale()).unwrap_or_default();
+            let untold = desk.ask(move |book| {
+                let known = |key: &PaymentId| {
+                    let number = u32::try_from(key.order.number()).ok();
+                    let order = number.and_then(|number| book.order(number));
+                    // What the book never heard of is the judges' affair.
+                    order.is_none_or(|order| order.was_captured(key.attempt))
+                };
+                keys.iter().find(|key| !known(key)).copied()
+            });
+            if let Ok(Some(key)) = untold.await.map(|found| found.value) {
+                return Some(key);
+            }
+        }
+        None
     }
 
     /// All orders, as lists show them. A list that cannot be read is a finding: an empty one would hide all others.

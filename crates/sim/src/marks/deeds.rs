@@ -29,6 +29,11 @@ pub(super) const MARKS: &[Mark] = &[
         |signs| signs.then(is_cancelled, goes_back)
     ),
     mark!(
+        "provider-changed-its-mind",
+        "a charge was declined, and captured later all the same",
+        |signs| signs.order(changed_its_mind)
+    ),
+    mark!(
         "expiry-while-paying",
         "a hold ran out while the charge was under way",
         |signs| signs.order(expired_while_paying)
@@ -219,6 +224,19 @@ fn price_altered(signs: &Signs<'_>) -> bool {
             false
         }
         Entry::Altered { patch, .. } => ordered && patch.skus.iter().any(|sku| sku.price.is_some()),
+        _ => false,
+    })
+}
+
+/// A capture of an attempt that had failed.
+fn changed_its_mind(entries: &[Entry]) -> bool {
+    let mut failed = Vec::new();
+    entries.iter().any(|entry| match entry {
+        Entry::ChargeFailed { attempt, .. } => {
+            failed.push(*attempt);
+            false
+        }
+        Entry::Captured { attempt, .. } => failed.contains(attempt),
         _ => false,
     })
 }

@@ -17,11 +17,11 @@ pub(super) fn differs(
     if team.is != TeamIs::Complete || team.winners.is_some() {
         return Some(format!("a team is drawn that is {:?}", team.is));
     }
-    if team.promise != Some(*blake3::hash(seed).as_bytes()) {
+    if team.promise != Some(hmac_sha256::Hash::hash(seed)) {
         return Some("the seed is not the promised one".into());
     }
     let (list, orders) = list(rows, team);
-    if blake3::hash(list.as_bytes()).as_bytes() != entries {
+    if hmac_sha256::Hash::hash(list.as_bytes()) != *entries {
         return Some(format!("the list of entries is another than {list:?}"));
     }
     let again = again(seed, entries, orders, team.prizes);
@@ -46,9 +46,7 @@ fn list(rows: &Rows, team: &TeamRow) -> (String, Vec<u32>) {
 }
 
 fn again(seed: &[u8; 32], entries: &[u8; 32], mut left: Vec<u32>, prizes: i64) -> Vec<u32> {
-    let mut stream = blake3::Hasher::new_keyed(seed);
-    stream.update(entries);
-    let mut stream = stream.finalize_xof();
+    let mut index = 0_u64;
     let mut winners = Vec::new();
     for _ in 0..prizes {
         let count = u64::try_from(left.len()).unwrap_or(u64::MAX);
@@ -57,8 +55,11 @@ fn again(seed: &[u8; 32], entries: &[u8; 32], mut left: Vec<u32>, prizes: i64) -
         }
         let beyond = (u64::MAX / count) * count;
         let number = loop {
+            let said = [&entries[..], &index.to_le_bytes()].concat();
+            let hash = hmac_sha256::HMAC::mac(&said, seed);
+            index += 1;
             let mut bytes = [0; 8];
-            stream.fill(&mut bytes);
+            bytes.copy_from_slice(&hash[..8]);
             let number = u64::from_le_bytes(bytes);
             if number < beyond {
                 break number;

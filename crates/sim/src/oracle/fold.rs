@@ -8,6 +8,7 @@ use commerce::entry::Placed;
 use commerce::offer::Lapse;
 use commerce::plan::{Patch, Plan, SkuPlan};
 
+use super::price;
 use super::rows::{
     DuesRow, Happening, LineRow, OrderRow, Phase, Rows, SkuLook, SkuRow, Terms, bound, name_of,
 };
@@ -205,7 +206,7 @@ impl Rows {
             buyer,
             begun_for: Vec::new(),
             dues,
-            off: deal.off.iter().map(|off| off.amount.0).sum(),
+            off: price::taken_off(deal),
             extended_ms: 0,
             seat: deal.seat.as_ref().map(|seat| place(seat.team)),
             bare: self.gathered.draws(deal.seat.as_ref()),

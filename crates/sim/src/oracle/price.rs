@@ -3,6 +3,7 @@
 use commerce::deal::Deal;
 use commerce::entry::Placed;
 use commerce::offer::Cut;
+use commerce::price::PriceWhat;
 
 use super::rows::Rows;
 use super::{fold, tiers};
@@ -38,6 +39,24 @@ fn of_team(rows: &Rows, deal: &Deal, plain: i64) -> i64 {
     tiers::price_now(rule, team, plain)
 }
 
+/// What comes off the lines of an order; a team's tier is in their own price.
+pub(super) fn taken_off(deal: &Deal) -> i64 {
+    let of_lines = |what| matches!(what, PriceWhat::Line { .. } | PriceWhat::Tier { .. });
+    let off = deal.price.iter().filter(|line| !of_lines(line.what));
+    -off.map(|line| line.amount.0).sum::<i64>()
+}
+
+/// Whether a level or a coupon is in the price, whose amounts the offer's discounts say.
+fn discounted(deal: &Deal) -> bool {
+    let mut lines = deal.price.iter();
+    lines.any(|line| {
+        matches!(
+            line.what,
+            PriceWhat::Level { .. } | PriceWhat::Coupon { .. }
+        )
+    })
+}
+
 /// What a leader pays less.
 fn leaders(rows: &Rows, deal: &Deal) -> Option<Cut> {
     let seat = deal.seat.as_ref().filter(|seat| seat.opens.is_some())?;
@@ -70,8 +89,8 @@ pub(super) fn before(rows: &Rows, placed: &Placed, deal: &Deal, findings: &mut V
         ));
     }
     let cut = leaders(rows, deal).map_or(0, |cut| tiers::off(cut, sum));
-    let off: i64 = deal.off.iter().map(|off| off.amount.0).sum();
-    if off != cut {
+    let off = taken_off(deal);
+    if off != cut && !discounted(deal) {
         let of = rows.name(placed.order);
         let what = format!("{of}: {off} comes off its price, it should be {cut}");
         findings.push(Finding::new("INV-10", what));

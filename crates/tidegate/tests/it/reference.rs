@@ -16,7 +16,9 @@ const STRUCTS: &[(&str, &str, &str)] = &[
     ("shop.sales", "shop/src/settings.rs", "SalesSettings"),
     ("shop.desk", "shop/src/desk.rs", "Settings"),
     ("shop.cashier", "shop/src/cashier/settings.rs", "Settings"),
+    ("shop.reconcile", "shop/src/reconcile.rs", "Settings"),
     ("shop.projector", "shop/src/projector.rs", "Settings"),
+    ("risk", "shop/src/risk/settings.rs", "Settings"),
     ("provider", "tidegate/src/settings/provider.rs", "Settings"),
     (
         "provider.sandbox",
@@ -38,7 +40,7 @@ underscores between the parts; a list as JSON), and `--set group.name=VALUE` as 
 flags of their own. Secrets come from files or the environment only and are never shown or logged.
 
 SIGHUP reads the file and the environment again: the whole is judged, what is not valid changes nothing, `log.level`
-counts at once, and every other changed option is named in the log and waits for the next start. What was set is kept
+and all of `risk` count at once (rules are read again too), and every other changed option is named in the log and waits for the next start. What was set is kept
 in the house journal.
 
 <!-- Made from the settings by a test of `tidegate`, which says how to make it anew. -->

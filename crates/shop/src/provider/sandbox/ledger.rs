@@ -10,6 +10,7 @@ use api::provider::{
 use api::{PaymentId, RefundId};
 
 use super::UnknownCharge;
+use super::fate::Fate;
 
 /// Why a request is not taken into the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +34,7 @@ pub(super) enum Taken {
 #[derive(Debug, Clone)]
 struct Record<Q, O> {
     request: Q,
-    /// What becomes of it.
-    end: O,
-    /// Until then it is pending.
-    decided: Duration,
+    fate: Fate<O>,
     calls: u32,
 }
 
@@ -59,12 +57,12 @@ impl Ledger {
         self.charges.len() + self.refunds.len() < most
     }
 
-    /// Takes a charge in; `end` says how a new one ends and when that is decided.
+    /// Takes a charge in; `fate` says what becomes of a new one, which is the nth.
     pub(super) fn charge(
         &mut self,
         request: &ChargeRequest,
         most: usize,
-        end: impl FnOnce() -> (ChargeOutcome, Duration),
+        fate: impl FnOnce(usize) -> Fate<ChargeOutcome>,
     ) -> Result<Taken, Refused> {
         if let Some(charge) = self.charges.get_mut(&request.key) {
             return again(&mut charge.record, request);
@@ -75,7 +73,7 @@ impl Ledger {
         if !self.has_room(most) {
             return Err(Refused::Full);
         }
-        let record = begin(request.clone(), end());
+        let record = begin(request.clone(), fate(self.charges.len() + 1));
         let charge = Charge {
             record,
             refunded_minor: 0,
@@ -90,7 +88,7 @@ impl Ledger {
         request: &RefundRequest,
         most: usize,
         unknown: UnknownCharge,
-        end: impl FnOnce() -> (RefundOutcome, Duration),
+        fate: impl FnOnce(usize) -> Fate<RefundOutcome>,
     ) -> Result<Taken, Refused> {
         if let Some(record) = self.refunds.get_mut(&request.key) {
             return again(record, request);
@@ -101,13 +99,13 @@ impl Ledger {
         if !self.has_room(most) {
             return Err(Refused::Full);
         }
-        let (mut outcome, decided) = end();
+        let mut fate = fate(self.refunds.len() + 1);
         match self.charges.get_mut(&request.charge) {
-            Some(charge) => charge.give_back(request, &mut outcome),
-            None if unknown == UnknownCharge::Decline => outcome = RefundOutcome::Declined,
+            Some(charge) => charge.give_back(request, &mut fate),
+            None if unknown == UnknownCharge::Decline => fate.end = RefundOutcome::Declined,
             None => {}
         }
-        let record = begin(request.clone(), (outcome, decided));
+        let record = begin(request.clone(), fate);
         self.refunds.insert(request.key, record);
         Ok(Taken::First)
     }
@@ -131,6 +129,19 @@ impl Ledger {
             outcome: refund_outcome(record, now),
             amount_minor: record.request.amount_minor,
         })
+    }
+
+    /// Whether anything changes after this time.
+    pub(super) fn changes_after(&self, now: Duration) -> bool {
+        let charges = self
+            .charges
+            .values()
+            .map(|charge| charge.record.fate.last_change());
+        let refunds = self
+            .refunds
+            .values()
+            .map(|record| record.fate.last_change());
+        charges.chain(refunds).any(|last| last > now)
     }
 
     /// How often each charge was asked for.
@@ -162,22 +173,19 @@ impl Ledger {
 
 impl Charge {
     fn outcome(&self, now: Duration) -> ChargeOutcome {
-        if now < self.record.decided {
-            ChargeOutcome::Pending
-        } else {
-            self.record.end
-        }
+        self.record.fate.at(now).unwrap_or(ChargeOutcome::Pending)
     }
 
     /// Takes a refund's money off what is left of the charge, or declines it.
-    fn give_back(&mut self, request: &RefundRequest, outcome: &mut RefundOutcome) {
+    fn give_back(&mut self, request: &RefundRequest, fate: &mut Fate<RefundOutcome>) {
         let asked = &self.record.request;
         let sum = self.refunded_minor.saturating_add(request.amount_minor);
-        let covered = self.record.end == ChargeOutcome::Captured
-            && asked.currency == request.currency
-            && sum <= asked.amount_minor;
-        match (covered, *outcome) {
-            (false, _) => *outcome = RefundOutcome::Declined,
+        let at = fate.decided.max(self.record.fate.decided);
+        let is_captured = self.record.fate.at(at) == Some(ChargeOutcome::Captured);
+        let covered =
+            is_captured && asked.currency == request.currency && sum <= asked.amount_minor;
+        match (covered, fate.end) {
+            (false, _) => fate.end = RefundOutcome::Declined,
             (true, RefundOutcome::Refunded) => self.refunded_minor = sum,
             (true, _) => {}
         }
@@ -185,19 +193,15 @@ impl Charge {
 }
 
 fn refund_outcome(record: &Record<RefundRequest, RefundOutcome>, now: Duration) -> RefundOutcome {
-    if now < record.decided {
-        RefundOutcome::Pending
-    } else {
-        record.end
-    }
+    record.fate.at(now).unwrap_or(RefundOutcome::Pending)
 }
 
-fn begin<Q, O>(request: Q, (end, decided): (O, Duration)) -> Record<Q, O> {
+fn begin<Q, O>(request: Q, fate: Fate<O>) -> Record<Q, O> {
+    let calls = 1;
     Record {
         request,
-        end,
-        decided,
-        calls: 1,
+        fate,
+        calls,
     }
 }
 

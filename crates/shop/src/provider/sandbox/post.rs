@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use world::Tasks;
 
 use super::chance::Chance;
+use super::fate::Fate;
 use super::{Inner, Lots};
 use crate::provider::{CallbackSink, DeliveryError};
 
@@ -87,8 +88,12 @@ impl Post {
 
 impl Inner {
     /// Posts the callbacks of a new charge.
-    pub(super) fn post_charge(&self, request: &ChargeRequest, name: &[u64; 2]) {
-        let (end, decided) = self.charge_end(name);
+    pub(super) fn post_charge(
+        &self,
+        request: &ChargeRequest,
+        name: &[u64; 2],
+        fate: &Fate<ChargeOutcome>,
+    ) {
         let callback = |outcome| Callback {
             payment: Some(request.key),
             refund: None,
@@ -96,27 +101,34 @@ impl Inner {
             amount_minor: request.amount_minor.unsigned_abs(),
             currency: Some(request.currency),
         };
-        let outcome = match end {
+        let word = |end| match end {
             ChargeOutcome::Captured => CallbackOutcome::Captured,
             ChargeOutcome::Declined | ChargeOutcome::Pending => CallbackOutcome::Failed,
         };
         let chance = self.chance(Lots::ChargeCallbacks, name, 0);
-        let wait = decided.saturating_sub(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        let wait = fate.decided.saturating_sub(now);
         if wait > Duration::ZERO {
             // "Nobody knows yet" comes too, often after the end is known.
             self.post_with_delay(callback(CallbackOutcome::Unknown), Duration::ZERO, &chance);
         }
-        self.post_end(callback(outcome), wait, &chance);
+        self.post_end(callback(word(fate.end)), wait, &chance);
+        if let Some((at, end)) = fate.turns {
+            self.post_end(callback(word(end)), at.saturating_sub(now), &chance);
+        }
     }
 
     /// Posts the callbacks of a new refund.
-    pub(super) fn post_refund(&self, request: &RefundRequest, name: &[u64; 2]) {
-        let (_, decided) = self.refund_end(name);
-        let end = self
-            .ledger()
-            .refund_reply(request.key, decided)
-            .map(|reply| reply.outcome);
-        let outcome = match end {
+    pub(super) fn post_refund(
+        &self,
+        request: &RefundRequest,
+        name: &[u64; 2],
+        fate: &Fate<RefundOutcome>,
+    ) {
+        let decided = fate.decided;
+        // What the charge does not cover was declined, whatever its fate would have been.
+        let end = self.ledger().refund_reply(request.key, decided);
+        let outcome = match end.map(|reply| reply.outcome) {
             Some(RefundOutcome::Refunded) => CallbackOutcome::Refunded,
             _ => CallbackOutcome::Failed,
         };
@@ -136,10 +148,28 @@ impl Inner {
         if wait == Duration::ZERO && !chance.hits(self.settings.callback_per_mille) {
             return;
         }
+        if self.loses(&callback) {
+            return;
+        }
         if chance.hits(self.settings.duplicate_callback_per_mille) {
             self.post_with_delay(callback.clone(), wait, chance);
         }
         self.post_with_delay(callback, wait, chance);
+    }
+
+    /// Whether this callback is never sent, by lots of its own.
+    fn loses(&self, callback: &Callback) -> bool {
+        let number = match (callback.payment, callback.refund) {
+            (Some(key), _) => [key.order.get(), u64::from(key.attempt)],
+            (None, Some(key)) => [key.order.get(), u64::from(key.number)],
+            (None, None) => [0, 0],
+        };
+        let lots = self.chance(
+            Lots::LostCallbacks,
+            &number,
+            u32::from(callback.refund.is_some()),
+        );
+        lots.hits(self.settings.lost_callback_per_mille)
     }
 
     fn post_with_delay(&self, callback: Callback, wait: Duration, chance: &Chance) {

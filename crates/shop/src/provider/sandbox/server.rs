@@ -1,6 +1,7 @@
 //! The sandbox behind HTTP, for a shop in another process.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,9 +37,27 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the listener takes no more connections at all.
 pub async fn serve(
+    listener: Box<dyn Listener>,
+    sandbox: Sandbox,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let answers: Answers = Arc::new(|sandbox, request| Box::pin(answer(sandbox, request)));
+    serve_with(listener, sandbox, shutdown, answers).await
+}
+
+/// Answers one request; an error closes the connection without an answer.
+pub(super) type Answers = Arc<dyn Fn(Sandbox, Request<Incoming>) -> Answered + Send + Sync>;
+
+/// An answer, when it comes.
+pub(super) type Answered =
+    Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, ProviderError>> + Send>>;
+
+/// Answers in this way until `shutdown` turns true or its sender is gone.
+pub(super) async fn serve_with(
     mut listener: Box<dyn Listener>,
     sandbox: Sandbox,
     mut shutdown: watch::Receiver<bool>,
+    answers: Answers,
 ) -> io::Result<()> {
     let tasks = sandbox.inner.tasks.clone();
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -50,7 +69,12 @@ pub async fn serve(
             accepted = accept(&mut *listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => connect(stream, sandbox.clone(), permit, &graceful),
+            Ok((stream, permit)) => connect(
+                stream,
+                (sandbox.clone(), answers.clone()),
+                permit,
+                &graceful,
+            ),
             // The caller went away, or files ran out for a moment: neither is a reason to stop.
             Err(error) if is_passing(&error) => tasks.sleep(ACCEPT_PAUSE).await,
             Err(error) => return Err(error),
@@ -88,15 +112,12 @@ fn is_passing(error: &io::Error) -> bool {
 
 fn connect(
     stream: Stream,
-    sandbox: Sandbox,
+    (sandbox, answers): (Sandbox, Answers),
     permit: OwnedSemaphorePermit,
     graceful: &GracefulShutdown,
 ) {
     let tasks = sandbox.inner.tasks.clone();
-    let service = service_fn(move |request| {
-        let sandbox = sandbox.clone();
-        async move { answer(&sandbox, request).await }
-    });
+    let service = service_fn(move |request| answers(sandbox.clone(), request));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
@@ -110,11 +131,11 @@ fn connect(
 
 /// The answer; an error closes the connection without one.
 async fn answer(
-    sandbox: &Sandbox,
+    sandbox: Sandbox,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, ProviderError> {
     if request.method() == Method::POST {
-        return act(sandbox, request).await;
+        return act(&sandbox, request).await;
     }
     let path = request.uri().path();
     if request.method() != Method::GET {
@@ -160,7 +181,7 @@ async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Stat
     serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)
 }
 
-fn write<T: Serialize>(
+pub(super) fn write<T: Serialize>(
     answer: Result<Option<T>, ProviderError>,
 ) -> Result<Response<Full<Bytes>>, ProviderError> {
     let body = match answer {
@@ -180,7 +201,7 @@ fn write<T: Serialize>(
     Ok(response)
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+pub(super) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response

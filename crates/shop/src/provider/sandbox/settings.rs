@@ -39,6 +39,12 @@ pub struct Settings {
     pub lost_answer_per_mille: PerMille,
     /// Share of charges and refunds that a callback tells of although the answer did already.
     pub callback_per_mille: PerMille,
+    /// Share of declined charges that are captured later all the same.
+    pub fickle_per_mille: PerMille,
+    /// How much later at most, in milliseconds. Limit: 0 to 86,400,000.
+    pub fickle_ms_max: u64,
+    /// Share of callbacks that are never sent.
+    pub lost_callback_per_mille: PerMille,
     /// Share of callbacks that come twice.
     pub duplicate_callback_per_mille: PerMille,
     /// How late a callback comes at most, in milliseconds; chance decides, so they overtake one another. Limit: 0 to
@@ -64,6 +70,9 @@ impl Default for Settings {
             slow_ms: 300,
             lost_answer_per_mille: never,
             callback_per_mille: never,
+            fickle_per_mille: never,
+            fickle_ms_max: 60_000,
+            lost_callback_per_mille: never,
             duplicate_callback_per_mille: never,
             callback_delay_ms_max: 500,
             unknown_charge: UnknownCharge::default(),
@@ -73,7 +82,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A provider with every habit that real ones have, each now and then.
+    /// A provider with the habits that real ones have, each now and then; but it keeps its word and its callbacks come,
+    /// so that a drill that waits for the last of them need not wait for the reconciler too.
     #[must_use]
     pub fn lively(seed: u64) -> Self {
         let share = |thousandths| PerMille::new(thousandths).unwrap_or_default();
@@ -97,6 +107,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let within = crate::cashier::within;
         within("pending_ms_max", self.pending_ms_max, 0, 3_600_000)?;
+        within("fickle_ms_max", self.fickle_ms_max, 0, 86_400_000)?;
         within("slow_ms", self.slow_ms, 0, 3_600_000)?;
         within(
             "callback_delay_ms_max",

@@ -24,7 +24,7 @@ fn order(number: u64) -> OrderId {
     OrderId::new(sale, number).expect("small enough")
 }
 
-fn charge(number: u64, amount_minor: i64) -> ChargeRequest {
+pub(super) fn charge(number: u64, amount_minor: i64) -> ChargeRequest {
     let order = order(number);
     ChargeRequest {
         key: PaymentId { order, attempt: 1 },
@@ -34,7 +34,7 @@ fn charge(number: u64, amount_minor: i64) -> ChargeRequest {
     }
 }
 
-fn refund(of: &ChargeRequest, number: u16, amount_minor: i64) -> RefundRequest {
+pub(super) fn refund(of: &ChargeRequest, number: u16, amount_minor: i64) -> RefundRequest {
     RefundRequest {
         key: RefundId {
             order: of.order,

@@ -90,6 +90,8 @@ pub(super) struct Line {
     pub(super) panics: AtomicBool,
     /// Charges are refused as they stand and never reach the sandbox.
     pub(super) refuses: AtomicBool,
+    /// Refunds never come to an answer.
+    pub(super) refunds_hang: AtomicBool,
     calls: Mutex<Vec<(Instant, Called)>>,
     under_way: Mutex<BTreeSet<String>>,
 }
@@ -154,6 +156,10 @@ impl Provider for Line {
 
     fn refund(&self, request: RefundRequest) -> Asked<'_, RefundReply> {
         let key = request.key;
+        if self.refunds_hang.load(Ordering::SeqCst) {
+            let never = std::future::pending();
+            return Box::pin(self.call(Called::Refund(key), Box::pin(never)));
+        }
         let declines = self.refund_declines.load(Ordering::SeqCst);
         if declines > 0 {
             self.refund_declines.store(declines - 1, Ordering::SeqCst);
@@ -418,6 +424,7 @@ impl Till {
             refund_declines: AtomicU32::new(0),
             panics: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
+            refunds_hang: AtomicBool::new(false),
             calls: Mutex::default(),
             under_way: Mutex::default(),
         };

@@ -11,7 +11,7 @@ const MILLI: u64 = 1_000;
 
 /// A token bucket, in thousandths of a retry.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     milli: u64,
     most: u64,
     per_call: u64,
@@ -21,7 +21,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// A full bucket.
-    pub(super) fn new(percent: u32, floor_per_s: u32, burst: u32, now: Duration) -> Self {
+    pub fn new(percent: u32, floor_per_s: u32, burst: u32, now: Duration) -> Self {
         let most = u64::from(burst) * MILLI;
         Self {
             milli: most,
@@ -33,24 +33,24 @@ impl Budget {
     }
 
     /// A first call was made.
-    pub(super) fn called(&mut self) {
+    pub fn called(&mut self) {
         self.milli = (self.milli + self.per_call).min(self.most);
     }
 
     /// A retry was answered: its token comes back.
-    pub(super) fn answered(&mut self) {
+    pub fn answered(&mut self) {
         self.milli = (self.milli + MILLI).min(self.most);
     }
 
     /// Takes the token of one retry, if there is one.
-    pub(super) fn take(&mut self, now: Duration) -> Option<()> {
+    pub fn take(&mut self, now: Duration) -> Option<()> {
         self.refill(now);
         self.milli = self.milli.checked_sub(MILLI)?;
         Some(())
     }
 
     /// How long until time alone has earned the next token.
-    pub(super) fn wait(&mut self, now: Duration) -> Duration {
+    pub fn wait(&mut self, now: Duration) -> Duration {
         self.refill(now);
         let missing = MILLI.saturating_sub(self.milli);
         // A millisecond more, so that rounding never wakes somebody a moment too early.

@@ -1,0 +1,315 @@
+//! One run over the window: page by page, each page looked at twice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::{PaymentId, RefundId};
+use commerce::book::RefundState;
+use commerce::{Report, Time};
+use futures_util::StreamExt;
+use storage::models::{ModelsError, OrderKey, OrderRow};
+use telemetry::Gap;
+use telemetry::fact::{GapRepaired, Reconciled};
+
+use super::Reconciler;
+use super::judge::{Answers, Difference, What, judge};
+use super::seen::{Known, Page, Seen, page, seen};
+use super::unmatched;
+use crate::cashier::{Desks, ReportError, book_report};
+use crate::desk::DeskHandle;
+use crate::provider::ProviderError;
+use crate::verify::order_difference;
+use crate::wire;
+
+/// How often the read models are asked whether they have caught up, and how long one waits between.
+const CATCH_UP: (u32, Duration) = (40, Duration::from_millis(50));
+
+/// Orders of a page that the provider may leave without an answer before the run ends.
+const SILENT_MAX: u32 = 5;
+
+/// Where a run goes on: the sale and the order in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cursor {
+    sale: u32,
+    order: u32,
+}
+
+/// Why a page was not finished.
+enum Cut {
+    /// The sale cannot be asked now.
+    Desk,
+    /// The provider is left alone, or answers nobody: the run ends.
+    Provider,
+}
+
+/// A page and what the provider said of its orders.
+type Heard = Vec<(Seen, Answers)>;
+
+impl Reconciler {
+    /// One run.
+    pub(super) async fn round(&mut self) {
+        let begun = self.parts.clock.monotonic();
+        let wall_ms = self.parts.clock.wall_ms();
+        let horizon = wall_ms.saturating_sub(self.parts.settings.window_ms.max(1));
+        self.gaps.forget_before(horizon);
+        let unmatched = self.try_unmatched(horizon).await;
+        let (orders, whole) = self.walk(begun, Time(horizon)).await;
+        let unsettled = self.oldest_open_effect().await;
+        let now = self.parts.clock.monotonic();
+        self.parts.telemetry.tell(&Reconciled {
+            orders,
+            open: &self.gaps.by_kind(),
+            oldest: self.gaps.oldest(wall_ms).max(unsettled),
+            unmatched,
+            whole,
+            took: now.saturating_sub(begun),
+        });
+    }
+
+    /// Goes through the window from the cursor on, as far as the budget reaches.
+    async fn walk(&mut self, begun: Duration, placed_from: Time) -> (u64, bool) {
+        let budget = Duration::from_millis(self.parts.cashier.reconcile_budget_ms);
+        let mut orders = 0;
+        let start = self.cursor.take();
+        if self.parts.settings.window_ms == 0 {
+            return (orders, true);
+        }
+        let sales = self.parts.registry.sales().into_iter();
+        for sale in sales.filter(|sale| start.is_none_or(|start| *sale >= start.sale)) {
+            let mut next = Some(start.filter(|at| at.sale == sale).map_or(0, |at| at.order));
+            while let Some(order) = next {
+                if self.parts.clock.monotonic().saturating_sub(begun) >= budget {
+                    self.cursor = Some(Cursor { sale, order });
+                    return (orders, false);
+                }
+                match self.page(sale, order, placed_from).await {
+                    Ok((compared, further)) => {
+                        orders += compared;
+                        next = further;
+                    }
+                    Err(Cut::Desk) => next = None,
+                    Err(Cut::Provider) => {
+                        self.cursor = Some(Cursor { sale, order });
+                        return (orders, false);
+                    }
+                }
+            }
+        }
+        (orders, true)
+    }
+
+    /// One page: book, provider, read models, book again.
+    async fn page(
+        &mut self,
+        sale: u32,
+        from: u32,
+        placed_from: Time,
+    ) -> Result<(u64, Option<u32>), Cut> {
+        let desk = self.parts.registry.seated(sale).ok_or(Cut::Desk)?;
+        let most = self.parts.settings.page_orders;
+        let asked = desk
+            .ask(move |book| page(book, sale, from, placed_from, most))
+            .await;
+        let asked = asked.map_err(|_| Cut::Desk)?;
+        let Page { seen, next } = asked.value;
+        let heard = self.ask_provider(sale, seen).await?;
+        let rows = self.rows(sale, asked.position.sequence, &heard).await;
+        let compared = heard.len() as u64;
+        for (seen, differences) in look_again(&desk, sale, heard, rows).await? {
+            self.take(sale, seen, differences).await;
+        }
+        Ok((compared, next))
+    }
+
+    async fn ask_provider(&self, sale: u32, seen: Vec<Seen>) -> Result<Heard, Cut> {
+        let at_once = self.parts.settings.calls_at_once;
+        let asking = seen.into_iter().map(|seen| self.ask_about(sale, seen));
+        let mut answers = futures_util::stream::iter(asking).buffered(at_once);
+        let (mut heard, mut silent) = (Vec::new(), 0);
+        while let Some((seen, answered)) = answers.next().await {
+            match answered {
+                Ok(answered) => heard.push((seen, answered)),
+                Err(ProviderError::Held(_)) => return Err(Cut::Provider),
+                // One order that cannot be asked about must not keep the others from being compared.
+                Err(_) if silent < SILENT_MAX => silent += 1,
+                Err(_) => return Err(Cut::Provider),
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Asks about everything of an order that is final in the book.
+    async fn ask_about(&self, sale: u32, seen: Seen) -> (Seen, Result<Answers, ProviderError>) {
+        let answered = self.answers(sale, &seen).await;
+        (seen, answered)
+    }
+
+    async fn answers(&self, sale: u32, seen: &Seen) -> Result<Answers, ProviderError> {
+        let provider = &self.parts.provider;
+        let order = wire::order_id(sale, seen.number);
+        let mut answers = Answers {
+            charges: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            remembers: provider.remembers(),
+        };
+        for (attempt, known) in &seen.charges {
+            if *known != Known::Open {
+                let attempt = *attempt;
+                let key = PaymentId { order, attempt };
+                answers
+                    .charges
+                    .insert(attempt, provider.charge_status(key).await?);
+            }
+        }
+        for (number, _, state) in &seen.refunds {
+            if *state != RefundState::Pending {
+                let number = *number;
+                let key = RefundId { order, number };
+                answers
+                    .refunds
+                    .insert(number, provider.refund_status(key).await?);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The rows of these orders, once the read models stand at the page's position or behind it; `None` when they do
+    /// not come that far.
+    async fn rows(&self, sale: u32, sequence: u64, heard: &Heard) -> Option<Vec<Option<OrderRow>>> {
+        let (tries, pause) = CATCH_UP;
+        for _ in 0..tries {
+            let stands = self.parts.projector.witness(sale);
+            if stands.is_some_and(|stands| stands.sequence >= sequence) {
+                break;
+            }
+            self.parts.tasks.sleep(pause).await;
+        }
+        let keys = heard.iter().map(|(seen, _)| OrderKey {
+            sale,
+            number: seen.number,
+        });
+        let (keys, projector) = (keys.collect::<Vec<_>>(), self.parts.projector.clone());
+        let look = move || {
+            let view = projector.models().view()?;
+            let stands = view.position(sale)?.map_or(0, |stands| stands.sequence);
+            if stands < sequence {
+                return Ok(None);
+            }
+            let rows = keys.into_iter().map(|key| view.order(key));
+            rows.collect::<Result<Vec<_>, ModelsError>>().map(Some)
+        };
+        self.parts.tasks.blocking(look).await.ok()?.ok()?
+    }
+
+    /// What differs of one order: settles what may be settled, keeps the rest.
+    async fn take(&mut self, sale: u32, seen: Seen, differences: Vec<Difference>) {
+        let order = u64::from(seen.number);
+        let still: Vec<What> = differences.iter().map(|found| found.what).collect();
+        self.gaps.only(sale, order, &still);
+        let id = wire::order_id(sale, seen.number);
+        for found in differences {
+            let detail = format!("{id}: {}", found.detail);
+            let name = (sale, order, found.what);
+            let now_ms = self.parts.clock.wall_ms();
+            self.gaps
+                .seen(name, found.kind, now_ms, &detail, &self.parts.telemetry);
+            let Some(report) = found.repair.filter(|_| self.gaps.report_once(name)) else {
+                continue;
+            };
+            match self.parts.registry.report(sale, report).await {
+                Ok(()) => self.parts.telemetry.tell(&GapRepaired { detail: &detail }),
+                Err(_) => self.gaps.report_again(name),
+            }
+        }
+    }
+
+    /// Tries reports again that matched no order; how many are left within the window.
+    async fn try_unmatched(&mut self, horizon_ms: u64) -> u64 {
+        let house = self.parts.registry.house().book();
+        let mut left = 0;
+        for kept in house
+            .unmatched_newest()
+            .filter(|kept| kept.at.0 >= horizon_ms)
+        {
+            let report = unmatched::read(&kept.report).and_then(book_report);
+            let name = (0, kept.number, What::Row);
+            if let Some((sale, report)) = report
+                && self.matches(sale, report).await
+            {
+                self.gaps.only(0, kept.number, &[]);
+                continue;
+            }
+            left += 1;
+            let detail = format!("{}: {}", kept.source, kept.report);
+            self.gaps.seen(
+                name,
+                Gap::Unmatched,
+                kept.at.0,
+                &detail,
+                &self.parts.telemetry,
+            );
+        }
+        left
+    }
+
+    async fn matches(&self, sale: u32, report: Report) -> bool {
+        match self.parts.registry.report(sale, report).await {
+            Ok(()) => true,
+            Err(ReportError::Retry | ReportError::Gone) => false,
+        }
+    }
+
+    /// Age of the oldest effect that should long have been over.
+    async fn oldest_open_effect(&self) -> Duration {
+        let wall_ms = self.parts.clock.wall_ms();
+        let mut oldest_ms = 0;
+        for sale in self.parts.registry.sales() {
+            let effects = self
+                .parts
+                .registry
+                .open_effects(sale)
+                .await
+                .unwrap_or_default();
+            let ages = effects.iter().map(|effect| {
+                let since = effect.since.max(effect.not_before).0;
+                wall_ms.saturating_sub(since)
+            });
+            oldest_ms = ages.max().unwrap_or(0).max(oldest_ms);
+        }
+        let is_overdue = oldest_ms >= self.parts.cashier.reconcile_older_ms;
+        Duration::from_millis(if is_overdue { oldest_ms } else { 0 })
+    }
+}
+
+/// Looks at the same orders again: only what did not change meanwhile can be held against anything.
+async fn look_again(
+    desk: &DeskHandle,
+    sale: u32,
+    heard: Heard,
+    rows: Option<Vec<Option<OrderRow>>>,
+) -> Result<Vec<(Seen, Vec<Difference>)>, Cut> {
+    let again = desk.ask(move |book| {
+        let mut found = Vec::new();
+        for (at, (before, answers)) in heard.iter().enumerate() {
+            if seen(book, sale, before.number).as_ref() != Some(before) {
+                continue;
+            }
+            let mut differences = judge(before, answers);
+            let row = rows.as_ref().and_then(|rows| rows.get(at));
+            let detail = match row {
+                Some(Some(row)) => order_difference(sale, book, row),
+                Some(None) => Some("is missing in the read models".to_owned()),
+                None => None,
+            };
+            differences.extend(detail.map(|detail| Difference {
+                what: What::Row,
+                kind: Gap::Model,
+                repair: None,
+                detail,
+            }));
+            found.push((before.clone(), differences));
+        }
+        found
+    });
+    again.await.map(|again| again.value).map_err(|_| Cut::Desk)
+}

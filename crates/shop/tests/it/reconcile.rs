@@ -1,0 +1,347 @@
+//! A whole shop beside a provider that hangs, lies, changes its mind, or knows nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api::order::{Order, OrderState, PaymentState};
+use api::provider::{
+    ChargeOutcome, ChargeReply, ChargeRequest, ProviderReport, RefundReply, RefundRequest,
+    ReportedCharge,
+};
+use api::refund::{RefundOrder, RefundState};
+use api::service::{Caller, Orders};
+use api::{OrderId, PaymentId, RefundId, SaleId};
+use storage::DataDir;
+use telemetry::{Gap, Telemetry};
+use tidegate_shop::provider::sandbox::{self, Sandbox, UnknownCharge};
+use tidegate_shop::provider::{Asked, Provider, ProviderError};
+use tidegate_shop::{Handle, Parts, Settings, Shop};
+use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
+
+use super::whole::{buyer, call, directory, merchant, one_cup, selling, settled};
+
+/// A provider that says of some charges what it is told to say.
+#[derive(Debug)]
+struct Liar {
+    sandbox: Sandbox,
+    hangs: AtomicBool,
+    gone: AtomicBool,
+    lies: Mutex<BTreeMap<PaymentId, Option<ChargeOutcome>>>,
+}
+
+impl Liar {
+    fn lies(&self) -> MutexGuard<'_, BTreeMap<PaymentId, Option<ChargeOutcome>>> {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call<'a, T: Send + 'a>(&'a self, answer: Asked<'a, T>) -> Asked<'a, T> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        if self.gone.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ProviderError::Unavailable(503)) });
+        }
+        answer
+    }
+}
+
+impl Provider for Liar {
+    fn charge(&self, request: ChargeRequest) -> Asked<'_, ChargeReply> {
+        self.call(self.sandbox.charge(request))
+    }
+
+    fn refund(&self, request: RefundRequest) -> Asked<'_, RefundReply> {
+        self.call(self.sandbox.refund(request))
+    }
+
+    fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
+        let lie = self.lies().get(&key).copied();
+        let truth = self.sandbox.charge_status(key);
+        self.call(Box::pin(async move {
+            let truth = truth.await?;
+            Ok(match lie {
+                None => truth,
+                Some(lie) => lie.and_then(|outcome| Some(ChargeReply { outcome, ..truth? })),
+            })
+        }))
+    }
+
+    fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
+        self.call(self.sandbox.refund_status(key))
+    }
+}
+
+struct Stage {
+    shop: Shop,
+    handle: Arc<Handle>,
+    liar: Arc<Liar>,
+    telemetry: Telemetry,
+    sale: SaleId,
+}
+
+impl Stage {
+    async fn open(dir: &Path, bank: sandbox::Settings, settings: Settings) -> Self {
+        let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
+            (Arc::new(OsDisk), Arc::new(SystemClock::new()));
+        let (tasks, telemetry) = (Tasks::of_the_machine(), Telemetry::new());
+        let liar = Arc::new(Liar {
+            sandbox: Sandbox::new(bank, clock.clone(), tasks.clone()),
+            hangs: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            lies: Mutex::default(),
+        });
+        let parts = Parts {
+            data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
+            provider: liar.clone(),
+            disk,
+            clock,
+            entropy: Arc::new(SystemEntropy),
+            tasks,
+            telemetry: telemetry.clone(),
+        };
+        let shop = Shop::open(settings, parts).await.expect("it opens");
+        let handle = shop.handle();
+        let sale = selling(&handle).await;
+        Self {
+            shop,
+            handle,
+            liar,
+            telemetry,
+            sale,
+        }
+    }
+
+    async fn order(&self, key: &str) -> OrderId {
+        let placed = self
+            .handle
+            .place(call(buyer("ann"), key), one_cup(self.sale));
+        placed.await.expect("there is one").body.id
+    }
+
+    async fn pay(&self, order: OrderId, key: &str) {
+        let paying = self.handle.pay(call(buyer("ann"), key), order);
+        paying.await.expect("a charge begins");
+    }
+
+    async fn paid(&self, key: &str) -> OrderId {
+        let order = self.order(key).await;
+        self.pay(order, &format!("pay {key}")).await;
+        settled(&self.handle, order, OrderState::Paid).await;
+        order
+    }
+
+    async fn shown(&self, order: OrderId) -> Order {
+        let shown = self.handle.order(call(merchant("shop"), "-"), order);
+        shown.await.expect("it is there").body
+    }
+
+    fn open_gaps(&self, kind: Gap) -> u64 {
+        self.telemetry.meters().outside.gaps_open(kind).get()
+    }
+
+    /// Waits until something is so.
+    async fn until(&self, what: &str, so: impl AsyncFn(&Self) -> bool) {
+        let wait = async {
+            while !so(self).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+        waited.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+
+    async fn stop(self) {
+        drop(self.handle);
+        self.shop.stop().await;
+    }
+}
+
+fn keen() -> Settings {
+    let mut settings = Settings::default();
+    settings.cashier.reconcile_every_ms = 1_000;
+    settings
+}
+
+fn witness() -> sandbox::Settings {
+    sandbox::Settings {
+        unknown_charge: UnknownCharge::Decline,
+        ..sandbox::Settings::default()
+    }
+}
+
+fn refund_body() -> RefundOrder {
+    serde_json::from_str("{}").expect("a refund of everything")
+}
+
+#[tokio::test]
+async fn a_refund_is_answered_within_500_ms_while_the_provider_hangs() {
+    let dir = directory();
+    let mut settings = Settings::default();
+    settings.cashier.stop_grace_ms = 0;
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    let order = stage.paid("a").await;
+    stage.liar.hangs.store(true, Ordering::SeqCst);
+    let asked = stage
+        .handle
+        .refund(call(merchant("shop"), "r"), order, refund_body());
+    let answered = tokio::time::timeout(Duration::from_millis(500), asked).await;
+    let refund = answered.expect("in time").expect("accepted").body;
+    assert_eq!(
+        (refund.state, refund.amount_minor),
+        (RefundState::Pending, 1_250)
+    );
+    let again = stage
+        .handle
+        .refund(call(merchant("shop"), "r"), order, refund_body());
+    let again = tokio::time::timeout(Duration::from_millis(500), again).await;
+    let again = again.expect("in time").expect("a repeat");
+    assert_eq!((again.repeated, again.body.id), (true, refund.id));
+    assert_eq!(stage.shown(order).await.refunded_minor, 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_says_that_its_payment_waits_while_the_provider_is_left_alone() {
+    let dir = directory();
+    let mut settings = Settings::default();
+    settings.cashier.breaker_failures_in_a_row_max = 1;
+    settings.cashier.breaker_open_ms = 600_000;
+    settings.cashier.workers = 1;
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    stage.liar.gone.store(true, Ordering::SeqCst);
+    for key in ["a", "b"] {
+        let order = stage.order(key).await;
+        stage.pay(order, &format!("pay {key}")).await;
+    }
+    let opened = |stage: &Stage| {
+        stage
+            .telemetry
+            .exposition()
+            .contains("effect=\"charge\"} 2")
+    };
+    stage
+        .until("the breaker opens", async |stage| opened(stage))
+        .await;
+    let late = stage.order("c").await;
+    let paying = stage.handle.pay(call(buyer("ann"), "pay c"), late).await;
+    let payment = paying.expect("accepted").body.payment.expect("begun");
+    assert_eq!(payment.state, PaymentState::Delayed);
+    let payment = stage.shown(late).await.payment.expect("begun");
+    assert_eq!(payment.state, PaymentState::Delayed);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_changes_its_mind_is_found_and_its_money_finds_an_answer() {
+    let dir = directory();
+    let strict = sandbox::Settings {
+        decline_per_mille: sandbox::PerMille::ALL,
+        ..witness()
+    };
+    let stage = Stage::open(dir.path(), strict, keen()).await;
+    let order = stage.order("a").await;
+    stage.pay(order, "pay").await;
+    let failed = async |stage: &Stage| {
+        let payment = stage.shown(order).await.payment;
+        payment.is_some_and(|payment| payment.state == PaymentState::Failed)
+    };
+    stage.until("the charge fails", failed).await;
+    let key = PaymentId { order, attempt: 1 };
+    stage.liar.lies().insert(key, Some(ChargeOutcome::Captured));
+    settled(&stage.handle, order, OrderState::Paid).await;
+    let outside = &stage.telemetry.meters().outside;
+    assert_eq!(outside.gaps(Gap::TakenDeclined).get(), 1);
+    let closed = async |stage: &Stage| {
+        stage.telemetry.meters().outside.repairs.get() == 1
+            && stage.open_gaps(Gap::TakenDeclined) == 0
+    };
+    stage.until("the gap is closed", closed).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_provider_denies_or_never_heard_of_is_an_alarm_that_ages_and_ends() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    let (denied, unknown) = (stage.paid("a").await, stage.paid("b").await);
+    let key = |order| PaymentId { order, attempt: 1 };
+    stage
+        .liar
+        .lies()
+        .insert(key(denied), Some(ChargeOutcome::Declined));
+    stage.liar.lies().insert(key(unknown), None);
+    let seen = async |stage: &Stage| {
+        let age = stage.telemetry.meters().outside.gap_age_s.get();
+        stage.open_gaps(Gap::DoneDenied) == 1 && stage.open_gaps(Gap::DoneUnknown) == 1 && age >= 1
+    };
+    stage.until("both are seen and age", seen).await;
+    let outside = &stage.telemetry.meters().outside;
+    assert_eq!(outside.gaps(Gap::DoneDenied).get(), 1, "each is told once");
+    assert_eq!(
+        stage.shown(denied).await.state,
+        OrderState::Paid,
+        "nothing is guessed"
+    );
+    stage.liar.lies().clear();
+    let gone = async |stage: &Stage| {
+        let age = stage.telemetry.meters().outside.gap_age_s.get();
+        stage.open_gaps(Gap::DoneDenied) + stage.open_gaps(Gap::DoneUnknown) + age == 0
+    };
+    stage.until("both are gone", gone).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_of_the_read_models_that_is_wrong_is_found() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    stage.paid("a").await;
+    let compared = |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= 1;
+    stage
+        .until("it is compared", async |stage| compared(stage))
+        .await;
+    assert_eq!(stage.open_gaps(Gap::Model), 0);
+    let models = rusqlite::Connection::open(dir.path().join("models.sqlite")).expect("it is there");
+    models.busy_timeout(Duration::from_secs(5)).expect("set");
+    let changed = models.execute("UPDATE orders SET captured = captured + 1", []);
+    assert_eq!(changed.expect("it is writable"), 1);
+    stage
+        .until("it is found", async |stage| {
+            stage.open_gaps(Gap::Model) == 1
+        })
+        .await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_that_matches_no_order_is_kept_and_matched_once_the_order_is_there() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    let first = stage.order("a").await;
+    let next = OrderId::new(first.sale(), first.number() + 1).expect("small");
+    let report = ProviderReport::Charge(
+        PaymentId {
+            order: next,
+            attempt: 1,
+        },
+        ReportedCharge::Failed,
+    );
+    let provider = call(Caller::Provider, "-");
+    stage
+        .handle
+        .report(provider, report)
+        .await
+        .expect("it is kept");
+    let kept = async |stage: &Stage| {
+        let kept = stage.telemetry.meters().outside.unmatched_kept.get();
+        kept == 1 && stage.open_gaps(Gap::Unmatched) == 1
+    };
+    stage.until("it is tried and alarmed", kept).await;
+    assert_eq!(stage.order("b").await, next);
+    let matched = async |stage: &Stage| stage.telemetry.meters().outside.unmatched_kept.get() == 0;
+    stage.until("it is matched", matched).await;
+    stage.stop().await;
+}
