@@ -26,7 +26,7 @@ pub use size::{DeskSize, Trade, Weather};
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::Effect;
+use commerce::{Effect, Offer};
 use shop::desk::Settings;
 use storage::journal::{JournalSettings, read_dir};
 use tokio::sync::{mpsc, oneshot};
@@ -83,9 +83,16 @@ pub struct DeskLived {
     pub crashed_at: Vec<u64>,
 }
 
-/// Lives the life of a desk.
+/// Lives the life of a desk, with the offer that its seed draws where it has one.
 #[must_use]
 pub fn live(seed: u64, size: DeskSize) -> DeskLived {
+    let drawn = || market::draw(&mut Chance::of(seed, "offer"), 0);
+    live_with(seed, size, (size.trade == Trade::Offers).then(drawn))
+}
+
+/// Lives the life of a desk that begins with this offer.
+#[must_use]
+pub fn live_with(seed: u64, size: DeskSize, offer: Option<Offer>) -> DeskLived {
     let world = World::new(seed);
     let (shop, street, heaven) = (world.host(), world.host(), world.host());
     let floor = Floor::new(&world, &shop, &street);
@@ -103,6 +110,7 @@ pub fn live(seed: u64, size: DeskSize) -> DeskLived {
     let director = Director {
         seed,
         size,
+        offer,
         disk: SimDisk::with_plan(seed, size.plan(seed)),
         clock: HostClock::new(&world),
         entropy: Arc::new(SeededEntropy::new(seed ^ 0x5eed)),
@@ -175,6 +183,8 @@ fn stuck(still: Still) -> DeskLived {
 struct Director {
     seed: u64,
     size: DeskSize,
+    /// What the sale offers from its beginning.
+    offer: Option<Offer>,
     disk: SimDisk,
     clock: HostClock,
     entropy: Arc<SeededEntropy>,
@@ -202,7 +212,7 @@ impl Director {
     async fn run(mut self) -> Self {
         self.start().await;
         let floor = self.floor.clone();
-        let opening = wish::opening(&self.size, self.offer());
+        let opening = wish::opening(&self.size, self.offer.take());
         let opened = floor.street.clone().spawn(async move {
             floor.insist(&opening).await;
         });
@@ -223,12 +233,6 @@ impl Director {
         self.call_the_roll().await;
         self.stop().await;
         self
-    }
-
-    /// What the sale offers from its beginning.
-    fn offer(&self) -> Option<commerce::Offer> {
-        let drawn = || market::draw(&mut Chance::of(self.seed, "offer"), 0);
-        (self.size.trade == Trade::Offers).then(drawn)
     }
 
     /// Starts the desk until it opens, as a supervisor would.
@@ -506,7 +510,13 @@ impl Director {
         self.findings.extend(self.judged_from_outside());
         self.start().await;
         if let Some(desk) = self.floor.desk() {
-            let differs = desk.ask(move |book| judge::differs(book, &count)).await;
+            let seats = oracle::seats(&self.journal);
+            let differs = desk.ask(move |book| {
+                let mut differs = judge::differs(book, &count);
+                differs.extend(judge::miscounted(book, &seats));
+                differs
+            });
+            let differs = differs.await;
             self.findings
                 .extend(differs.map(|found| found.value).unwrap_or_default());
         }

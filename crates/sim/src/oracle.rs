@@ -182,6 +182,14 @@ fn read(sale: u32, batches: &[Batch], findings: &mut Vec<Finding>) -> Rows {
     rows
 }
 
+/// Seats of each team of a journal, counted from its entries: held, paid, and the house's own.
+pub(crate) fn seats(batches: &[Batch]) -> Vec<(i64, i64, i64)> {
+    let rows = read(1, batches, &mut Vec::new());
+    let teams = rows.gathered.teams.iter();
+    let seats = teams.map(|team| (team.held(), team.filled() - team.house, team.house));
+    seats.collect()
+}
+
 /// Orders that the read models list and no journal has any more: witnesses of a loss.
 fn listed_ahead(evidence: &Evidence) -> Vec<String> {
     let mut ahead = Vec::new();

@@ -266,10 +266,7 @@ fn difference(
         return None;
     };
     let last = last.filter(|&last| last < line.price)?;
-    let units = match stdx::mutants::is("difference-of-returned-units") {
-        true => line.units.get(),
-        false => line.units.get() - line.returned,
-    };
+    let units = line.units.get() - line.returned;
     let (then, now) = (
         line.price.times(units, currency)?,
         last.times(units, currency)?,

@@ -274,8 +274,7 @@ impl Book {
             return false;
         };
         let stretch = self.teams.rule(team).map_or(0, |rule| rule.stretch_ms);
-        let late = stdx::mutants::is("payment-counts-after-the-end");
-        team.state == TeamState::Open && (now < team.ends.after_ms(u64::from(stretch)) || late)
+        team.state == TeamState::Open && now < team.ends.after_ms(u64::from(stretch))
     }
 
     /// Ends teams whose time is over, and settles at most `most` of their orders.

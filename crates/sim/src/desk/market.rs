@@ -46,8 +46,8 @@ fn small(chance: &mut Chance, from: &[u32]) -> u32 {
 }
 
 fn group(chance: &mut Chance, sku: usize) -> GroupRule {
-    let size = *chance.pick(&[2_u16, 2, 3, 3, 5, 8]);
-    let lottery = chance.hits(250);
+    let size = *chance.pick(&[2_u16, 2, 2, 3, 3, 5]);
+    let lottery = chance.hits(350);
     let plain = PRICES[sku];
     let tier = |seats, off: i64| Tier {
         seats,
@@ -74,7 +74,7 @@ fn group(chance: &mut Chance, sku: usize) -> GroupRule {
             true => size,
             false => size.div_ceil(2),
         },
-        lifetime_ms: small(chance, &[1_000, 4_000, 15_000, 15_000]),
+        lifetime_ms: small(chance, &[1_000, 5_000, 15_000, 30_000]),
         stretch_ms: small(chance, &[0, 2_000, 10_000]),
         tiers: if fits { tiers } else { Vec::new() },
         pays: *chance.pick(&[Pays::Reached, Pays::Top]),

@@ -52,7 +52,10 @@ pub(super) fn opening(size: &DeskSize, offer: Option<Offer>) -> Vec<Command> {
         window: Window::default(),
         limits: Limits {
             per_order: None,
-            per_buyer: Some(Units(60)),
+            per_buyer: Some(Units(match size.trade {
+                Trade::Plain => 60,
+                Trade::Offers => 7,
+            })),
         },
         rules: Vec::new(),
         skus: skus.clone().collect(),
@@ -137,7 +140,12 @@ impl Client {
             self.asked.push(command.clone());
             return command;
         }
-        let nth = self.chance.index(self.asked.len());
+        // What an offer is about does not last, so people mind what they have just asked for.
+        let since = match self.size.trade {
+            Trade::Plain => 0,
+            Trade::Offers => self.asked.len().saturating_sub(6),
+        };
+        let nth = since + self.chance.index(self.asked.len() - since);
         let earlier = self.asked[nth].clone();
         if self.chance.hits(250) {
             return earlier;
@@ -202,7 +210,8 @@ impl Client {
             return self.by(Actor::Buyer(buyer), Action::Pay { order });
         }
         // Few names, so that limits, lapses and second seats are met.
-        let buyer: Arc<str> = format!("buyer {}", self.chance.below(12)).into();
+        let names = *self.chance.pick(&[4, 24, 24]);
+        let buyer: Arc<str> = format!("buyer {}", self.chance.below(names)).into();
         let has_line = self.glance.offer.line.is_some();
         if has_line && !self.glance.scarce.is_empty() && self.chance.hits(500) {
             let sku = self.chance.pick(&self.glance.scarce).clone();
@@ -271,8 +280,12 @@ impl Client {
             key: Some(key.clone()),
             action,
         };
-        match self.chance.below(12) {
-            0..=5 => by(owner, Action::Pay { order }),
+        let ways = match self.size.trade {
+            Trade::Plain => 12,
+            Trade::Offers => 24,
+        };
+        match self.chance.below(ways) {
+            0..=5 | 12.. => by(owner, Action::Pay { order }),
             6 => by(owner, Action::Cancel { order }),
             7 => merchant(&key, Action::Cancel { order }),
             8 => merchant(&key, Action::Ship { order }),

@@ -174,7 +174,7 @@ pub(super) const MARKS: &[Mark] = &[
 
 /// What a desk's journal tells.
 #[derive(Default)]
-pub struct Tale {
+pub(super) struct Tale {
     entries: Vec<Entry>,
     orders: BTreeMap<u32, Vec<Entry>>,
     ends: Vec<TeamEnd>,
