@@ -13,18 +13,20 @@ mod bank;
 mod count;
 mod floor;
 mod judge;
+mod market;
+mod member;
 mod memory;
 mod size;
 #[cfg(test)]
 mod tests;
 mod wish;
 
-pub use size::{DeskSize, Weather};
+pub use size::{DeskSize, Trade, Weather};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::Effect;
+use commerce::{Effect, Offer};
 use shop::desk::Settings;
 use storage::journal::{JournalSettings, read_dir};
 use tokio::sync::{mpsc, oneshot};
@@ -34,7 +36,8 @@ use world::{Disk, SeededEntropy, Tasks};
 use crate::chance::Chance;
 use crate::clock::HostClock;
 use crate::disk::{DiskStats, FaultKind, Moment, Outage, SimDisk};
-use crate::record::{Ended, Finding};
+use crate::oracle;
+use crate::record::{Ended, Evidence, Finding};
 use crate::scheduler::{Host, Still, World};
 use bank::Bank;
 use count::Count;
@@ -74,20 +77,40 @@ pub struct DeskLived {
     pub trace: u64,
     /// What the disk went through.
     pub disk: DiskStats,
+    /// The record that was left, batch by batch; none where a loss was noticed.
+    pub journal: Vec<Batch>,
+    /// How many batches were on record after each crash.
+    pub crashed_at: Vec<u64>,
 }
 
-/// Lives the life of a desk.
+/// Lives the life of a desk, with the offer that its seed draws where it has one.
 #[must_use]
 pub fn live(seed: u64, size: DeskSize) -> DeskLived {
+    let drawn = || market::draw(&mut Chance::of(seed, "offer"), 0);
+    live_with(seed, size, (size.trade == Trade::Offers).then(drawn))
+}
+
+/// Lives the life of a desk that begins with this offer.
+#[must_use]
+pub fn live_with(seed: u64, size: DeskSize, offer: Option<Offer>) -> DeskLived {
     let world = World::new(seed);
     let (shop, street, heaven) = (world.host(), world.host(), world.host());
     let floor = Floor::new(&world, &shop, &street);
     let (offers, effects) = mpsc::unbounded_channel();
-    let bank = Bank::new(&floor, seed, size.hold_ms);
+    let slow_ms = match size.trade {
+        Trade::Plain => size.hold_ms * 2,
+        Trade::Offers => (size.hold_ms * 2).max(25_000),
+    };
+    let bank = Bank::new(&floor, seed, slow_ms);
     drop(floor.street.spawn(bank.clone().run(effects)));
+    if size.trade == Trade::Offers {
+        let keeper = member::keep_seeds(floor.clone(), Chance::of(seed, "seeds"));
+        drop(floor.street.spawn(keeper));
+    }
     let director = Director {
         seed,
         size,
+        offer,
         disk: SimDisk::with_plan(seed, size.plan(seed)),
         clock: HostClock::new(&world),
         entropy: Arc::new(SeededEntropy::new(seed ^ 0x5eed)),
@@ -101,6 +124,8 @@ pub fn live(seed: u64, size: DeskSize) -> DeskLived {
         calm: false,
         findings: Vec::new(),
         orders: 0,
+        journal: Vec::new(),
+        crashed_at: Vec::new(),
         floor: floor.clone(),
         shop: shop.clone(),
         bank,
@@ -149,6 +174,8 @@ fn stuck(still: Still) -> DeskLived {
         steps: 0,
         trace: 0,
         disk: DiskStats::default(),
+        journal: Vec::new(),
+        crashed_at: Vec::new(),
     }
 }
 
@@ -156,6 +183,8 @@ fn stuck(still: Still) -> DeskLived {
 struct Director {
     seed: u64,
     size: DeskSize,
+    /// What the sale offers from its beginning.
+    offer: Option<Offer>,
     disk: SimDisk,
     clock: HostClock,
     entropy: Arc<SeededEntropy>,
@@ -171,6 +200,8 @@ struct Director {
     calm: bool,
     findings: Vec<Finding>,
     orders: u64,
+    journal: Vec<Batch>,
+    crashed_at: Vec<u64>,
     floor: Floor,
     shop: Host,
     bank: Bank,
@@ -181,7 +212,7 @@ impl Director {
     async fn run(mut self) -> Self {
         self.start().await;
         let floor = self.floor.clone();
-        let opening = wish::opening(&self.size);
+        let opening = wish::opening(&self.size, self.offer.take());
         let opened = floor.street.clone().spawn(async move {
             floor.insist(&opening).await;
         });
@@ -278,6 +309,11 @@ impl Director {
         let settings = Settings {
             snapshot_entries: self.size.snapshot_entries,
             snapshot_idle_ms: 40,
+            sweep_holds_max: match self.size.trade {
+                Trade::Plain => Settings::default().sweep_holds_max,
+                // A team's end is a fan-out of several entries.
+                Trade::Offers => 3,
+            },
             ..Settings::default()
         };
         Start {
@@ -338,6 +374,7 @@ impl Director {
             // Damage that reading notices; a start has to notice it too, if it matters to it.
             return None;
         };
+        self.crashed_at.push(batches.len() as u64);
         let count = Count::of(&batches);
         let missing = judge::missing(&self.floor.memory(), &batches, &count);
         let lied = self.disk.stats().promises_broken > 0 || self.has_damage();
@@ -401,8 +438,10 @@ impl Director {
             let Some(desk) = self.floor.desk() else {
                 return;
             };
-            let open = desk
-                .ask(|book| book.open_effects().count() + usize::from(book.next_due().is_some()));
+            let open = desk.ask(|book| {
+                let due = usize::from(book.next_due().is_some());
+                book.open_effects().count() + due + book.draws_due().count()
+            });
             let open = open.await.map(|open| open.value);
             if open == Ok(0) && self.bank.is_idle() {
                 return;
@@ -467,12 +506,34 @@ impl Director {
         self.orders = count.orders.len() as u64;
         self.findings
             .extend(judge::charges(self.bank.captured().into_iter(), &count));
+        self.journal = self.record().unwrap_or_default();
+        self.findings.extend(self.judged_from_outside());
         self.start().await;
         if let Some(desk) = self.floor.desk() {
-            let differs = desk.ask(move |book| judge::differs(book, &count)).await;
+            let seats = oracle::seats(&self.journal);
+            let differs = desk.ask(move |book| {
+                let mut differs = judge::differs(book, &count);
+                differs.extend(judge::miscounted(book, &seats));
+                differs
+            });
+            let differs = differs.await;
             self.findings
                 .extend(differs.map(|found| found.value).unwrap_or_default());
         }
+    }
+
+    /// What the judges of whole lives say of the record and of the bank's ledger.
+    fn judged_from_outside(&self) -> Vec<Finding> {
+        if self.disk.stats().promises_broken > 0 || self.has_damage() {
+            return Vec::new();
+        }
+        let (charges, refunds) = self.bank.books();
+        oracle::judge(&Evidence {
+            journals: [(floor::SALE, self.journal.clone())].into(),
+            charges,
+            refunds,
+            ..Evidence::default()
+        })
     }
 
     fn sum_up(mut self) -> DeskLived {
@@ -493,6 +554,8 @@ impl Director {
             steps: 0,
             trace: 0,
             disk: self.disk.stats(),
+            journal: std::mem::take(&mut self.journal),
+            crashed_at: std::mem::take(&mut self.crashed_at),
         }
     }
 }

@@ -11,12 +11,15 @@
 
 mod answers;
 mod deeds;
+mod offers;
 mod signs;
 mod troubles;
 
 use std::collections::BTreeSet;
 
+use crate::desk::DeskLived;
 use crate::life::Lived;
+use offers::Tale;
 use signs::Signs;
 
 /// A rare path.
@@ -30,7 +33,22 @@ pub struct Mark {
     pub file: &'static str,
     /// In which line.
     pub line: u32,
-    reached: fn(&Signs<'_>) -> bool,
+    reached: Reached,
+}
+
+/// In which lives it is looked for.
+#[derive(Clone, Copy)]
+enum Reached {
+    Life(fn(&Signs<'_>) -> bool),
+    Desk(fn(&Tale) -> bool),
+}
+
+impl Mark {
+    /// Whether it is reached by lives of a desk with offers, not by whole lives.
+    #[must_use]
+    pub fn is_of_desks(&self) -> bool {
+        matches!(self.reached, Reached::Desk(_))
+    }
 }
 
 impl std::fmt::Debug for Mark {
@@ -50,15 +68,29 @@ macro_rules! mark {
             words: $words,
             file: file!(),
             line: line!(),
-            reached: $reached,
+            reached: crate::marks::Reached::Life($reached),
         }
     };
 }
 use mark;
 
+/// A line of the table of marks that desks with offers reach.
+macro_rules! desk_mark {
+    ($name:literal, $words:literal, $reached:expr) => {
+        crate::marks::Mark {
+            name: $name,
+            words: $words,
+            file: file!(),
+            line: line!(),
+            reached: crate::marks::Reached::Desk($reached),
+        }
+    };
+}
+use desk_mark;
+
 /// All marks.
 pub fn all() -> impl Iterator<Item = &'static Mark> {
-    [deeds::MARKS, answers::MARKS, troubles::MARKS]
+    [deeds::MARKS, answers::MARKS, troubles::MARKS, offers::MARKS]
         .into_iter()
         .flatten()
 }
@@ -67,10 +99,22 @@ pub fn all() -> impl Iterator<Item = &'static Mark> {
 #[must_use]
 pub fn of(lived: &Lived) -> BTreeSet<&'static str> {
     let signs = Signs::read(lived);
-    all()
-        .filter(|mark| (mark.reached)(&signs))
-        .map(|mark| mark.name)
-        .collect()
+    let reached = |mark: &&Mark| match mark.reached {
+        Reached::Life(reached) => reached(&signs),
+        Reached::Desk(_) => false,
+    };
+    all().filter(reached).map(|mark| mark.name).collect()
+}
+
+/// The names of the marks that the life of a desk with offers reached.
+#[must_use]
+pub fn of_desk(lived: &DeskLived) -> BTreeSet<&'static str> {
+    let tale = Tale::read(lived);
+    let reached = |mark: &&Mark| match mark.reached {
+        Reached::Life(_) => false,
+        Reached::Desk(reached) => reached(&tale),
+    };
+    all().filter(reached).map(|mark| mark.name).collect()
 }
 
 #[cfg(test)]

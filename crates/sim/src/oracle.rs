@@ -8,24 +8,30 @@
 //! | promise | judge |
 //! |---|---|
 //! | INV-1, INV-9 | `units` |
-//! | INV-2, INV-10 | `money`, `price`, `provider` |
+//! | INV-2, INV-10 | `money`, `price`, `dues`, `provider` |
 //! | INV-3 | `outcome`, `turns` |
 //! | INV-4 | `keys`, `provider` |
-//! | INV-5 | `limits` |
+//! | INV-5 | `limits`, `holds` |
+//! | INV-6 | `teams`, `draw` |
 //! | INV-7 | `shown`, `facts`, `keys` |
 //! | INV-8 | `chain` |
 //! | INV-11 | `models` |
-//! | monotonic reads, linearizable stock, healing | `reads`, `history` with `linear`, `healed` |
+//! | the waiting line; monotonic reads, linearizable stock, healing | `line`; `reads`, `history` with `linear`, `healed` |
 
 mod answer;
 mod chain;
 mod deeds;
+mod draw;
+mod dues;
 mod facts;
 mod fold;
+mod gather;
 mod healed;
 mod history;
+mod holds;
 mod keys;
 mod limits;
+mod line;
 mod linear;
 mod models;
 mod money;
@@ -37,8 +43,10 @@ mod reads;
 mod rows;
 mod settle;
 mod shown;
+mod teams;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod totals;
 mod turns;
 mod units;
@@ -108,6 +116,9 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     }
     for rows in books.values() {
         units::end(rows, findings);
+        teams::end(rows, findings);
+        dues::end(rows, findings);
+        line::end(rows, findings);
         keys::once(rows, findings);
     }
     provider::judge(evidence, &books, findings);
@@ -153,6 +164,10 @@ fn read(sale: u32, batches: &[Batch], findings: &mut Vec<Finding>) -> Rows {
             outcome::before(&rows, &at, findings);
             limits::before(&rows, &at, findings);
             money::before(&rows, &at, findings);
+            teams::before(&rows, &at, findings);
+            dues::before(&rows, &at, findings);
+            line::before(&rows, &at, findings);
+            holds::before(&rows, &at, findings);
             rows.write(at);
             units::after(&rows, findings);
         }
@@ -165,6 +180,14 @@ fn read(sale: u32, batches: &[Batch], findings: &mut Vec<Finding>) -> Rows {
         }
     }
     rows
+}
+
+/// Seats of each team of a journal, counted from its entries: held, paid, and the house's own.
+pub(crate) fn seats(batches: &[Batch]) -> Vec<(i64, i64, i64)> {
+    let rows = read(1, batches, &mut Vec::new());
+    let teams = rows.gathered.teams.iter();
+    let seats = teams.map(|team| (team.held(), team.filled() - team.house, team.house));
+    seats.collect()
 }
 
 /// Orders that the read models list and no journal has any more: witnesses of a loss.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use commerce::Entry;
 use serde_json::{Value, json};
 
+use crate::desk::{self, DeskSize};
 use crate::hush::{self, Hush};
 use crate::life::{Lived, STEPS_MAX, live_for};
 use crate::marks::{self, Mark};
@@ -148,7 +149,14 @@ pub fn one(seed: u64, trim: &Trim, steps_max: u64) -> Report {
     let plan = trim.apply(&LifePlan::draw(seed, Size::default()));
     let _hush = Hush::begin();
     let lived = catch_unwind(AssertUnwindSafe(|| {
-        live_for(&plan, steps_max).map(|lived| report(seed, lived))
+        live_for(&plan, steps_max).map(|lived| {
+            let mut report = report(seed, lived);
+            // What is taken out of a life is not in a desk's.
+            if trim.is_nothing() {
+                at_a_desk(seed, &mut report);
+            }
+            report
+        })
     }));
     let broken = match lived {
         Ok(Ok(report)) => return report,
@@ -165,13 +173,32 @@ pub fn one(seed: u64, trim: &Trim, steps_max: u64) -> Report {
     }
 }
 
+/// The seed's life of a desk with teams, dues and a line.
+fn at_a_desk(seed: u64, report: &mut Report) {
+    let lived = desk::live(seed, DeskSize::draw_offers(seed));
+    report.marks.extend(marks::of_desk(&lived));
+    report.crashes += lived.crashes;
+    report.orders += lived.orders;
+    report.steps += lived.steps;
+    let findings = lived.findings.into_iter();
+    report.findings.extend(findings.map(|finding| {
+        let what = format!("at a desk with offers: {}", finding.what);
+        Finding::new(finding.promise, what)
+    }));
+}
+
 fn report(seed: u64, lived: Lived) -> Report {
     let evidence = &lived.evidence;
     let deaths = evidence.restarts.iter();
     let deaths = deaths.filter(|restart| restart.ended != Ended::Drained);
     let batches = evidence.journals.values().flatten();
     let entries = batches.flat_map(|batch| entries(&batch.payload));
-    let placed = entries.filter(|entry| matches!(entry, Entry::Placed(_)));
+    let placed = entries.filter(|entry| {
+        matches!(
+            entry,
+            Entry::Placed(_) | Entry::Dealt(_) | Entry::LineOffered(_)
+        )
+    });
     Report {
         seed,
         marks: marks::of(&lived),

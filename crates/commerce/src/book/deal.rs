@@ -52,8 +52,9 @@ impl Book {
             None => self.check_alone(offered, lines.as_slice())?,
         }
         self.check_line(lines.as_slice())?;
+        // A team keeps its rule also where the offer has become a pre-sale since: its seats are paid whole.
         let dues = offered.offer.presale.as_ref();
-        if let Some(presale) = dues.filter(|_| place.paid.is_none()) {
+        if let Some(presale) = dues.filter(|_| place.paid.is_none() && deal.seat.is_none()) {
             if now >= presale.until {
                 return Err(Refusal::Invalid("the pre-sale is over".into()).into());
             }
@@ -141,7 +142,7 @@ impl Book {
         let Some(rule) = self.rule_of(Some(&seat)) else {
             return Err(Refusal::NoTeam.into());
         };
-        let rules = if seat.opens.is_some() {
+        let rules = if seat.opens.is_some() || stdx::mutants::is("joiner-judged-as-opener") {
             &rule.open_to
         } else {
             &rule.join_to
@@ -159,6 +160,9 @@ impl Book {
             return Err(Refusal::Invalid("a seat of a lottery team is for 1 unit".into()).into());
         }
         let paid = match (rule.pays, self.teams.get(seat.team)) {
+            (Pays::Reached, Some(team)) if stdx::mutants::is("tier-counts-unpaid-seats") => {
+                u16::try_from(team.seats.stocked().0 - team.seats.available().0).unwrap_or(0)
+            }
             (Pays::Reached, Some(team)) => team.filled(),
             _ => 0,
         };
@@ -229,7 +233,11 @@ impl Book {
             return Err(Stop::Short(Refusal::SeatLimit { what, most }));
         }
         match rule.teams_per_buyer {
-            Some(most) if seats == 0 && self.teams.teams_of(buyer) >= most => {
+            Some(most)
+                if seats == 0
+                    && self.teams.teams_of(buyer) >= most
+                    && !stdx::mutants::is("team-limit-forgotten") =>
+            {
                 let what = "teams";
                 Err(Stop::Short(Refusal::SeatLimit { what, most }))
             }
@@ -253,6 +261,7 @@ impl Book {
         let seat = deal.and_then(|deal| deal.seat.as_ref());
         let rule = self.rule_of(seat);
         let opens = seat.is_some_and(|seat| seat.opens.is_some());
+        let opens = opens || stdx::mutants::is("every-member-is-a-leader");
         let leader = rule.and_then(|rule| rule.leader).filter(|_| opens);
         let tiers = rule.is_some_and(|rule| !rule.tiers.is_empty());
         if codes.is_empty() && discounts.levels.is_empty() && leader.is_none() && !tiers {
@@ -377,7 +386,8 @@ impl Book {
             false => offer.holds.step(lapses),
         };
         let most = step.map_or(offer.holds.open_most, |step| Some(step.open_most));
-        if let Some(most) = most.filter(|&most| open >= most) {
+        let counts = !stdx::mutants::is("open-holds-uncounted");
+        if let Some(most) = most.filter(|&most| open >= most && counts) {
             return Err(Stop::Short(Refusal::OpenHolds { open, most, lapses }));
         }
         Ok(step.map_or(terms.hold_ms, |step| step.hold_ms.min(terms.hold_ms)))

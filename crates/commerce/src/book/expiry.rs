@@ -173,8 +173,13 @@ impl Book {
         let fresh = order
             .extra
             .as_ref()
-            .is_none_or(|extra| extra.extended_ms == 0);
-        if grace > 0 && fresh && order.is_charging() {
+            .is_none_or(|extra| extra.extended_ms == 0)
+            || stdx::mutants::is("hold-extended-for-ever");
+        let hurries = match deposit {
+            Some(_) => stdx::mutants::is("balance-lapses-in-flight"),
+            None => stdx::mutants::is("hold-never-waits"),
+        };
+        if grace > 0 && fresh && order.is_charging() && !hurries {
             return Over::Extended(grace);
         }
         let Some(kept) = deposit else {
@@ -182,6 +187,7 @@ impl Book {
         };
         let refund = match kept.dues.lapse {
             Lapse::Forfeit => None,
+            Lapse::Refund if stdx::mutants::is("deposit-kept-against-the-rule") => None,
             Lapse::Refund => order.charges_left().pop().and_then(|(charge, amount)| {
                 let refund = order.own_refund(number, amount)?;
                 amount

@@ -47,7 +47,8 @@ impl Book {
         let state = order.status(now);
         let refunds = match order.phase {
             Phase::Held => {
-                let forfeits = question.buyer().is_some()
+                let asks = question.buyer().is_some() || stdx::mutants::is("merchant-forfeits-too");
+                let forfeits = asks
                     && order
                         .dues()
                         .is_some_and(|kept| kept.dues.lapse == Lapse::Forfeit);
@@ -94,15 +95,22 @@ impl Book {
         };
         let complete = team.state == TeamState::Complete;
         match (complete, question.buyer().is_some()) {
-            (true, _) if rule.after == AfterFinish::Nobody => {
+            (true, _)
+                if rule.after == AfterFinish::Nobody
+                    && !stdx::mutants::is("final-seat-is-given-up") =>
+            {
                 Err(Refusal::TeamRule("seats of a finished team are final"))
             }
             (true, true) if rule.after == AfterFinish::Merchant => Err(Refusal::TeamRule(
                 "only the merchant gives up a seat of a finished team",
             )),
-            (false, true) if rule.leave == Leave::Bound => Err(Refusal::TeamRule(
-                "a paid seat cannot be left while its team is open",
-            )),
+            (false, true)
+                if rule.leave == Leave::Bound && !stdx::mutants::is("bound-seat-is-left") =>
+            {
+                Err(Refusal::TeamRule(
+                    "a paid seat cannot be left while its team is open",
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -116,13 +124,13 @@ impl Book {
             return Ok(());
         };
         match team.state {
-            TeamState::Open => Err(Refusal::TeamRule(
-                "a seat of an open team is given up by cancelling its order",
-            )),
+            TeamState::Open if !stdx::mutants::is("open-seat-refunded-in-part") => Err(
+                Refusal::TeamRule("a seat of an open team is given up by cancelling its order"),
+            ),
             TeamState::Complete if rule.after == AfterFinish::Nobody => {
                 Err(Refusal::TeamRule("seats of a finished team are final"))
             }
-            TeamState::Complete | TeamState::Failed => Ok(()),
+            TeamState::Open | TeamState::Complete | TeamState::Failed => Ok(()),
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::{
     Time, Turn, Window,
 };
 
+mod mended;
+
 pub(super) const HOLD_MS: u32 = 60_000;
 pub(super) const LIFETIME_MS: u32 = 600_000;
 

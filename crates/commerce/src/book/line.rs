@@ -289,7 +289,13 @@ impl Book {
             .terms
             .as_ref()
             .filter(|terms| terms.state == SaleState::Open)?;
-        let policy = self.offer()?.line.as_ref()?;
+        // Who waits is served also where the offer has no line any more, with a hold like everybody's.
+        let policy = self.offer()?.line.as_ref();
+        let hold_ms = policy.map_or(terms.hold_ms, |policy| policy.hold_ms);
+        let hold_ms = match stdx::mutants::is("line-offer-held-like-others") {
+            true => terms.hold_ms,
+            false => hold_ms,
+        };
         let free = |sku: u32| self.sku_at(sku).map_or(0, |sku| sku.units().available().0);
         let mut ready = self.line.queues.iter().filter(|(sku, _)| free(**sku) > 0);
         let (&sku, queue) = ready.next()?;
@@ -298,7 +304,13 @@ impl Book {
             false => *queue.front()?,
         };
         let ticket = self.line.tickets.get(number)?;
-        let room = self.room(terms, Some(ticket.buyer), sku);
+        let room = match stdx::mutants::is("line-forgets-limits") {
+            true => u32::MAX,
+            false => self.room(terms, Some(ticket.buyer), sku),
+        };
+        if free(sku) < ticket.units && stdx::mutants::is("line-waits-for-the-whole") {
+            return None;
+        }
         let units = ticket.units.min(free(sku)).min(room);
         let price = self.sku_at(sku)?.price();
         let total = price.times(units, terms.currency);
@@ -311,7 +323,7 @@ impl Book {
                     units,
                     price,
                     total,
-                    hold_ms: policy.hold_ms,
+                    hold_ms,
                 }),
                 None => Entry::LeftLine {
                     ticket: number,

@@ -74,7 +74,10 @@ impl Book {
             accept(Entry::PayBegun {
                 order: number,
                 attempt: order.attempt + 1,
-                amount: order.due_of(order.attempt + 1),
+                amount: match stdx::mutants::is("balance-asks-for-the-whole") {
+                    true => order.total,
+                    false => order.due_of(order.attempt + 1),
+                },
                 key,
             })
         })
@@ -84,13 +87,16 @@ impl Book {
     fn may_pay(&self, now: Time, order: &Order) -> Result<(), Refusal> {
         if let Some(team) = order.seat.team().and_then(|team| self.teams.get(team))
             && (team.state != TeamState::Open || now >= team.ends)
+            && !stdx::mutants::is("seat-paid-after-its-team")
         {
             return Err(Refusal::TeamOver { state: team.state });
         }
         match order.dues().filter(|kept| kept.paid != 0) {
-            Some(kept) if now < kept.dues.from => Err(Refusal::BalanceNotDue {
-                from: kept.dues.from,
-            }),
+            Some(kept) if now < kept.dues.from && !stdx::mutants::is("balance-before-its-time") => {
+                Err(Refusal::BalanceNotDue {
+                    from: kept.dues.from,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -234,6 +240,7 @@ impl Book {
         let seat = order.seat.team().and_then(|team| self.teams.get(team));
         let seated = seat.is_none_or(|team| now < team.ends && team.seats.available().0 > 0);
         let in_time = order.dues().is_none_or(|kept| now < kept.dues.until);
+        let seated = seated || stdx::mutants::is("late-capture-takes-a-lost-seat");
         if !seated || !in_time || !self.coupons_left(order) {
             return false;
         }
@@ -249,8 +256,10 @@ impl Book {
         fits(terms.limits.per_buyer, self.buyers.units(buyer), whole)
             && sums.iter().all(|(&at, &units)| {
                 self.skus.get(at as usize).is_some_and(|sku| {
-                    let free = units <= u64::from(sku.units.available().0);
-                    (free && !self.has_line(at) || !order.seat.has_goods())
+                    let there = units <= u64::from(sku.units.available().0);
+                    let passes = stdx::mutants::is("late-capture-passes-the-line");
+                    let free = there && (!self.has_line(at) || passes);
+                    (free || !order.seat.has_goods())
                         && fits(sku.limits.per_buyer, self.buyers.units_of(buyer, at), units)
                 })
             })

@@ -464,7 +464,11 @@ pub(crate) fn over_charges(order: &Order, refund: RefundBegun) -> Vec<RefundBegu
     }
     let mut left = refund.amount;
     let mut parts: Vec<RefundBegun> = Vec::new();
-    for (charge, most) in order.charges_left() {
+    let charges = match stdx::mutants::is("refund-forgets-the-deposit") {
+        true => 1,
+        false => usize::MAX,
+    };
+    for (charge, most) in order.charges_left().into_iter().take(charges) {
         let amount = left.min(most);
         if amount.is_positive() {
             left = Minor(left.0 - amount.0);

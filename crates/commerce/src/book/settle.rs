@@ -45,12 +45,18 @@ impl Book {
         };
         match order.phase {
             Phase::Held => Settled::Voided { order: number },
-            Phase::Paid if team.state == TeamState::Failed => given_up(order, number),
+            Phase::Paid
+                if team.state == TeamState::Failed
+                    && !stdx::mutants::is("failed-team-keeps-the-money") =>
+            {
+                given_up(order, number)
+            }
             Phase::Paid if rule.prizes.is_some() => {
                 let opened = team.draw.as_ref().and_then(|draw| draw.opened.as_ref());
                 let won = |opened: &Opened| opened.winners.binary_search(&number).is_ok();
                 match opened.is_some_and(won) {
                     true => Settled::Won { order: number },
+                    false if stdx::mutants::is("losers-are-not-refunded") => nothing,
                     false => given_up(order, number),
                 }
             }
@@ -65,7 +71,12 @@ impl Book {
     /// The unit price of the tier at the end.
     fn last_price(&self, team: &Team, rule: &GroupRule) -> Option<UnitPrice> {
         let first = rule.tiers.first()?;
-        Some(rule.price_at(team.filled(), first.price))
+        // The house takes what is given up since the end too, so that a team that it fills is full whoever is settled first.
+        let filled = match team.house_fills {
+            true => rule.size,
+            false => team.filled(),
+        };
+        Some(rule.price_at(filled, first.price))
     }
 
     pub(crate) fn apply_team_settled(
@@ -91,6 +102,7 @@ impl Book {
             // What no winner took, since he was gone before the draw, is free again.
             let prizes = team.prizes.take();
             self.teams.settling.remove(&number);
+            let prizes = prizes.filter(|_| !stdx::mutants::is("prizes-left-stay-held"));
             if let Some(prizes) = prizes {
                 let sku = self.team_sku(number)?;
                 self.sku_mut(sku)?.units.release(prizes)?;
@@ -170,7 +182,8 @@ impl Book {
         if !self.teams.undrawn.contains(&number) {
             return Refusal::TeamOver { state: team.state }.into();
         }
-        if Commit::of(draw.commit.nonce, seed) != draw.commit {
+        let same = Commit::of(draw.commit.nonce, seed) == draw.commit;
+        if !same && !stdx::mutants::is("seed-of-a-draw-unchecked") {
             return Refusal::Invalid("the seed is not the one that was promised".into()).into();
         }
         let paid: Vec<u32> = team
@@ -196,6 +209,7 @@ impl Book {
     fn is_in_draw(&self, order: u32) -> bool {
         let order = self.orders.get(order);
         order.is_some_and(|order| order.phase == Phase::Paid && order.may_leave())
+            || stdx::mutants::is("given-up-entry-is-drawn")
     }
 
     fn entries_hash(&self, orders: &[u32]) -> [u8; 32] {
@@ -258,7 +272,7 @@ fn difference(
         last.times(units, currency)?,
     );
     let amount = then.minus(now)?.min(order.funds().left());
-    if amount <= Minor::ZERO {
+    if amount <= Minor::ZERO || stdx::mutants::is("difference-is-kept") {
         return None;
     }
     order.own_refund(number, amount)
@@ -266,6 +280,10 @@ fn difference(
 
 /// The orders that win, sorted.
 fn drawn(seed: &Seed, entries: &[u8; 32], mut left: Vec<u32>, prizes: usize) -> Vec<u32> {
+    let seed = match stdx::mutants::is("draw-without-its-seed") {
+        true => &[0; 32],
+        false => seed,
+    };
     let mut numbers = (0_u64..).map(|index| {
         let mut hash = hmac_sha256::HMAC::new(seed);
         hash.update(entries);

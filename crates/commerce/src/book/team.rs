@@ -266,7 +266,7 @@ impl Book {
         let last = team.ends.after_ms(u64::from(rule.stretch_ms));
         if now < team.ends {
             TeamTurn::Wait(team.ends)
-        } else if team.charging > 0 && now < last {
+        } else if team.charging > 0 && now < last && !stdx::mutants::is("team-never-waits") {
             TeamTurn::Wait(last)
         } else {
             TeamTurn::End(end_of(team, rule))
@@ -452,7 +452,8 @@ impl Book {
             SeatState::Held(hold) => team.seats.post(hold)?,
             SeatState::Paid | SeatState::Gone => return Err(no_seat(number)),
         }
-        if team.state == TeamState::Open && team.is_full() {
+        let missed = stdx::mutants::is("full-team-stays-open");
+        if team.state == TeamState::Open && team.is_full() && !missed {
             return self.end_team(now, at, TeamState::Complete);
         }
         Ok(())
@@ -476,7 +477,7 @@ impl Book {
                     filled.map_err(|short| Violation::new("INV-6", short.to_string()))?;
                 }
             }
-            SeatState::Paid if complete => {
+            SeatState::Paid if complete && !stdx::mutants::is("finished-team-loses-a-seat") => {
                 member.seat = SeatState::Paid;
                 return Ok(());
             }
@@ -572,7 +573,7 @@ fn end_of(team: &Team, rule: &GroupRule) -> TeamEnd {
     let missing = rule.size.saturating_sub(paid);
     if paid >= rule.least {
         TeamEnd::Reached
-    } else if paid > 0 && missing <= rule.fill {
+    } else if paid > 0 && (missing <= rule.fill || stdx::mutants::is("house-fills-any-gap")) {
         // Seats that are held and not paid follow: they are voided with the end, and filled then.
         let free = team.seats.available().0;
         TeamEnd::Filled {

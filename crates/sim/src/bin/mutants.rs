@@ -91,21 +91,29 @@ fn hunt(seeds: u64) -> anyhow::Result<Option<Noticed>> {
                 promise,
             }));
         }
-        let lived = std::panic::catch_unwind(|| desk::live(seed, DeskSize::draw(seed)));
-        let promise = match &lived {
-            Ok(lived) => lived
-                .findings
-                .first()
-                .map(|finding| finding.promise.to_owned()),
-            Err(_) => Some("no panic".to_owned()),
-        };
-        if let Some(promise) = promise {
-            return Ok(Some(Noticed {
-                seeds: seed,
-                by: "a desk",
-                promise,
-            }));
+        let desks = [
+            ("a desk", DeskSize::draw(seed)),
+            ("a desk with offers", DeskSize::draw_offers(seed)),
+        ];
+        for (by, size) in desks {
+            if let Some(promise) = at_a_desk(seed, size) {
+                return Ok(Some(Noticed {
+                    seeds: seed,
+                    by,
+                    promise,
+                }));
+            }
         }
     }
     Ok(None)
+}
+
+/// The promise that a desk's life found broken.
+fn at_a_desk(seed: u64, size: DeskSize) -> Option<String> {
+    let lived = std::panic::catch_unwind(|| desk::live(seed, size));
+    let Ok(lived) = lived else {
+        return Some("no panic".to_owned());
+    };
+    let finding = lived.findings.first()?;
+    Some(finding.promise.to_owned())
 }

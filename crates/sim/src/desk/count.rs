@@ -1,5 +1,7 @@
 //! A count of our own: units, orders, intents and captures, from the entries alone and without the book's code.
 
+mod offers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use commerce::entry::{Fate, Placed, RefundBegun};
@@ -29,6 +31,8 @@ struct Line {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     phase: Phase,
+    /// Its goods are a prize that is not drawn: it moves no units.
+    bare: bool,
     lines: Vec<Line>,
     /// In which batch it was placed.
     pub(super) sequence: u64,
@@ -67,6 +71,7 @@ pub(super) struct Count {
     pub(super) captures: BTreeMap<(u32, u16), u32>,
     /// How many orders there were after each batch, the first batch first.
     pub(super) placed: Vec<u32>,
+    gathered: offers::Gathered,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -108,7 +113,8 @@ impl Count {
 
     fn entry(&mut self, sequence: u64, entry: &Entry) {
         match entry {
-            Entry::Created { plan, .. } => {
+            Entry::Created { plan, .. } | Entry::CreatedWith { plan, .. } => {
+                self.offer(entry);
                 let stocks = plan.skus.iter().map(|sku| i64::from(sku.stock.0));
                 self.units = stocks
                     .map(|stock| Units {
@@ -132,13 +138,16 @@ impl Count {
                     of.written_off += units;
                 });
             }
-            Entry::Placed(placed) => self.placed(sequence, placed),
+            Entry::Placed(placed) => self.placed(sequence, placed, false),
             Entry::Expired { orders } => {
                 for &order in orders {
                     self.turn(order, Phase::Held, Phase::Expired);
                 }
             }
-            _ => self.money(entry),
+            _ => {
+                self.money(entry);
+                self.of_offer(sequence, entry);
+            }
         }
     }
 
@@ -181,7 +190,7 @@ impl Count {
         }
     }
 
-    fn placed(&mut self, sequence: u64, placed: &Placed) {
+    fn placed(&mut self, sequence: u64, placed: &Placed, bare: bool) {
         if placed.order as usize != self.orders.len() {
             let what = format!("order {} is not the next number", placed.order);
             self.findings.push(Finding::new("INV-3", what));
@@ -194,7 +203,7 @@ impl Count {
                 returned: 0,
             })
             .collect();
-        for line in &lines {
+        for line in lines.iter().filter(|_| !bare) {
             self.move_units(line.sku, |of| {
                 of.available -= line.units;
                 of.held += line.units;
@@ -202,11 +211,12 @@ impl Count {
         }
         self.orders.push(Order {
             phase: Phase::Held,
+            bare,
             lines,
             sequence,
             buyer: placed.buyer().map(|name| name.to_string()),
         });
-        if placed.paid.is_some() {
+        if placed.paid.is_some() || placed.total.0 == 0 {
             self.turn(placed.order, Phase::Held, Phase::Sold);
         }
     }
@@ -248,6 +258,7 @@ impl Count {
 
     fn give_back(&mut self, order: u32, line: usize, units: i64, restocked: bool) {
         let found = self.orders.get_mut(order as usize);
+        let bare = found.as_ref().is_some_and(|order| order.bare);
         let Some(line) = found.and_then(|order| order.lines.get_mut(line)) else {
             let what = format!("order {order} gives back what it has not");
             return self.findings.push(Finding::new("INV-1", what));
@@ -258,7 +269,7 @@ impl Count {
             let what = format!("order {order} gives back more than it has");
             self.findings.push(Finding::new("INV-1", what));
         }
-        if restocked {
+        if restocked && !bare {
             self.move_units(sku, |of| {
                 of.sold -= units;
                 of.available += units;
@@ -284,9 +295,9 @@ impl Count {
             return self.findings.push(Finding::new("INV-3", what));
         }
         found.phase = to;
-        let moved: Vec<(u32, i64)> = found
-            .lines
-            .iter()
+        let goods = !found.bare;
+        let lines = found.lines.iter().filter(|_| goods);
+        let moved: Vec<(u32, i64)> = lines
             .map(|line| (line.sku, line.units - line.returned))
             .collect();
         for (sku, units) in moved {

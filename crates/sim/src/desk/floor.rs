@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use world::journal::{JournalError, Position, check_witness};
 use world::{Disk, SeededEntropy, Tasks};
 
+use super::member::{self, Glance};
 use super::memory::Memory;
 use crate::clock::HostClock;
 use crate::disk::SimDisk;
@@ -139,6 +140,13 @@ impl Floor {
             memory.saw(placed.position);
             memory.shown.push((placed.position.sequence, placed.value));
         }
+    }
+
+    /// Looks at what is offered; nothing while no desk answers.
+    pub(super) async fn glance(&self) -> Option<Glance> {
+        let seen = self.desk()?.ask(member::glance).await.ok()?;
+        self.memory().saw(seen.position);
+        Some(seen.value)
     }
 
     /// A desk that has stopped for good is started again by its operator; an invariant is nobody's to mend.

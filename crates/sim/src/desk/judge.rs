@@ -125,6 +125,35 @@ pub(super) fn differs(book: &Book, count: &Count) -> Vec<Finding> {
     findings
 }
 
+/// Where the recovered book counts the seats of a team otherwise than its entries do.
+pub(super) fn miscounted(book: &Book, ours: &[(i64, i64, i64)]) -> Vec<Finding> {
+    let theirs: Vec<(i64, i64, i64)> = book
+        .teams()
+        .map(|team| {
+            let (_, held, paid, house) = team.seats();
+            (held.into(), paid.into(), house.into())
+        })
+        .collect();
+    let same = theirs.len() == ours.len();
+    let teams = theirs.iter().zip(ours).enumerate();
+    let other = teams.filter(|(_, (theirs, ours))| theirs != ours);
+    let mut findings: Vec<Finding> = other
+        .map(|(team, (theirs, ours))| {
+            let what = format!("team {team}: the book has seats {theirs:?}, its entries {ours:?}");
+            Finding::new("INV-6", what)
+        })
+        .collect();
+    if !same {
+        let what = format!(
+            "the book has {} teams, its entries {}",
+            theirs.len(),
+            ours.len()
+        );
+        findings.push(Finding::new("INV-6", what));
+    }
+    findings
+}
+
 /// Each charge that the bank captured is on the record once, and nothing else is.
 pub(super) fn charges(captured: impl Iterator<Item = (u32, u16)>, count: &Count) -> Vec<Finding> {
     let captured: std::collections::BTreeSet<_> = captured.collect();

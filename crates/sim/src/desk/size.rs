@@ -14,6 +14,15 @@ pub enum Weather {
     Lying,
 }
 
+/// What is sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trade {
+    /// Plain orders.
+    Plain,
+    /// Teams, pre-sales and a waiting line, as the seed draws them.
+    Offers,
+}
+
 /// How large a desk's life is, and how hard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeskSize {
@@ -25,6 +34,8 @@ pub struct DeskSize {
     pub batch_max: u64,
     /// Of a thousand wishes so many are new orders, the rest about earlier ones.
     pub orders_per_mille: u64,
+    /// What is sold.
+    pub trade: Trade,
     /// Units of each of the three SKUs.
     pub stock: u32,
     /// How long units are held, in milliseconds; at least 1,000.
@@ -52,6 +63,7 @@ impl DeskSize {
             asks: 8 + u32::try_from(chance.below(20)).unwrap_or(0),
             batch_max: *chance.pick(&[1, 4, 30]),
             orders_per_mille: *chance.pick(&[200, 400, 700]),
+            trade: Trade::Plain,
             stock: *chance.pick(&[10, 100, 2_000]),
             hold_ms: *chance.pick(&[1_000, 5_000, 60_000]),
             pause_ms: *chance.pick(&[0, 20, 500, 3_000]),
@@ -67,6 +79,26 @@ impl DeskSize {
         }
     }
 
+    /// The size of a life with teams, a pre-sale or a line: slow enough that their times run out, scarce enough that a
+    /// line forms.
+    #[must_use]
+    pub fn draw_offers(seed: u64) -> Self {
+        let mut chance = Chance::of(seed, "offer size");
+        Self {
+            clients: *chance.pick(&[3, 6, 10]),
+            asks: 15 + u32::try_from(chance.below(20)).unwrap_or(0),
+            batch_max: *chance.pick(&[1, 2, 6]),
+            orders_per_mille: *chance.pick(&[300, 500]),
+            trade: Trade::Offers,
+            stock: *chance.pick(&[3, 12, 40, 400]),
+            hold_ms: *chance.pick(&[1_000, 5_000, 20_000]),
+            pause_ms: *chance.pick(&[100, 500, 2_000]),
+            crashes: u32::try_from(chance.below(5)).unwrap_or(0),
+            weather: *chance.pick(&[Weather::Fair, Weather::Rough]),
+            ..Self::draw(seed)
+        }
+    }
+
     /// One long life in fair weather: what the speed of the simulation is measured on.
     #[must_use]
     pub fn long(orders: u32) -> Self {
@@ -75,6 +107,7 @@ impl DeskSize {
             asks: orders.div_ceil(16 * 250),
             batch_max: 500,
             orders_per_mille: 1_000,
+            trade: Trade::Plain,
             stock: u32::MAX / 4,
             hold_ms: 900_000,
             pause_ms: 2,

@@ -18,6 +18,25 @@ fn desks_crash_and_keep_what_they_told() {
 }
 
 #[test]
+fn desks_with_teams_and_lines_keep_what_they_promised() {
+    let (mut crashes, mut orders) = (0, 0);
+    for seed in 1..=24 {
+        let lived = live(seed, DeskSize::draw_offers(seed));
+        assert!(
+            lived.findings.is_empty(),
+            "seed {seed}: {:#?}",
+            lived.findings
+        );
+        crashes += lived.crashes;
+        orders += lived.orders;
+    }
+    assert!(
+        crashes > 20 && orders > 500,
+        "{crashes} crashes, {orders} orders"
+    );
+}
+
+#[test]
 fn a_desk_lives_the_same_life_again() {
     for seed in [3, 4, 5] {
         let (one, other) = (

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use commerce::command::UnitsBack;
 use commerce::{
-    Action, Actor, Ask, Command, Done, Limits, Place, Plan, RefundAsk, Report, SkuPlan, Turn,
-    Window,
+    Action, Actor, Ask, Command, Done, Limits, Offer, Place, Plan, RefundAsk, Report, SkuPlan,
+    Turn, Window,
 };
 use ledger::{Currency, Minor, UnitPrice, Units};
 
-use super::DeskSize;
 use super::floor::Floor;
+use super::market::{self, NEW};
+use super::member::Glance;
 use super::memory::owned;
+use super::{DeskSize, Trade};
 use crate::chance::Chance;
 
 /// The merchant of the sale.
@@ -21,8 +23,8 @@ const MERCHANT: &str = "shop";
 /// SKUs of the sale.
 pub(super) const SKUS: usize = 3;
 /// Prices of a unit, in ten thousandths.
-const PRICES: [i64; SKUS] = [125_000, 99_900, 33_333];
-const NAMES: [&str; SKUS] = ["s0", "s1", "s2"];
+pub(super) const PRICES: [i64; SKUS] = [125_000, 99_900, 33_333];
+pub(super) const NAMES: [&str; SKUS] = ["s0", "s1", "s2"];
 
 /// The place of a SKU in the sale, by its name.
 pub(super) fn sku_number(name: &str) -> u32 {
@@ -33,7 +35,7 @@ pub(super) fn sku_number(name: &str) -> u32 {
 }
 
 /// The commands that begin the sale.
-pub(super) fn opening(size: &DeskSize) -> Vec<Command> {
+pub(super) fn opening(size: &DeskSize, offer: Option<Offer>) -> Vec<Command> {
     let skus = (0..SKUS).map(|nth| SkuPlan {
         sku: NAMES[nth].into(),
         title: NAMES[nth].into(),
@@ -50,14 +52,24 @@ pub(super) fn opening(size: &DeskSize) -> Vec<Command> {
         window: Window::default(),
         limits: Limits {
             per_order: None,
-            per_buyer: Some(Units(60)),
+            per_buyer: Some(Units(match size.trade {
+                Trade::Plain => 60,
+                Trade::Offers => 7,
+            })),
         },
         rules: Vec::new(),
         skus: skus.clone().collect(),
     });
-    let create = plans.map(|plan| Action::Create {
-        secret: [7; 16],
-        plan: Box::new(plan),
+    let create = plans.map(|plan| match offer.clone() {
+        None => Action::Create {
+            secret: [7; 16],
+            plan: Box::new(plan),
+        },
+        Some(offer) => Action::CreateWith {
+            secret: [7; 16],
+            plan: Box::new(plan),
+            offer: Box::new(offer),
+        },
     });
     create
         .chain([Action::Turn(Turn::Open)])
@@ -82,6 +94,8 @@ pub(super) struct Client {
     chance: Chance,
     asked: Vec<Command>,
     keys: u32,
+    /// What it saw when it last looked at an offer.
+    glance: Glance,
 }
 
 impl Client {
@@ -93,12 +107,16 @@ impl Client {
             chance: Chance::of(seed, &format!("client {number}")),
             asked: Vec::new(),
             keys: 0,
+            glance: Glance::default(),
         }
     }
 
     /// Asks as often as it is to, and goes.
     pub(super) async fn run(mut self) {
         for _ in 0..self.size.asks {
+            if self.size.trade == Trade::Offers {
+                self.glance = self.floor.glance().await.unwrap_or_default();
+            }
             let count = self.chance.between(1, self.size.batch_max);
             let commands = (0..count).map(|_| self.wish()).collect();
             let commands = once_each(commands);
@@ -115,11 +133,19 @@ impl Client {
 
     fn wish(&mut self) -> Command {
         if self.asked.is_empty() || self.chance.hits(self.size.orders_per_mille) {
-            let command = self.order();
+            let command = match self.size.trade {
+                Trade::Plain => self.order(),
+                Trade::Offers => self.of_an_offer(),
+            };
             self.asked.push(command.clone());
             return command;
         }
-        let nth = self.chance.index(self.asked.len());
+        // What an offer is about does not last, so people mind what they have just asked for.
+        let since = match self.size.trade {
+            Trade::Plain => 0,
+            Trade::Offers => self.asked.len().saturating_sub(6),
+        };
+        let nth = since + self.chance.index(self.asked.len() - since);
         let earlier = self.asked[nth].clone();
         if self.chance.hits(250) {
             return earlier;
@@ -130,6 +156,7 @@ impl Client {
             .and_then(|key| self.floor.memory().answer(&earlier.actor, key));
         match answer {
             Some(Done::Order(order)) => self.about(order, &earlier.actor),
+            Some(Done::Ticket(ticket)) => self.leave(ticket, &earlier.actor),
             _ if self.chance.hits(100) => self.of_the_merchant(),
             _ => earlier,
         }
@@ -176,6 +203,75 @@ impl Client {
         }
     }
 
+    /// An order in a team or alone, a place in line, or the payment of what came from the line.
+    fn of_an_offer(&mut self) -> Command {
+        if !self.glance.offered.is_empty() && self.chance.hits(350) {
+            let (order, buyer) = self.chance.pick(&self.glance.offered).clone();
+            return self.by(Actor::Buyer(buyer), Action::Pay { order });
+        }
+        // Few names, so that limits, lapses and second seats are met.
+        let names = *self.chance.pick(&[4, 24, 24]);
+        let buyer: Arc<str> = format!("buyer {}", self.chance.below(names)).into();
+        let has_line = self.glance.offer.line.is_some();
+        if has_line && !self.glance.scarce.is_empty() && self.chance.hits(500) {
+            let sku = self.chance.pick(&self.glance.scarce).clone();
+            let units = u32::try_from(self.chance.between(1, 3)).unwrap_or(1);
+            let wait = Action::Wait {
+                buyer: None,
+                sku,
+                units,
+            };
+            return self.by(Actor::Buyer(buyer), wait);
+        }
+        let seat = self.glance.seat(&mut self.chance);
+        let (sku, units, deal) = match seat {
+            Some((sku, true, deal)) => (sku, 1, Some(Box::new(deal))),
+            Some((sku, false, deal)) => (sku, self.chance.between(1, 2), Some(Box::new(deal))),
+            None => {
+                let sku = *self.chance.pick(&NAMES);
+                (sku.into(), self.chance.between(1, 3), None)
+            }
+        };
+        let tags: Arc<[Box<str>]> = match self.chance.hits(600) {
+            true => Arc::from([NEW.into()]),
+            false => Arc::from([]),
+        };
+        let elsewhere = self.chance.hits(40);
+        let place = Place {
+            buyer: Some(buyer.clone()),
+            tags,
+            lines: vec![Ask {
+                sku: (*sku).into(),
+                units: u32::try_from(units).unwrap_or(1),
+                price: None,
+            }],
+            paid: elsewhere.then(|| "elsewhere".into()),
+            deal,
+        };
+        let actor = match elsewhere {
+            true => Actor::Merchant(MERCHANT.into()),
+            false => Actor::Buyer(buyer),
+        };
+        self.by(actor, Action::Place(place))
+    }
+
+    fn by(&mut self, actor: Actor, action: Action) -> Command {
+        Command {
+            actor,
+            key: Some(self.key()),
+            action,
+        }
+    }
+
+    /// A place in line is given up by its owner, or by somebody else.
+    fn leave(&mut self, ticket: u32, owner: &Actor) -> Command {
+        let actor = match self.chance.hits(150) {
+            true => Actor::Buyer("a stranger".into()),
+            false => owner.clone(),
+        };
+        self.by(actor, Action::LeaveLine { ticket })
+    }
+
     /// Something about an order.
     fn about(&mut self, order: u32, owner: &Actor) -> Command {
         let key = self.key();
@@ -184,8 +280,12 @@ impl Client {
             key: Some(key.clone()),
             action,
         };
-        match self.chance.below(12) {
-            0..=5 => by(owner, Action::Pay { order }),
+        let ways = match self.size.trade {
+            Trade::Plain => 12,
+            Trade::Offers => 24,
+        };
+        match self.chance.below(ways) {
+            0..=5 | 12.. => by(owner, Action::Pay { order }),
             6 => by(owner, Action::Cancel { order }),
             7 => merchant(&key, Action::Cancel { order }),
             8 => merchant(&key, Action::Ship { order }),
@@ -230,6 +330,12 @@ impl Client {
         let key = self.key();
         let sku: Arc<str> = (*self.chance.pick(&NAMES)).into();
         let units = Units(u32::try_from(self.chance.between(1, 20)).unwrap_or(1));
+        if self.size.trade == Trade::Offers && self.chance.hits(250) {
+            let now = self.floor.street.now().as_millis();
+            let now_ms = u64::try_from(now).unwrap_or(0);
+            let offer = market::draw(&mut self.chance, now_ms);
+            return merchant(&key, Action::AlterOffer(Box::new(offer)));
+        }
         let action = match self.chance.below(8) {
             0..=2 => Action::AddStock { sku, units },
             3..=5 => Action::WriteOff {

@@ -3,11 +3,14 @@
 //! The judges look before and after each entry; this file only writes down.
 
 use commerce::Entry;
+use commerce::deal::Deal;
 use commerce::entry::Placed;
+use commerce::offer::Lapse;
 use commerce::plan::{Patch, Plan, SkuPlan};
 
+use super::price;
 use super::rows::{
-    Happening, LineRow, OrderRow, Phase, Rows, SkuLook, SkuRow, Terms, bound, name_of,
+    DuesRow, Happening, LineRow, OrderRow, Phase, Rows, SkuLook, SkuRow, Terms, bound, name_of,
 };
 
 /// Where a unit is.
@@ -29,6 +32,16 @@ impl Rows {
             Entry::Created { secret, plan, key } => {
                 self.begin(*secret, plan, name_of(&key.by));
             }
+            Entry::CreatedWith {
+                secret,
+                plan,
+                offer,
+                key,
+            } => {
+                self.begin(*secret, plan, name_of(&key.by));
+                self.gathered.set(offer);
+            }
+            Entry::OfferAltered { offer, .. } => self.gathered.set(offer),
             Entry::Altered { patch, .. } => self.alter(patch),
             Entry::Turned { to, .. } => {
                 if let Some(terms) = &mut self.terms {
@@ -37,13 +50,31 @@ impl Rows {
             }
             Entry::StockAdded { sku, units, .. } => self.stock(*sku, units.0, 0),
             Entry::WrittenOff { sku, units, .. } => self.stock(*sku, 0, units.0),
-            Entry::Placed(placed) => self.placed(at.time, placed),
+            Entry::Placed(placed) => self.placed(at.time, placed, &Deal::default()),
+            Entry::Dealt(dealt) => self.dealt(at.time, dealt),
+            Entry::Waits(waits) => self.waits(waits),
+            Entry::LeftLine { ticket, .. } => self.left_line(place(*ticket)),
+            Entry::LineOffered(offer) => self.line_offered(at.time, offer),
+            Entry::TeamEnded { team, how } => self.team_ended(at.time, place(*team), *how),
+            Entry::TeamSettled { team, orders } => self.team_settled(place(*team), orders),
+            Entry::Drawn { team, winners, .. } => self.drawn(place(*team), winners),
+            Entry::HoldsExtended { orders, by_ms } => {
+                for order in orders {
+                    self.extend(place(*order), u64::from(*by_ms));
+                }
+            }
+            Entry::BalanceLapsed { orders } => {
+                for lapsed in orders {
+                    self.balance_lapsed(lapsed);
+                }
+            }
             Entry::Expired { orders } => {
                 for order in orders {
                     self.end_hold(place(*order), Phase::Expired);
+                    self.lapse(place(*order), 1);
                 }
             }
-            entry => self.of_order(entry),
+            entry => self.of_order(at.time, entry),
         }
         self.remember(at.sequence);
         if let Some(key) = bound(&at.entry) {
@@ -139,18 +170,15 @@ impl Rows {
     }
 
     pub(super) fn shift_order(&mut self, order: usize, from: Spot, to: Spot) {
-        let lines = self
-            .orders
-            .get(order)
-            .map(|row| &row.lines[..])
-            .unwrap_or_default();
+        let goods = self.orders.get(order).filter(|row| !row.bare);
+        let lines = goods.map(|row| &row.lines[..]).unwrap_or_default();
         let lines: Vec<_> = lines.iter().map(|line| (line.sku, line.units)).collect();
         for (sku, units) in lines {
             self.shift(sku, units, from, to);
         }
     }
 
-    fn placed(&mut self, time: u64, placed: &Placed) {
+    pub(super) fn placed(&mut self, time: u64, placed: &Placed, deal: &Deal) {
         let (elsewhere, total) = (placed.paid.is_some(), placed.total.0);
         let paid = elsewhere || total == 0;
         let lines = placed.lines.as_slice().iter().map(|line| LineRow {
@@ -165,8 +193,23 @@ impl Rows {
         if let Some(buyer) = &buyer {
             self.of_buyer.entry(buyer.clone()).or_default().push(at);
         }
+        let dues = deal.dues.map(|dues| DuesRow {
+            deposit: dues.deposit.0,
+            from: dues.from.0,
+            until: dues.until.0,
+            forfeits: dues.lapse == Lapse::Forfeit,
+            grace_ms: u64::from(dues.grace_ms),
+            paid: 0,
+            forfeited: false,
+        });
         self.orders.push(OrderRow {
             buyer,
+            begun_for: Vec::new(),
+            dues,
+            off: price::taken_off(deal),
+            extended_ms: 0,
+            seat: deal.seat.as_ref().map(|seat| place(seat.team)),
+            bare: self.gathered.draws(deal.seat.as_ref()),
             lines: lines.collect(),
             total,
             placed: time,
@@ -191,6 +234,7 @@ impl Rows {
             row.phase = phase;
             self.touched.0.push(order);
         }
+        self.seat_gone(order);
     }
 
     /// Keeps how everything looks that the entry has touched.
@@ -234,9 +278,13 @@ pub(super) fn order_of(entry: &Entry) -> Option<u32> {
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
         | Entry::ShippedInPart { order, .. }
+        | Entry::ChargeAuthorised { order, .. }
+        | Entry::GivenUp { order, .. }
         | Entry::Delivered { order, .. } => Some(*order),
         Entry::RefundBegun { refund, .. } => Some(refund.order),
+        Entry::RefundsBegun { refunds, .. } => refunds.first().map(|refund| refund.order),
         Entry::Placed(placed) => Some(placed.order),
+        Entry::Dealt(dealt) => Some(dealt.placed.order),
         _ => None,
     }
 }

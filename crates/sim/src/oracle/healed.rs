@@ -22,11 +22,11 @@ pub(super) fn judge(evidence: &Evidence, books: &Books, findings: &mut Vec<Findi
     for rows in books.values() {
         for (number, order) in (0_u32..).zip(&rows.orders) {
             let of = rows.name(number);
-            if matches!(order.state(), OrderState::Held | OrderState::Paying) {
+            let held = [OrderState::Held, OrderState::Paying, OrderState::Deposited];
+            if held.contains(&order.state()) {
                 found("healing", format!("{of} is still {}", order.state().name()));
             }
-            let open = |attempt: &Attempt| matches!(attempt, Attempt::Charging | Attempt::Unknown);
-            if order.attempts.iter().any(open) {
+            if order.attempts.iter().any(Attempt::is_open) {
                 found(
                     "healing",
                     format!("{of} has a charge that nobody knows the end of"),

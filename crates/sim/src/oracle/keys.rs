@@ -194,7 +194,7 @@ fn act_of(entry: &Entry) -> Option<(Act, Option<(u32, u16)>)> {
     use commerce::SaleState::{Closed, Open, Paused, Retired, Scheduled};
     let of = |act, order: u32| Some((act, Some((order, 0))));
     match entry {
-        Entry::Created { .. } => Some((Act::Create, None)),
+        Entry::Created { .. } | Entry::CreatedWith { .. } => Some((Act::Create, None)),
         Entry::Altered { .. } => Some((Act::Alter, None)),
         Entry::Turned {
             to: Open | Scheduled,
@@ -206,8 +206,13 @@ fn act_of(entry: &Entry) -> Option<(Act, Option<(u32, u16)>)> {
         Entry::StockAdded { .. } => Some((Act::AddStock, None)),
         Entry::WrittenOff { .. } => Some((Act::WriteOff, None)),
         Entry::Placed(placed) => of(Act::Place, placed.order),
+        Entry::Dealt(dealt) => of(Act::Place, dealt.placed.order),
         Entry::PayBegun { order, .. } => of(Act::Pay, *order),
-        Entry::Cancelled { order, .. } => of(Act::Cancel, *order),
+        Entry::Cancelled { order, .. } | Entry::GivenUp { order, .. } => of(Act::Cancel, *order),
+        Entry::RefundsBegun { refunds, .. } => {
+            let first = refunds.first()?;
+            Some((Act::Refund, Some((first.order, first.number))))
+        }
         Entry::ChargedBack { order, .. } => of(Act::Chargeback, *order),
         Entry::Shipped { order, .. } | Entry::ShippedInPart { order, .. } => of(Act::Ship, *order),
         Entry::Delivered { order, .. } => of(Act::Deliver, *order),
@@ -225,8 +230,12 @@ pub(super) fn uninvited(keys: &ByKey<'_>, books: &Books, findings: &mut Vec<Find
             let asked = matches!(
                 at.entry,
                 Entry::Placed(_)
+                    | Entry::Dealt(_)
+                    | Entry::Waits(_)
                     | Entry::PayBegun { .. }
                     | Entry::Cancelled { .. }
+                    | Entry::GivenUp { .. }
+                    | Entry::RefundsBegun { .. }
                     | Entry::RefundBegun { .. }
             );
             let key = bound(&at.entry).filter(|_| asked);

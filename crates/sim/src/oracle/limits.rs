@@ -57,6 +57,16 @@ pub(super) fn broken_by(
     None
 }
 
+/// Units of a SKU that one order may have.
+pub(super) fn order_limit(rows: &Rows, sku: usize) -> Option<i64> {
+    let limits = [
+        rows.terms.as_ref().and_then(|terms| terms.limits.per_order),
+        rows.skus.get(sku).and_then(|sku| sku.limits.per_order),
+    ];
+    let limits = limits.into_iter().flatten();
+    limits.map(|limit| i64::from(limit.0)).min()
+}
+
 fn sums(lines: &[(usize, i64)]) -> BTreeMap<usize, i64> {
     let mut sums = BTreeMap::new();
     for (sku, units) in lines {
@@ -67,9 +77,12 @@ fn sums(lines: &[(usize, i64)]) -> BTreeMap<usize, i64> {
 
 /// Before each entry.
 pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
-    let (Entry::Placed(placed), Some(terms)) = (&at.entry, &rows.terms) else {
-        return;
+    let placed = match &at.entry {
+        Entry::Placed(placed) => placed,
+        Entry::Dealt(dealt) => &dealt.placed,
+        _ => return,
     };
+    let Some(terms) = &rows.terms else { return };
     let lines: Vec<(usize, i64)> = placed
         .lines
         .as_slice()

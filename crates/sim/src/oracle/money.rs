@@ -1,16 +1,19 @@
 //! INV-2 and INV-10 while the journal is read: every movement of money is right by itself.
 
 use commerce::Entry;
+use commerce::deal::Deal;
 use commerce::entry::{Again, Asked, By, Fate, RefundBegun};
 
-use super::rows::{Happening, OrderRow, Rows};
+use super::rows::{Happening, LineRow, OrderRow, Rows};
 use super::{fold, price};
 use crate::record::Finding;
 
 /// Before each entry.
 pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
-    if let Entry::Placed(placed) = &at.entry {
-        return price::before(rows, placed, findings);
+    match &at.entry {
+        Entry::Placed(placed) => return price::before(rows, placed, &Deal::default(), findings),
+        Entry::Dealt(dealt) => return price::before(rows, &dealt.placed, &dealt.deal, findings),
+        _ => {}
     }
     let Some(number) = fold::order_of(&at.entry) else {
         return;
@@ -19,10 +22,10 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
         return;
     };
     let wrong = match &at.entry {
-        Entry::PayBegun { amount, .. } if amount.0 != order.total => Some((
-            "INV-10",
-            format!("{} is charged, {} is due", amount.0, order.total),
-        )),
+        Entry::PayBegun { amount, .. } if amount.0 != order.amount_of(order.next_due()) => {
+            let due = order.amount_of(order.next_due());
+            Some(("INV-10", format!("{} is charged, {due} is due", amount.0)))
+        }
         Entry::Captured {
             amount,
             fate:
@@ -92,7 +95,9 @@ fn begun(rows: &Rows, order: &OrderRow, refund: &RefundBegun, asked: Asked) -> W
         );
         return Some(("INV-2", what));
     }
-    if refund.charge != order.kept() || refund.elsewhere != order.elsewhere {
+    let deposit = order.dues.as_ref().map_or(0, |dues| dues.paid);
+    let paid = refund.charge == order.kept() || (deposit != 0 && refund.charge == deposit);
+    if !paid || refund.elsewhere != order.elsewhere {
         return Some((
             "INV-10",
             "a refund of another charge than the one that paid".into(),
@@ -117,11 +122,28 @@ fn begun(rows: &Rows, order: &OrderRow, refund: &RefundBegun, asked: Asked) -> W
     }
     let expected = match asked {
         Asked::All => order.left(),
-        Asked::Lines => worth,
+        Asked::Lines => without_off(order, currency, worth),
         Asked::Amount => refund.amount.0,
     };
     let what = format!("a refund of {}, but it is {expected}", refund.amount.0);
     (refund.amount.0 != expected).then_some(("INV-10", what))
+}
+
+/// The share of what came off that belongs to returned units comes off their worth: parts sum up to what was paid.
+fn without_off(order: &OrderRow, currency: &str, worth: i64) -> i64 {
+    if order.off == 0 {
+        return worth;
+    }
+    let sum = |units: fn(&LineRow) -> i64| -> i64 {
+        let lines = order.lines.iter();
+        lines
+            .map(|line| price::of_line(line.price, units(line), currency))
+            .sum()
+    };
+    let (gross, before) = (sum(|line| line.units), sum(|line| line.returned));
+    let net = i128::from(gross - order.off);
+    let share = |part: i64| i128::from(part) * net / i128::from(gross.max(1));
+    i64::try_from(share(before + worth) - share(before)).unwrap_or(i64::MAX)
 }
 
 /// Who gives up a paid order gets all that is left, and all units go back.

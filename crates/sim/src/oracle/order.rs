@@ -27,9 +27,46 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
     Charging,
+    Authorised,
     Unknown,
     Failed,
-    Captured { amount: i64, kept: bool },
+    Captured {
+        amount: i64,
+        kept: bool,
+    },
+    /// It paid the deposit.
+    Deposit {
+        amount: i64,
+    },
+}
+
+impl Attempt {
+    /// Nobody knows yet what becomes of it.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self, Self::Charging | Self::Authorised | Self::Unknown)
+    }
+}
+
+/// What an attempt was begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Whole,
+    Deposit,
+    Balance,
+}
+
+/// Deposit and balance.
+#[derive(Debug)]
+pub(super) struct DuesRow {
+    pub(super) deposit: i64,
+    pub(super) from: u64,
+    pub(super) until: u64,
+    pub(super) forfeits: bool,
+    pub(super) grace_ms: u64,
+    /// The attempt that paid the deposit; 0 for none.
+    pub(super) paid: u16,
+    /// The deposit stayed with the merchant.
+    pub(super) forfeited: bool,
 }
 
 /// A refund.
@@ -64,6 +101,17 @@ pub(super) struct OrderRow {
     pub(super) elsewhere: bool,
     pub(super) phase: Phase,
     pub(super) attempts: Vec<Attempt>,
+    /// What each attempt was begun for.
+    pub(super) begun_for: Vec<Due>,
+    pub(super) dues: Option<DuesRow>,
+    /// What came off the price of its lines.
+    pub(super) off: i64,
+    /// How much longer its hold lives.
+    pub(super) extended_ms: u64,
+    /// Its team.
+    pub(super) seat: Option<usize>,
+    /// Its goods are a prize that is not drawn.
+    pub(super) bare: bool,
     pub(super) refunds: Vec<RefundRow>,
     pub(super) captured: i64,
     pub(super) refunded: i64,
@@ -75,7 +123,56 @@ pub(super) struct OrderRow {
 impl OrderRow {
     /// The first moment at which it can no longer be paid.
     pub(super) fn deadline(&self) -> u64 {
-        self.placed.saturating_add(u64::from(self.hold_ms))
+        let plain = self.placed.saturating_add(u64::from(self.hold_ms));
+        let until = self.dues.as_ref().filter(|dues| dues.paid != 0);
+        let end = until.map_or(plain, |dues| dues.until);
+        end.saturating_add(self.extended_ms)
+    }
+
+    /// The deposit is paid, and the balance is not.
+    pub(super) fn has_deposit(&self) -> bool {
+        self.kept() == 0 && self.dues.as_ref().is_some_and(|dues| dues.paid != 0)
+    }
+
+    /// What the next attempt is for.
+    pub(super) fn next_due(&self) -> Due {
+        match &self.dues {
+            None => Due::Whole,
+            Some(dues) if dues.paid == 0 => Due::Deposit,
+            Some(_) => Due::Balance,
+        }
+    }
+
+    /// How much a due is.
+    pub(super) fn amount_of(&self, due: Due) -> i64 {
+        match (due, &self.dues) {
+            (Due::Deposit, Some(dues)) => dues.deposit,
+            (Due::Balance, Some(dues)) => self.total - dues.deposit,
+            _ => self.total,
+        }
+    }
+
+    /// How much an attempt is for.
+    pub(super) fn asked_of(&self, attempt: u16) -> i64 {
+        let at = usize::from(attempt).wrapping_sub(1);
+        let due = self.begun_for.get(at).copied();
+        self.amount_of(due.unwrap_or(Due::Whole))
+    }
+
+    /// Whether nothing has paid yet what an attempt was begun for.
+    pub(super) fn awaits(&self, attempt: u16) -> bool {
+        let at = usize::from(attempt).wrapping_sub(1);
+        let deposit = self.dues.as_ref().is_some_and(|dues| dues.paid != 0);
+        self.kept() == 0 && !(deposit && self.begun_for.get(at) == Some(&Due::Deposit))
+    }
+
+    /// What was captured of a charge that pays a due, without what went back of it.
+    pub(super) fn left_of(&self, charge: u16) -> i64 {
+        use api::refund::RefundState::Failed;
+        let back = self.refunds.iter();
+        let back = back.filter(|refund| refund.charge == charge && refund.state != Failed);
+        let gone: i64 = back.map(|refund| refund.amount).sum();
+        self.asked_of(charge) - gone
     }
 
     /// Its units are sold.
@@ -101,7 +198,7 @@ impl OrderRow {
     /// The latest charge is under way, or nobody knows what became of it.
     pub(super) fn is_charging(&self) -> bool {
         let latest = self.attempts.last();
-        latest.is_some_and(|latest| matches!(latest, Attempt::Charging | Attempt::Unknown))
+        latest.is_some_and(|latest| latest.is_open())
     }
 
     /// The attempt that pays it; 0 for none.
@@ -124,6 +221,7 @@ impl OrderRow {
         let given_back = self.refunded == self.captured;
         match self.phase {
             Phase::Held if self.is_charging() => OrderState::Paying,
+            Phase::Held if self.has_deposit() => OrderState::Deposited,
             Phase::Held => OrderState::Held,
             Phase::Cancelled => OrderState::Cancelled,
             Phase::Expired => OrderState::Expired,
@@ -147,6 +245,8 @@ impl OrderRow {
             // An order that is paid shows it, whatever becomes of its other attempts.
             _ if self.kept() != 0 => PaymentState::Captured,
             Attempt::Charging => PaymentState::Charging,
+            Attempt::Authorised => PaymentState::Authorised,
+            Attempt::Deposit { .. } => PaymentState::Captured,
             Attempt::Unknown => PaymentState::Unknown,
             Attempt::Captured { .. } | Attempt::Failed => PaymentState::Failed,
         };

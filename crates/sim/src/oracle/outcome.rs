@@ -3,8 +3,9 @@
 use commerce::Entry;
 use commerce::entry::{By, Fate, Placed};
 
+use super::gather::{TeamIs, TeamRow};
 use super::rows::{Attempt, Happening, OrderRow, Phase, Rows, Terms};
-use super::{fold, limits, turns};
+use super::{fold, holds, limits, turns};
 use crate::record::Finding;
 use commerce::SaleState;
 
@@ -31,6 +32,7 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
     };
     let wrong = match (&at.entry, rows.order(number), &rows.terms) {
         (Entry::Placed(placed), _, Some(terms)) => not_placed(rows, terms, at.time, placed),
+        (Entry::Dealt(dealt), _, Some(terms)) => not_placed(rows, terms, at.time, &dealt.placed),
         (Entry::Noted { .. }, ..) => None,
         (_, Some(order), Some(terms)) => not_done(rows, terms, order, at),
         _ => Some("no such order"),
@@ -59,8 +61,8 @@ fn not_placed(rows: &Rows, terms: &Terms, now: u64, placed: &Placed) -> Option<&
         Some("placed while the sale did not sell")
     } else if early || late {
         Some("placed outside of the window")
-    } else if placed.hold_ms != terms.hold_ms {
-        Some("its hold is not as long as the plan says")
+    } else if placed.hold_ms != holds::length(rows, placed) {
+        Some("its hold is not as long as the plan and its buyer's lapses say")
     } else if placed.lines.as_slice().is_empty() {
         Some("placed without lines")
     } else if placed.lines.as_slice().iter().any(|line| line.units == 0) {
@@ -88,23 +90,35 @@ fn not_done(rows: &Rows, terms: &Terms, order: &OrderRow, at: &Happening) -> Opt
             not_captured(rows, terms, order, at.time, paid)
         }
         Entry::ChargeFailed { attempt, .. } => {
+            let open = known(order, *attempt).is_some_and(|attempt| attempt.is_open());
+            (!open).then_some("a charge failed that was not under way")
+        }
+        Entry::ChargeUnknown { attempt, .. } => {
+            let open = matches!(
+                known(order, *attempt),
+                Some(Attempt::Charging | Attempt::Authorised)
+            );
+            (!open).then_some("a charge is unknown that was not under way")
+        }
+        Entry::ChargeAuthorised { attempt, .. } => {
             let open = matches!(
                 known(order, *attempt),
                 Some(Attempt::Charging | Attempt::Unknown)
             );
-            (!open).then_some("a charge failed that was not under way")
+            (!open).then_some("a charge is authorised that was not under way")
         }
-        Entry::ChargeUnknown { attempt, .. } => {
-            let open = known(order, *attempt) == Some(Attempt::Charging);
-            (!open).then_some("a charge is unknown that was not under way")
-        }
-        Entry::Cancelled { key, .. } => match order.phase {
+        Entry::Cancelled { key, .. } | Entry::GivenUp { key, .. } => match order.phase {
             Phase::Held => due.then_some("given up after it had run out"),
-            Phase::Paid if matches!(key.by, By::Buyer(_)) => Some("a buyer gave up what was paid"),
+            // What a member of a team may give up is his rule's to say.
+            Phase::Paid if matches!(key.by, By::Buyer(_)) && order.seat.is_none() => {
+                Some("a buyer gave up what was paid")
+            }
             Phase::Paid => None,
             _ => Some("a hold ended twice: given up"),
         },
-        Entry::RefundBegun { .. } => (!order.is_sold()).then_some("a refund of what is not sold"),
+        Entry::RefundBegun { .. } | Entry::RefundsBegun { .. } => {
+            (!order.is_sold()).then_some("a refund of what is not sold")
+        }
         Entry::Shipped { .. } | Entry::ShippedInPart { .. } => not_shipped(order),
         Entry::Delivered { .. } => {
             (order.phase != Phase::Shipped).then_some("delivered and never shipped")
@@ -144,18 +158,53 @@ fn not_captured(
         Some(Attempt::Captured { .. }) => return Some("a charge was captured twice"),
         Some(_) => {}
     }
-    let pays = amount == order.total && order.kept() == 0;
+    let pays = amount == order.asked_of(attempt)
+        && order.awaits(attempt)
+        && rows
+            .team_of(order)
+            .is_none_or(|team| counts(rows, team, now));
     let due = order.phase == Phase::Held && now >= order.deadline();
     let in_time = order.phase == Phase::Held && pays && !due;
     let sells = matches!(terms.state, SaleState::Open | SaleState::Paused);
-    let again = order.phase == Phase::Expired && pays && sells && free(rows, order);
+    let again = order.phase == Phase::Expired
+        && pays
+        && sells
+        && !order.has_deposit()
+        && seated_again(rows, order, now)
+        && free(rows, order);
+    let deposit = order.dues.as_ref().is_some_and(|dues| dues.paid == 0);
     match fate {
-        Fate::Kept if !in_time => Some("money was kept that pays nothing"),
-        Fate::KeptAgain if !again => Some("units were taken again that were not free"),
+        Fate::Kept | Fate::KeptAgain if deposit => Some("a deposit pays the whole order"),
+        Fate::Deposit | Fate::DepositAgain if !deposit => Some("a deposit was kept that is none"),
+        Fate::Kept | Fate::Deposit if !in_time => Some("money was kept that pays nothing"),
+        Fate::KeptAgain | Fate::DepositAgain if !again => {
+            Some("units were taken again that were not free")
+        }
         Fate::GoesBack { .. } if due => Some("money goes back before the hold ran out"),
         Fate::GoesBack { .. } if in_time || again => Some("money goes back that pays the order"),
         _ => None,
     }
+}
+
+/// Whether a payment still counts for a team.
+fn counts(rows: &Rows, team: &TeamRow, now: u64) -> bool {
+    let stretch = rows
+        .gathered
+        .rule(team)
+        .map_or(0, |rule| u64::from(rule.stretch_ms));
+    team.is == TeamIs::Open && now < team.ends + stretch
+}
+
+/// Whether the team of an expired order has a seat for it still, and its balance a time.
+fn seated_again(rows: &Rows, order: &OrderRow, now: u64) -> bool {
+    let seat = rows.team_of(order).is_none_or(|team| {
+        let size = rows
+            .gathered
+            .rule(team)
+            .map_or(0, |rule| i64::from(rule.size));
+        now < team.ends && team.held() + team.filled() < size
+    });
+    seat && order.dues.as_ref().is_none_or(|dues| now < dues.until)
 }
 
 /// All units of an expired order are free, and its buyer may still have them.
@@ -171,9 +220,9 @@ fn free(rows: &Rows, order: &OrderRow) -> bool {
             .filter(|(other, _)| other == sku)
             .map(|(_, units)| units)
             .sum();
-        rows.skus
-            .get(*sku)
-            .is_some_and(|row| wanted <= row.now.available())
+        let line = rows.gathered.line(*sku).next().is_some();
+        let row = rows.skus.get(*sku);
+        order.bare || row.is_some_and(|row| !line && wanted <= row.now.available())
     });
     there && limits::broken_by(rows, order.buyer.as_deref(), &lines).is_none()
 }

@@ -1,8 +1,12 @@
 //! What an order has to cost, worked out anew: units times price, each line rounded once, halves to the even number.
 
+use commerce::deal::Deal;
 use commerce::entry::Placed;
+use commerce::offer::Cut;
+use commerce::price::PriceWhat;
 
 use super::rows::Rows;
+use super::{fold, tiers};
 use crate::record::Finding;
 
 /// Ten-thousandths of the major unit in one minor unit.
@@ -24,15 +28,51 @@ pub(super) fn of_line(price: i64, units: i64, currency: &str) -> i64 {
     i64::try_from(whole + i128::from(up)).unwrap_or(i64::MAX)
 }
 
-/// Before an order is written down: its prices are the plan's, and its total is their sum.
-pub(super) fn before(rows: &Rows, placed: &Placed, findings: &mut Vec<Finding>) {
+/// The price of a unit for a member of a team; the plan's for everybody else.
+fn of_team(rows: &Rows, deal: &Deal, plain: i64) -> i64 {
+    let seat = deal.seat.as_ref();
+    let Some((seat, rule)) = seat.and_then(|seat| Some((seat, rows.gathered.rule_of(seat)?)))
+    else {
+        return plain;
+    };
+    let team = rows.gathered.teams.get(fold::place(seat.team));
+    tiers::price_now(rule, team, plain)
+}
+
+/// What comes off the lines of an order; a team's tier is in their own price.
+pub(super) fn taken_off(deal: &Deal) -> i64 {
+    let of_lines = |what| matches!(what, PriceWhat::Line { .. } | PriceWhat::Tier { .. });
+    let off = deal.price.iter().filter(|line| !of_lines(line.what));
+    -off.map(|line| line.amount.0).sum::<i64>()
+}
+
+/// Whether a level or a coupon is in the price, whose amounts the offer's discounts say.
+fn discounted(deal: &Deal) -> bool {
+    let mut lines = deal.price.iter();
+    lines.any(|line| {
+        matches!(
+            line.what,
+            PriceWhat::Level { .. } | PriceWhat::Coupon { .. }
+        )
+    })
+}
+
+/// What a leader pays less.
+fn leaders(rows: &Rows, deal: &Deal) -> Option<Cut> {
+    let seat = deal.seat.as_ref().filter(|seat| seat.opens.is_some())?;
+    rows.gathered.rule_of(seat)?.leader
+}
+
+/// Before an order is written down: its prices are the plan's or its team's, and its total is their sum without what
+/// comes off.
+pub(super) fn before(rows: &Rows, placed: &Placed, deal: &Deal, findings: &mut Vec<Finding>) {
     let Some(terms) = &rows.terms else { return };
     let mut sum = 0_i64;
     for line in placed.lines.as_slice() {
         let sku = usize::try_from(line.sku)
             .ok()
             .and_then(|sku| rows.skus.get(sku));
-        let plan = sku.map(|sku| sku.now.price);
+        let plan = sku.map(|sku| of_team(rows, deal, sku.now.price));
         if !line.own_price && plan != Some(line.price.0) {
             let what = format!(
                 "{}: a unit of SKU {} was sold for {} where the plan says {plan:?}",
@@ -48,10 +88,17 @@ pub(super) fn before(rows: &Rows, placed: &Placed, findings: &mut Vec<Finding>) 
             &terms.currency,
         ));
     }
-    if sum != placed.total.0 {
+    let cut = leaders(rows, deal).map_or(0, |cut| tiers::off(cut, sum));
+    let off = taken_off(deal);
+    if off != cut && !discounted(deal) {
+        let of = rows.name(placed.order);
+        let what = format!("{of}: {off} comes off its price, it should be {cut}");
+        findings.push(Finding::new("INV-10", what));
+    }
+    if sum - off != placed.total.0 {
         let of = rows.name(placed.order);
         let what = format!(
-            "{of}: its total is {}, its lines come to {sum}",
+            "{of}: its total is {}, its lines come to {sum} less {off}",
             placed.total.0
         );
         findings.push(Finding::new("INV-10", what));

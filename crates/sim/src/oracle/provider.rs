@@ -88,26 +88,25 @@ fn of_charge(books: &Books, charge: &ProviderCharge) -> Wrong {
     };
     let currency = rows.terms.as_ref().map_or("", |terms| &terms.currency);
     if asked.order != asked.key.order
-        || asked.amount_minor != order.total
+        || asked.amount_minor != order.asked_of(asked.key.attempt)
         || asked.currency.code() != currency
     {
         let what = format!(
             "{} {} was asked for, {} {currency} is due",
             asked.amount_minor,
             asked.currency.code(),
-            order.total
+            order.asked_of(asked.key.attempt)
         );
         return Some(("INV-4", what));
     }
     match (charge.outcome, attempt) {
-        (ChargeOutcome::Captured, Attempt::Captured { amount, .. })
-            if amount == asked.amount_minor =>
-        {
-            None
-        }
+        (
+            ChargeOutcome::Captured,
+            Attempt::Captured { amount, .. } | Attempt::Deposit { amount },
+        ) if amount == asked.amount_minor => None,
         (ChargeOutcome::Declined, Attempt::Failed) | (ChargeOutcome::Pending, _) => None,
         // What nobody knows the end of yet is the healing's to judge.
-        (ChargeOutcome::Declined, Attempt::Charging | Attempt::Unknown) => None,
+        (ChargeOutcome::Declined, open) if open.is_open() => None,
         (outcome, attempt) => Some((
             "INV-10",
             format!("the provider says {outcome:?}, the book says {attempt:?}"),
@@ -157,7 +156,8 @@ fn invented(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     for (attempt, number) in order.attempts.iter().zip(1_u16..) {
-        if matches!(attempt, Attempt::Captured { .. }) && !was_captured(number) {
+        let captured = matches!(attempt, Attempt::Captured { .. } | Attempt::Deposit { .. });
+        if captured && !was_captured(number) {
             wrong.push(format!(
                 "the book has attempt {number} captured, the provider has not"
             ));
@@ -210,7 +210,9 @@ fn one_order(id: OrderId, order: &OrderRow, findings: &mut Vec<Finding>) {
             format!("{id} has a negative part: {:?}", order.look()),
         ));
     }
-    let due = order.phase == Phase::Cancelled || order.phase == Phase::Expired;
+    // A deposit may be forfeited; whether it was rightly is judged with the dues.
+    let forfeited = order.dues.as_ref().is_some_and(|dues| dues.forfeited);
+    let due = matches!(order.phase, Phase::Cancelled | Phase::Expired) && !forfeited;
     if due && order.left() > 0 {
         let what = format!(
             "{id} is {:?} and {} of its money stays",

@@ -6,7 +6,8 @@ use commerce::entry::{Bound, By};
 use commerce::plan::{Limits, Rule, SaleState, Window};
 use commerce::{Entry, sip::Secret};
 
-pub(super) use super::order::{Attempt, LineRow, OrderRow, Phase, RefundRow};
+use super::gather::Gathered;
+pub(super) use super::order::{Attempt, Due, DuesRow, LineRow, OrderRow, Phase, RefundRow};
 
 /// One entry with the batch it stands in.
 #[derive(Debug)]
@@ -66,6 +67,8 @@ pub(super) struct Rows {
     pub(super) terms: Option<Terms>,
     pub(super) skus: Vec<SkuRow>,
     pub(super) orders: Vec<OrderRow>,
+    /// Teams, the line, and lapsed holds.
+    pub(super) gathered: Gathered,
     /// Places of each buyer's orders.
     pub(super) of_buyer: BTreeMap<String, Vec<usize>>,
     /// State, title and hold time after each batch that changed them.
@@ -84,6 +87,7 @@ impl Rows {
             terms: None,
             skus: Vec::new(),
             orders: Vec::new(),
+            gathered: Gathered::new(),
             of_buyer: BTreeMap::new(),
             looks: Vec::new(),
             story: Vec::new(),
@@ -125,8 +129,14 @@ pub(super) fn seen_at<T>(looks: &[(u64, T)], sequence: u64) -> impl Iterator<Ite
 pub(super) fn bound(entry: &Entry) -> Option<&Bound> {
     match entry {
         Entry::Placed(placed) => Some(&placed.key),
-        Entry::Turned { key, .. } => key.as_ref(),
-        Entry::Created { key, .. }
+        Entry::Dealt(dealt) => Some(&dealt.placed.key),
+        Entry::Waits(waits) => Some(&waits.key),
+        Entry::Turned { key, .. } | Entry::LeftLine { key, .. } => key.as_ref(),
+        Entry::CreatedWith { key, .. }
+        | Entry::OfferAltered { key, .. }
+        | Entry::RefundsBegun { key, .. }
+        | Entry::GivenUp { key, .. }
+        | Entry::Created { key, .. }
         | Entry::Altered { key, .. }
         | Entry::StockAdded { key, .. }
         | Entry::WrittenOff { key, .. }

@@ -2,13 +2,14 @@
 
 use api::refund::RefundState;
 use commerce::Entry;
+use commerce::deal::LapsedBalance;
 use commerce::entry::{Fate, RefundBegun};
 
 use super::fold::{Spot, order_of, place};
 use super::rows::{Attempt, OrderRow, Phase, RefundRow, Rows};
 
 impl Rows {
-    pub(super) fn of_order(&mut self, entry: &Entry) {
+    pub(super) fn of_order(&mut self, time: u64, entry: &Entry) {
         let Some(number) = order_of(entry).map(place) else {
             return;
         };
@@ -20,10 +21,20 @@ impl Rows {
             ..
         } = entry
         {
-            return self.captured(number, *attempt, amount.0, *fate);
+            return self.captured(time, number, (*attempt, amount.0), *fate);
         }
         if let Entry::RefundBegun { refund, .. } = entry {
-            return self.refund_begun(number, refund);
+            self.refund_begun(number, refund);
+            return self.seat_given_back(number);
+        }
+        if let Entry::RefundsBegun { refunds, .. } = entry {
+            for refund in refunds {
+                self.refund_begun(number, refund);
+            }
+            return;
+        }
+        if let Entry::GivenUp { refunds, .. } = entry {
+            return self.given_up(number, refunds);
         }
         if let Entry::Cancelled { refund, .. } = entry {
             return self.cancelled(number, refund.as_ref());
@@ -35,7 +46,11 @@ impl Rows {
             return;
         };
         match entry {
-            Entry::PayBegun { .. } => row.attempts.push(Attempt::Charging),
+            Entry::PayBegun { .. } => {
+                row.begun_for.push(row.next_due());
+                row.attempts.push(Attempt::Charging);
+            }
+            Entry::ChargeAuthorised { attempt, .. } => set(row, *attempt, Attempt::Authorised),
             Entry::ChargeFailed { attempt, .. } => set(row, *attempt, Attempt::Failed),
             Entry::ChargeUnknown { attempt, .. } => set(row, *attempt, Attempt::Unknown),
             Entry::Refunded { number, .. } => end_refund(row, *number, RefundState::Refunded),
@@ -52,7 +67,7 @@ impl Rows {
         }
     }
 
-    fn captured(&mut self, order: usize, attempt: u16, amount: i64, fate: Fate) {
+    fn captured(&mut self, time: u64, order: usize, (attempt, amount): (u16, i64), fate: Fate) {
         match fate {
             Fate::Kept => self.shift_order(order, Spot::Held, Spot::Sold),
             Fate::KeptAgain => self.shift_order(order, Spot::Free, Spot::Sold),
@@ -68,18 +83,97 @@ impl Rows {
         match fate {
             Fate::GoesBack { amount, .. } => push_refund(row, amount.0, attempt),
             Fate::Kept | Fate::KeptAgain => row.phase = Phase::Paid,
-            Fate::Deposit | Fate::DepositAgain => row.phase = Phase::Held,
+            Fate::Deposit | Fate::DepositAgain => {
+                row.phase = Phase::Held;
+                row.extended_ms = 0;
+                set(row, attempt, Attempt::Deposit { amount });
+                if let Some(dues) = &mut row.dues {
+                    dues.paid = attempt;
+                }
+            }
+        }
+        if matches!(fate, Fate::KeptAgain | Fate::DepositAgain) {
+            self.lapse(order, -1);
+        }
+        if matches!(fate, Fate::Kept | Fate::KeptAgain) {
+            self.seat_paid(time, order);
         }
     }
 
+    /// An order with dues is given up.
+    fn given_up(&mut self, order: usize, refunds: &[RefundBegun]) {
+        let Some(row) = self.orders.get_mut(order) else {
+            return;
+        };
+        if row.phase == Phase::Held {
+            let deposit = row.has_deposit();
+            let stays = deposit && refunds.is_empty() && row.left() > 0;
+            if let Some(dues) = &mut row.dues {
+                dues.forfeited = stays;
+            }
+            self.end_hold(order, Phase::Cancelled);
+            for refund in refunds {
+                self.refund_begun(order, refund);
+            }
+            return;
+        }
+        for refund in refunds {
+            self.refund_begun(order, refund);
+        }
+        self.give_all_back(order);
+    }
+
+    /// A balance was not paid in time.
+    pub(super) fn balance_lapsed(&mut self, lapsed: &LapsedBalance) {
+        let order = place(lapsed.order);
+        self.end_hold(order, Phase::Expired);
+        match &lapsed.refund {
+            Some(refund) => self.own_refund(order, refund),
+            None => {
+                let Some(row) = self.orders.get_mut(order) else {
+                    return;
+                };
+                let stays = row.left() > 0;
+                if let Some(dues) = &mut row.dues {
+                    dues.forfeited = stays;
+                }
+            }
+        }
+    }
+
+    /// A refund that the house begins by itself.
+    pub(super) fn own_refund(&mut self, order: usize, refund: &RefundBegun) {
+        self.refund_begun(order, refund);
+        let row = self.orders.get_mut(order);
+        if let Some(begun) = row.and_then(|row| row.refunds.last_mut()) {
+            begun.automatic = true;
+        }
+        self.touched.0.push(order);
+    }
+
+    /// A paid order is given up whole: all units go back.
+    pub(super) fn give_all_back(&mut self, order: usize) {
+        let lines = self.orders.get(order).map_or(0, |row| row.lines.len());
+        for line in 0..lines {
+            let row = &self.orders[order].lines[line];
+            self.return_line(order, line, row.units - row.returned, true);
+        }
+        if let Some(row) = self.orders.get_mut(order) {
+            row.phase = Phase::Cancelled;
+            self.touched.0.push(order);
+        }
+        self.seat_gone(order);
+    }
+
     fn return_line(&mut self, order: usize, line: usize, units: i64, restocked: bool) {
+        let bare = self.orders.get(order).is_some_and(|row| row.bare);
         let row = self
             .orders
             .get_mut(order)
             .and_then(|row| row.lines.get_mut(line));
         let Some(row) = row else { return };
         row.returned += units;
-        if restocked {
+        if restocked && !bare {
             row.restocked += units;
             let sku = row.sku;
             self.shift(sku, units, Spot::Sold, Spot::Free);
@@ -119,11 +213,7 @@ impl Rows {
         if let Some(refund) = refund {
             self.refund_begun(order, refund);
         }
-        for line in 0..self.orders[order].lines.len() {
-            let row = &self.orders[order].lines[line];
-            self.return_line(order, line, row.units - row.returned, true);
-        }
-        self.orders[order].phase = Phase::Cancelled;
+        self.give_all_back(order);
     }
 }
 

@@ -8,13 +8,17 @@ use super::rows::{Attempt, Happening, Phase, Rows, Terms};
 pub(super) fn in_the_way(rows: &Rows, at: &Happening) -> Option<String> {
     let over = matches!(rows.state(), SaleState::Closed | SaleState::Retired);
     match (&at.entry, &rows.terms) {
-        (Entry::Created { .. }, Some(_)) => Some("the sale was created twice".into()),
-        (Entry::Created { .. }, None) => None,
+        (Entry::Created { .. } | Entry::CreatedWith { .. }, Some(_)) => {
+            Some("the sale was created twice".into())
+        }
+        (Entry::Created { .. } | Entry::CreatedWith { .. }, None) => None,
         (_, None) => Some(format!(
             "something happened before the sale was created: {:?}",
             at.entry
         )),
-        (Entry::Altered { .. } | Entry::StockAdded { .. }, _) if over => {
+        (Entry::Altered { .. } | Entry::OfferAltered { .. } | Entry::StockAdded { .. }, _)
+            if over =>
+        {
             Some(format!("the sale is {:?} and was changed", rows.state()))
         }
         (Entry::StockAdded { sku, units, .. } | Entry::WrittenOff { sku, units, .. }, _) => {
@@ -72,7 +76,8 @@ fn by_clock(terms: &Terms, now: u64, to: SaleState) -> bool {
 /// Nothing is held, and nothing is under way at the provider.
 fn is_quiet(rows: &Rows) -> bool {
     rows.orders.iter().all(|order| {
-        let charging = |attempt: &Attempt| matches!(attempt, Attempt::Charging | Attempt::Unknown);
-        order.phase != Phase::Held && order.pending == 0 && !order.attempts.iter().any(charging)
+        order.phase != Phase::Held
+            && order.pending == 0
+            && !order.attempts.iter().any(Attempt::is_open)
     })
 }

@@ -34,7 +34,7 @@ pub(super) fn after(rows: &Rows, findings: &mut Vec<Finding>) {
 /// At the end: what the orders say, added up anew, is what the SKUs say.
 pub(super) fn end(rows: &Rows, findings: &mut Vec<Finding>) {
     let mut counted = vec![(0_i64, 0_i64); rows.skus.len()];
-    for order in &rows.orders {
+    for order in rows.orders.iter().filter(|order| !order.bare) {
         for line in &order.lines {
             let Some((held, sold)) = counted.get_mut(line.sku) else {
                 let what = format!(
@@ -55,6 +55,13 @@ pub(super) fn end(rows: &Rows, findings: &mut Vec<Finding>) {
                 }
                 Phase::Cancelled | Phase::Expired => {}
             }
+        }
+    }
+    for team in rows.gathered.teams.iter().filter(|team| team.prizes > 0) {
+        let code = rows.gathered.rule(team).map(|rule| &*rule.sku);
+        let sku = rows.skus.iter().position(|sku| Some(&*sku.code) == code);
+        if let Some((held, _)) = sku.and_then(|sku| counted.get_mut(sku)) {
+            *held += team.prizes;
         }
     }
     for (sku, (held, sold)) in rows.skus.iter().zip(counted) {

@@ -13,6 +13,7 @@
 //! | INV-3 | `clocks::a_hold_is_paid_before_its_deadline_or_expires_and_never_both`, `late::a_late_paid_never_reopens_a_refunded_order` |
 //! | INV-4 | `keys::one_key_at_one_moment_over_four_connections_is_one_order`, `money::retries_reach_the_bank_under_one_key_and_are_few` |
 //! | INV-5 | `stock::a_limit_of_two_lets_two_of_eight_requests_at_once_through`, `stock::the_last_that_fits_is_taken_and_one_more_is_not` |
+//! | INV-6 | `teams::two_last_joiners_complete_their_team_and_nobody_is_refunded`, `teams::a_failed_team_refunds_everybody_by_itself_whatever_dies`, `teams::a_finished_team_stays_finished_when_a_member_is_refunded` |
 //! | INV-7 | `keys::a_crash_after_the_key_is_bound_leaves_the_buyer_an_answer`, `stock::a_crash_at_any_disk_operation_leaves_the_last_unit_sold_once` |
 //! | INV-8 | `invariants::a_flipped_byte_of_the_journal_is_found_by_the_chain` |
 //! | INV-9 | `stock::mass_expiry_gives_every_unit_back_once_though_the_process_dies_in_it`, `late::a_capture_after_expiry_takes_free_units_again` |
@@ -31,4 +32,5 @@ mod late;
 mod money;
 mod plans;
 mod stock;
+mod teams;
 mod unreadable;
