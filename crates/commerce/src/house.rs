@@ -112,11 +112,6 @@ pub enum HouseEntry {
         /// Which.
         sale: u32,
     },
-    /// The house drew its own secret, before its first draw.
-    SecretDrawn {
-        /// The secret.
-        secret: HouseSecret,
-    },
     /// An administrative act, for the audit.
     Audited(Box<Act>),
     /// A person's data were erased. It counts against every copy of them that is older, whatever brings it back.
@@ -125,6 +120,11 @@ pub enum HouseEntry {
         person: [u8; 32],
         /// Under whose authority.
         by: Box<str>,
+    },
+    /// The house drew its own secret, before its first draw.
+    SecretDrawn {
+        /// The secret.
+        secret: HouseSecret,
     },
 }
 

@@ -43,8 +43,10 @@ impl Due {
             false => now,
         };
         while self.first().is_some_and(|deadline| deadline <= now) {
-            let Reverse((_, number)) = self.heap.pop()?;
-            if orders.get(number).is_some_and(|order| order.is_due(now)) {
+            let Reverse((deadline, number)) = self.heap.pop()?;
+            // A hold that lives longer has a later place, and must not be taken from both.
+            let its_place = |order: &Order| order.deadline() == deadline && order.is_due(now);
+            if orders.get(number).is_some_and(its_place) {
                 return Some(number);
             }
         }
