@@ -2,7 +2,7 @@
 
 use crate::check::{Check, Faults, keyed, lenient_u32};
 use crate::id::{OrderId, SaleId, TicketId};
-use crate::limits::{BUYER_MAX, QUANTITY_MAX, SKU_MAX};
+use crate::limits::{BUYER_MAX, QUANTITY_MAX, SKU_MAX, TAG_MAX, TAGS_MAX};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,9 @@ pub struct JoinLine {
     /// The buyer's pseudonym, 1 to 64 bytes; merchants only, a buyer's own token names the buyer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buyer: Option<Box<str>>,
+    /// The buyer's tags for the sale's rules; merchants only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Box<str>>>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -36,6 +39,11 @@ impl Check for JoinLine {
         faults.text("sku", &self.sku, SKU_MAX);
         faults.between("quantity", self.quantity.into(), 1, QUANTITY_MAX.into());
         faults.maybe_text("buyer", self.buyer.as_deref(), BUYER_MAX);
+        let tags = self.tags.as_deref().unwrap_or_default();
+        faults.at_most("tags", tags.len(), TAGS_MAX);
+        for (place, tag) in tags.iter().enumerate().take(TAGS_MAX) {
+            faults.text(format_args!("tags[{place}]"), tag, TAG_MAX);
+        }
     }
 }
 

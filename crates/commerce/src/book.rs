@@ -327,8 +327,14 @@ impl Book {
             Action::Deliver { order } => self.decide_deliver(now, terms, question, *order),
             Action::Report(report) => self.decide_report(now, terms, question, report),
             Action::AlterOffer(offer) => self.decide_alter_offer(terms, question, offer),
-            Action::Wait { buyer, sku, units } => {
-                self.decide_wait(now, terms, question, (buyer.as_ref(), sku, *units))
+            Action::Wait {
+                buyer,
+                sku,
+                units,
+                tags,
+            } => {
+                let wanted = (buyer.as_ref(), sku, *units, &**tags);
+                self.decide_wait(now, terms, question, wanted)
             }
             Action::LeaveLine { ticket } => self.decide_leave_line(terms, question, *ticket),
             Action::ShipPart { order, lines } => {

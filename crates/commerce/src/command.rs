@@ -128,6 +128,8 @@ pub enum Action {
         sku: Arc<str>,
         /// How many units.
         units: u32,
+        /// The buyer's tags, for eligibility rules.
+        tags: Arc<[Box<str>]>,
     },
     /// Give a place in the line up.
     LeaveLine {
@@ -287,7 +289,9 @@ impl Action {
             Self::Report(report) => print.record(12, report),
             Self::CreateWith { plan, offer, .. } => print.record(13, &(plan, offer)),
             Self::AlterOffer(offer) => print.record(14, offer),
-            Self::Wait { buyer, sku, units } => {
+            Self::Wait {
+                buyer, sku, units, ..
+            } => {
                 print.number(15);
                 print.maybe_text(buyer.as_deref());
                 print.text(sku);

@@ -194,6 +194,8 @@ pub struct Waits {
     pub units: u32,
     /// For whom; `None` where the key's owner is the buyer.
     pub buyer: Option<Arc<str>>,
+    /// The buyer's tags, kept only where the sale has rules.
+    pub tags: Vec<Box<str>>,
     /// The key that asked.
     pub key: Bound,
 }

@@ -135,10 +135,5 @@ impl Configuration {
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    if name.ends_with("secret") {
-        return Err(
-            "a secret comes from a file or the environment, where nobody else sees it".into(),
-        );
-    }
     Ok((name.trim().to_owned(), value.to_owned()))
 }

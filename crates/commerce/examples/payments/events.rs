@@ -242,6 +242,7 @@ pub(crate) const OF_LINE: &[Event] = &[event(
             buyer: None,
             sku: "cup".into(),
             units: 2,
+            tags: std::sync::Arc::from([]),
         };
         Some(stage.ask(Actor::Buyer("zoe".into()), wait))
     },

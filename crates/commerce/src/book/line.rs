@@ -16,10 +16,10 @@ use super::order::{Charge, Lines, Order, Phase, SeatIn};
 use super::place::Stop;
 use super::sale::accept;
 use super::{Book, Done, FixedState, ORDERS_MOST, Terms, Verdict};
-use crate::command::Actor;
+use crate::command::{Actor, Place};
 use crate::deal::{LineOffer, Waits};
 use crate::entry::{Entry, PlacedLine};
-use crate::plan::{SaleState, check_name};
+use crate::plan::{Rule, SaleState, check_name, check_tags};
 use crate::refusal::LimitOf;
 use crate::{Refusal, Time};
 
@@ -117,7 +117,14 @@ impl WaitingLine {
     }
 }
 
+/// Who wants to wait for what: buyer, SKU, units, and the buyer's tags.
+pub(crate) type Wanted<'a> = (Option<&'a Arc<str>>, &'a Arc<str>, u32, &'a [Box<str>]);
+
 impl Book {
+    fn has_rules(&self) -> bool {
+        self.offer().is_some_and(|offer| !offer.rules.is_empty())
+    }
+
     pub(crate) fn has_line(&self, sku: u32) -> bool {
         self.line.queues.contains_key(&sku)
     }
@@ -142,9 +149,9 @@ impl Book {
         now: Time,
         terms: &Terms,
         question: &Question<'_>,
-        (buyer, sku, units): (Option<&Arc<str>>, &Arc<str>, u32),
+        wanted: Wanted<'_>,
     ) -> Verdict {
-        match self.waits(now, terms, question, (buyer, sku, units)) {
+        match self.waits(now, terms, question, wanted) {
             Ok(waits) => accept(Entry::Waits(waits)),
             Err(Stop::Short(_)) if self.has_due(now) => Verdict::SweepFirst,
             Err(Stop::Refuse(refusal) | Stop::Short(refusal)) => refusal.into(),
@@ -156,7 +163,7 @@ impl Book {
         now: Time,
         terms: &Terms,
         question: &Question<'_>,
-        (buyer, code, units): (Option<&Arc<str>>, &Arc<str>, u32),
+        (buyer, code, units, tags): Wanted<'_>,
     ) -> Result<Waits, Stop> {
         let selling = matches!(terms.state, SaleState::Open | SaleState::Paused);
         let policy = self.offer().and_then(|offer| offer.line.as_ref());
@@ -171,7 +178,9 @@ impl Book {
         let alone = [PlacedLine {
             sku: at,
             units,
-            price: UnitPrice::default(),
+            price: self
+                .sku_at(at)
+                .map_or(UnitPrice::default(), |sku| sku.price()),
             own_price: false,
         }];
         if let Some(offered) = &self.offered {
@@ -181,13 +190,7 @@ impl Book {
             let bound = format!("units lies between 1 and {}", policy.units_most);
             return Err(Refusal::Invalid(bound).into());
         }
-        if let Some(rule) = terms
-            .rules
-            .iter()
-            .position(|rule| !rule.admits(now, Some(buyer), &[]))
-        {
-            return Err(Refusal::NotEligible { rule }.into());
-        }
+        self.check_waiter(now, terms, (buyer, tags), &alone)?;
         let known = self.buyers.find(&terms.secret, buyer);
         if known.is_none() && self.buyers.is_full() {
             return Err(Refusal::Full("buyers of one sale").into());
@@ -211,8 +214,37 @@ impl Book {
             sku: at,
             units,
             buyer: Some(buyer.clone()).filter(|_| question.buyer().is_none()),
+            tags: match terms.rules.is_empty() && !self.has_rules() {
+                true => Vec::new(),
+                false => tags.to_vec(),
+            },
             key: question.bound(&terms.secret)?,
         })
+    }
+
+    /// Who may not buy may not wait either.
+    fn check_waiter(
+        &self,
+        now: Time,
+        terms: &Terms,
+        (buyer, tags): (&Arc<str>, &[Box<str>]),
+        lines: &[PlacedLine],
+    ) -> Result<(), Stop> {
+        check_tags(tags).map_err(Refusal::Invalid)?;
+        let admits = |rule: &Rule| rule.admits(now, Some(buyer), tags);
+        if let Some(rule) = terms.rules.iter().position(|rule| !admits(rule)) {
+            return Err(Refusal::NotEligible { rule }.into());
+        }
+        let place = Place {
+            buyer: None,
+            tags: tags.into(),
+            lines: Vec::new(),
+            paid: None,
+            deal: None,
+        };
+        let total = super::place::total(terms, lines)?;
+        self.judged(now, (&place, Some(buyer)), total, lines, None)
+            .map(|_| ())
     }
 
     /// Whether the buyer's limits leave room for what he wants to wait for.

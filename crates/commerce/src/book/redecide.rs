@@ -235,6 +235,7 @@ impl Book {
                     buyer: waits.buyer.clone(),
                     sku: self.name_of(waits.sku)?,
                     units: waits.units,
+                    tags: waits.tags.clone().into(),
                 };
                 (action, &waits.key)
             }

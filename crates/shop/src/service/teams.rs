@@ -105,11 +105,18 @@ impl Handle {
         sale: SaleId,
         body: JoinLine,
     ) -> Result<Answer<Ticket>, Problem> {
-        if matches!(call.caller, Caller::Buyer { .. }) && body.buyer.is_some() {
-            let detail = "a buyer waits for itself: buyer belongs to merchants";
+        let told = body.buyer.is_some() || body.tags.is_some();
+        if matches!(call.caller, Caller::Buyer { .. }) && told {
+            let detail = "a buyer waits for itself: buyer and tags belong to merchants";
             return Err(Problem::because(Code::ScopeMissing, detail));
         }
+        let told = body.tags.unwrap_or_default();
+        let tags = match &call.caller {
+            Caller::Buyer { tags, .. } => tags.clone(),
+            Caller::Merchant { .. } | Caller::Provider => told.into(),
+        };
         let action = Action::Wait {
+            tags,
             buyer: body.buyer.map(Arc::from),
             sku: body.sku.into(),
             units: body.quantity,

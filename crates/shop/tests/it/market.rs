@@ -187,7 +187,13 @@ impl Market {
                 let sku: Arc<str> = SKUS[usize::try_from(self.roll(3)).expect("small")].into();
                 let units = 1 + u32::try_from(self.roll(2)).expect("small");
                 let buyer = Some(buyer);
-                self.merchant(Action::Wait { buyer, sku, units });
+                let tags = Arc::from([]);
+                self.merchant(Action::Wait {
+                    buyer,
+                    sku,
+                    units,
+                    tags,
+                });
             }
             7 if self.roll(5) == 0 => {
                 let line = (0..).map_while(|number| self.book.ticket(number));

@@ -220,6 +220,7 @@ impl Client {
                 buyer: None,
                 sku,
                 units,
+                tags: Arc::from([]),
             };
             return self.by(Actor::Buyer(buyer), wait);
         }

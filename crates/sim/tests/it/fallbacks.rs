@@ -181,6 +181,11 @@ fn every_declared_fallback_is_exercised() {
             Code::ShuttingDown => closing,
             // `edge/tests/it/connections.rs`: more connections than there may be; a defect of Tidegate itself.
             Code::TooManyRequests | Code::Internal => continue,
+            // Told by the book, whose tests show that it is over with time: `who_lets_holds_lapse_gets_fewer_and_shorter…`
+            // and `deposit_then_balance_sells_the_order…` in `crates/commerce/src/book/group_tests`.
+            Code::OpenHolds | Code::BalanceNotDue => continue,
+            // A carrier's code that the table does not know: `shop/tests/it/sending.rs`.
+            Code::CarrierCode => continue,
             new => panic!("{} is declared and nowhere exercised", new.as_str()),
         };
         let seen = (1..=4).any(|seed| told(&life(seed), *code));

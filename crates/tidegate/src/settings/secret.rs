@@ -25,10 +25,11 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// # Errors
 /// `TG-4007`: a file is missing. `TG-4004`: it holds no secret, the secret is given twice, or in plain sight.
 pub(super) fn read_files(given: &mut BTreeMap<String, Given>) -> Result<(), Failure> {
-    let in_place_of_provider = |(name, given): &(&String, &Given)| {
-        name.starts_with("provider.") && name.ends_with("secret") && !given.is_of_environment()
+    let shown = |(name, given): &(&String, &Given)| {
+        let of_file = name.starts_with("provider.") && !given.is_of_environment();
+        name.ends_with("secret") && (of_file || given.is_of_flag())
     };
-    if let Some((name, _)) = given.iter().find(in_place_of_provider) {
+    if let Some((name, _)) = given.iter().find(shown) {
         return Err(in_plain_sight(name));
     }
     let named: Vec<String> = given
@@ -96,7 +97,7 @@ fn read(name: &str, path: &Json) -> Result<Json, Failure> {
     }
 }
 
-/// A provider's secret moves money: configuration files and command lines are read by too many.
+/// Command lines are read by too many, and a provider's secret, which moves money, not from a configuration file either.
 fn in_plain_sight(name: &str) -> Failure {
     let what = format!("{name} is given in a configuration file or a flag");
     let mend = format!(

@@ -18,6 +18,7 @@ pub(super) fn wait(units: u32) -> Action {
         buyer: None,
         sku: "cup".into(),
         units,
+        tags: Arc::from([]),
     }
 }
 
@@ -164,4 +165,29 @@ fn nobody_waits_for_what_only_teams_buy() {
         sale.place("ann", None),
         Err(Refusal::Teams { .. })
     ));
+}
+
+#[test]
+fn who_may_not_buy_may_not_wait() {
+    let offer = Offer {
+        rules: vec![RuleText {
+            name: "members".into(),
+            when: "'gold' in buyer.tags".into(),
+            then: Then::Admit,
+            reason: "for members".into(),
+        }],
+        ..line()
+    };
+    let mut sale = Sale::open(0, offer);
+    assert!(matches!(
+        sale.buyer("ann", wait(1)),
+        Err(Refusal::Rule { .. })
+    ));
+    let member = Action::Wait {
+        buyer: None,
+        sku: "cup".into(),
+        units: 1,
+        tags: Arc::from(["gold".into()]),
+    };
+    assert_eq!(sale.buyer("ann", member), Ok(Done::Ticket(0)));
 }

@@ -301,6 +301,7 @@ pub(super) fn of_line() -> Vec<(&'static str, Entry)> {
             sku: 1,
             units: 2,
             buyer: buyer.map(Into::into),
+            tags: vec!["gold".into()],
             key: Bound { by, ..bound() },
         })
     };
