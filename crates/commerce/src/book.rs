@@ -10,6 +10,7 @@ mod deal;
 mod effect;
 mod expiry;
 mod fulfil;
+mod given_back;
 mod giveup;
 mod ground;
 mod keys;

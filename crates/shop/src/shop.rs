@@ -11,7 +11,7 @@ use world::disk::Access;
 use world::tasks::Task;
 use world::{Clock, Disk, Entropy, Network, Tasks};
 
-use crate::cashier::Cashier;
+use crate::cashier::{Cashier, CashierHandle};
 use crate::clock::LastSeen;
 use crate::delivery::TableError;
 use crate::house::House;
@@ -113,6 +113,44 @@ pub struct Shop {
     recovered: Recovered,
 }
 
+fn sale_failed((sale, source): (u32, OpenError)) -> ShopError {
+    ShopError::Sale {
+        sale: wire::sale_id(sale),
+        source,
+    }
+}
+
+/// What happens outside once an order is paid: nothing of it runs yet.
+fn prepare_outside(settings: &Settings, parts: &Parts) -> Result<Outside, ShopError> {
+    Outside::prepare(OutsideParts {
+        settings,
+        data: &parts.data,
+        disk: &parts.disk,
+        clock: &parts.clock,
+        line: Line {
+            network: parts.network.clone(),
+            tasks: parts.tasks.clone(),
+        },
+        telemetry: &parts.telemetry,
+        preferences: parts.preferences.clone(),
+    })
+}
+
+/// Starts what talks to the payment provider and what holds it against the books.
+fn settle_money(
+    tasks: &Tasks,
+    registry: &Arc<Registry>,
+    cashier: Cashier,
+    stopping: &watch::Receiver<bool>,
+) -> [Task<()>; 2] {
+    let desks: Arc<Registry> = registry.clone();
+    let reconciler = Reconciler::new(registry.to_reconcile());
+    [
+        tasks.spawn(reconciler.run(stopping.clone())),
+        tasks.spawn(cashier.run(desks, stopping.clone())),
+    ]
+}
+
 impl Shop {
     /// Opens the house and every sale that is not retired, and starts what runs beside the desks.
     ///
@@ -120,41 +158,25 @@ impl Shop {
     /// [`ShopError`]; a damaged journal stops the start, with the place and the way to go on.
     pub async fn open(settings: Settings, parts: Parts) -> Result<Self, ShopError> {
         let begun = parts.clock.monotonic();
+        let doors = doors(&parts.disk, &parts.clock, &parts.entropy);
+        let (house, house_findings, people) = open_house(&settings, &parts, &doors)?;
+        let projector = Projector::start(
+            &settings.projector,
+            &parts.data,
+            &parts.tasks,
+            &parts.telemetry,
+        )?;
+        let outside = prepare_outside(&settings, &parts)?;
+        let (cashier, effects) = cashier_of(&settings, &parts);
         let Parts {
             data,
             disk,
             clock,
-            entropy,
             tasks,
             telemetry,
             provider,
-            network,
-            preferences,
+            ..
         } = parts;
-        let doors = doors(&disk, &clock, &entropy);
-        let (house, house_findings, people) =
-            open_house(&settings, &data, &doors, &tasks, &clock, &entropy)?;
-        let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
-        let outside = Outside::prepare(OutsideParts {
-            settings: &settings,
-            data: &data,
-            disk: &disk,
-            clock: &clock,
-            line: Line {
-                network,
-                tasks: tasks.clone(),
-            },
-            telemetry: &telemetry,
-            preferences,
-        })?;
-        let (cashier, effects) = Cashier::new(
-            settings.cashier.clone(),
-            provider.clone(),
-            clock.clone(),
-            entropy,
-            tasks.clone(),
-            telemetry.clone(),
-        );
         let risk = Guard::new(clock.clone(), telemetry.clone());
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
@@ -172,19 +194,12 @@ impl Shop {
             notices: outside.letters.clone(),
         }));
         let letters = outside.letters.clone();
-        let failed = |(sale, source)| ShopError::Sale {
-            sale: wire::sale_id(sale),
-            source,
-        };
-        let sales = registry.open_all().await.map_err(failed)?;
+        let sales = registry.open_all().await.map_err(sale_failed)?;
         let (stop, stopping) = watch::channel(false);
-        let desks: Arc<Registry> = registry.clone();
-        let reconciler = Reconciler::new(registry.to_reconcile());
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
         let (mut running, delivery) = outside.start(&registry, &stopping)?;
-        running.push(tasks.spawn(reconciler.run(stopping.clone())));
-        running.push(tasks.spawn(cashier.run(desks, stopping)));
         running.push(tasks.spawn(alive));
+        running.extend(settle_money(&tasks, &registry, cashier, &stopping));
         let handle = Handle::new(
             &registry,
             &projector,
@@ -234,27 +249,35 @@ impl Shop {
 /// Opens the house, and the vault whose erasures stand in it.
 fn open_house(
     settings: &Settings,
-    data: &DataDir,
+    parts: &Parts,
     doors: &Doors,
-    tasks: &Tasks,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
 ) -> Result<(House, Findings, Keeper), ShopError> {
     let place = Place {
-        dir: data.house(),
+        dir: parts.data.house(),
         doors: doors.clone(),
-        tasks: tasks.clone(),
+        tasks: parts.tasks.clone(),
     };
     let (house, findings) = House::open(place).map_err(ShopError::House)?;
     let people = Keeper::open(
         &settings.vault,
-        &data.vault(),
+        &parts.data.vault(),
         &house,
-        clock,
-        entropy,
-        tasks,
+        &parts.clock,
+        &parts.entropy,
+        &parts.tasks,
     )?;
     Ok((house, findings, people))
+}
+
+fn cashier_of(settings: &Settings, parts: &Parts) -> (Cashier, CashierHandle) {
+    Cashier::new(
+        settings.cashier.clone(),
+        parts.provider.clone(),
+        parts.clock.clone(),
+        parts.entropy.clone(),
+        parts.tasks.clone(),
+        parts.telemetry.clone(),
+    )
 }
 
 fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ledger::{Units, Violation};
 
+use super::given_back::{over_charges, refund_of_rest};
 use super::keys::Question;
 use super::order::{Order, Phase};
-use super::refund::{over_charges, refund_of_rest};
 use super::sale::accept;
 use super::{Book, Done, Terms, Verdict};
 use crate::entry::{Bound, Entry, RefundBegun};

@@ -1,8 +1,8 @@
 //! Who may give which order up, and what he gets back.
 
+use super::given_back::{over_charges, refund_of};
 use super::keys::Question;
 use super::order::{Order, Phase};
-use super::refund::{over_charges, refund_of};
 use super::team::TeamState;
 use super::{Book, Terms};
 use crate::command::{RefundAsk, UnitsBack};
