@@ -112,10 +112,9 @@ impl Visitor {
         for _ in 0..WATCH_MS / LOOK_MS {
             tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
             let path = format!("/v1/orders/{id}");
-            let heard = self
-                .door
-                .insist(&Request::get(&path, &self.token), &self.chance);
-            let order: Order = heard.await.ok().as_ref().and_then(body)?;
+            let request = Request::get(&path, &self.token);
+            let heard = self.door.insist(&request, &self.chance).await;
+            let order: Order = heard.ok().as_ref().and_then(body)?;
             if order.state != OrderState::Paying {
                 return Some(order);
             }
@@ -166,10 +165,9 @@ impl Visitor {
             return Some(AskedTeam::Open(true));
         }
         let path = format!("/v1/sales/{}/teams?joinable=true&limit=20", self.sale);
-        let heard = self
-            .door
-            .insist(&Request::get(&path, &self.token), &self.chance);
-        let page: Option<TeamPage> = heard.await.ok().as_ref().and_then(body);
+        let request = Request::get(&path, &self.token);
+        let heard = self.door.insist(&request, &self.chance).await;
+        let page: Option<TeamPage> = heard.ok().as_ref().and_then(body);
         let teams = page.map(|page| page.teams).unwrap_or_default();
         Some(match teams.is_empty() {
             true => AskedTeam::Open(true),
