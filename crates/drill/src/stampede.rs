@@ -17,6 +17,7 @@ mod plan;
 mod probe;
 mod report;
 mod sampler;
+mod scenario;
 mod settings;
 mod settle;
 mod strike;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use fault::{Fault, Storm, UnknownFault};
 pub use outcome::{Outage, Outcome, StormSummary, Summary};
+pub use scenario::{Scenario, UnknownScenario};
 pub use settings::{Settings, SettingsError};
 
 use crate::audit::AuditReport;
@@ -138,8 +140,14 @@ pub async fn run(
     if settings.storm.needs_disk() && tools.disk.is_none() {
         return Err(StampedeError::NoDisk(tools.data.clone()));
     }
+    let rehearsal = async {
+        match settings.scenario {
+            Scenario::Flash => crowd::rehearse(settings, tools, watcher).await,
+            _ => scenario::rehearse(settings, tools, watcher).await,
+        }
+    };
     tokio::select! {
-        outcome = crowd::rehearse(settings, tools, watcher) => outcome,
+        outcome = rehearsal => outcome,
         // Dropping the rehearsal drops the server with it.
         () = stop => Err(StampedeError::Stopped(tools.data.clone())),
     }

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::fault::Fault;
+use super::scenario::Books;
 use super::tally::{Sample, Tally, read};
 use super::verify::Findings;
 use crate::audit::AuditReport;
@@ -52,6 +53,18 @@ pub struct Summary {
     pub recovery_ms_max: f64,
     /// What else befell the server, and how it healed.
     pub storm: StormSummary,
+    /// Teams that came about.
+    pub teams_complete: u64,
+    /// Teams that did not, whose members have everything back.
+    pub teams_refunded: u64,
+    /// Money that the provider captured, minor units.
+    pub money_in_minor: i64,
+    /// Money that the provider gave back, minor units.
+    pub money_out_minor: i64,
+    /// Money on its way back, minor units.
+    pub money_open_minor: i64,
+    /// Orders and teams that did not come to their end.
+    pub unsettled: u64,
     /// `ok`, or `failed` when any oracle disagrees.
     pub verdict: &'static str,
 }
@@ -127,6 +140,7 @@ pub(super) struct Account<'a> {
     pub(super) requests: u64,
     pub(super) receipts: u64,
     pub(super) samples: Vec<Sample>,
+    pub(super) books: Books,
 }
 
 impl Outcome {
@@ -200,6 +214,12 @@ fn summary(account: &Account<'_>, states: &BTreeMap<OrderState, u64>) -> Summary
         kills: kills.count() as u64,
         recovery_ms_max: milliseconds(recovery.unwrap_or_default()),
         storm: storm(account),
+        teams_complete: account.books.teams_complete,
+        teams_refunded: account.books.teams_refunded,
+        money_in_minor: account.books.money_in_minor,
+        money_out_minor: account.books.money_out_minor,
+        money_open_minor: account.books.money_open_minor,
+        unsettled: account.books.unsettled,
         verdict: if *findings == Findings::default() {
             "ok"
         } else {
@@ -299,6 +319,12 @@ impl Outcome {
             ("oversold", grouped(sum.oversold)),
             ("lost", grouped(sum.lost)),
             ("doubled", grouped(sum.doubled)),
+            ("teams complete", grouped(sum.teams_complete)),
+            ("teams refunded", grouped(sum.teams_refunded)),
+            ("money in, minor units", sum.money_in_minor.to_string()),
+            ("money back, minor units", sum.money_out_minor.to_string()),
+            ("on its way back", sum.money_open_minor.to_string()),
+            ("unsettled", grouped(sum.unsettled)),
             ("verdict", sum.verdict.to_owned()),
         ]);
         rows

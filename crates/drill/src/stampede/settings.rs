@@ -1,11 +1,14 @@
 //! How large a stampede is.
 
 use super::fault::Storm;
+use super::scenario::Scenario;
 use std::ops::RangeInclusive;
 
 /// The stampede that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// What is rehearsed.
+    pub scenario: Scenario,
     /// Buyers, 1 to 1,000,000.
     pub buyers: u32,
     /// Units to sell, 1 to 10,000,000.
@@ -24,6 +27,7 @@ impl Default for Settings {
     /// 20,000 buyers for 1,000 units over 256 connections, nobody killed.
     fn default() -> Self {
         Self {
+            scenario: Scenario::Flash,
             buyers: 20_000,
             stock: 1_000,
             connections: 256,

@@ -9,7 +9,7 @@ use crate::terminal::{self, Progress};
 use anyhow::Context;
 use api::Code;
 use drill::machine::Machine;
-use drill::stampede::{Fault, Outcome, Settings, StampedeError};
+use drill::stampede::{Fault, Outcome, Scenario, Settings, StampedeError};
 use stage::{Ground, Stage};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,10 +20,15 @@ use std::process::ExitCode;
 Examples:
   tidegate drill
   tidegate drill --buyers 20000 --stock 1000 --kill 5 --report drill.html
+  tidegate drill --scenario group --buyers 200 --stock 500 --kill 2
+  tidegate drill --scenario payments-from-hell --buyers 500 --stock 400 --json
   tidegate drill --kill 1 --storm stop,full,freeze --storm-mount /mnt/small --data /mnt/small/data
 
 Exit code 1: something was oversold, lost or doubled, or an oracle disagrees; the data is kept then.")]
 pub(crate) struct Options {
+    /// What is rehearsed: flash, group, presale, lottery or payments-from-hell
+    #[arg(long, value_name = "NAME", default_value_t = Scenario::Flash)]
+    scenario: Scenario,
     /// Buyers that come, 1 to 1000000
     #[arg(long, value_name = "N", default_value_t = Settings::default().buyers)]
     buyers: u32,
@@ -93,6 +98,7 @@ impl Options {
 
     fn settings(&self) -> Settings {
         Settings {
+            scenario: self.scenario,
             buyers: self.buyers,
             stock: self.stock,
             connections: self.connections,
@@ -137,7 +143,7 @@ fn is_stopped(error: &anyhow::Error) -> bool {
 
 async fn rehearse(settings: Settings, ground: Ground) -> anyhow::Result<Outcome> {
     let mut interrupts = Interrupts::listen()?;
-    let stage = Stage::set(settings.seed, ground, &Outside::real()).await?;
+    let stage = Stage::set(&settings, ground, &Outside::real()).await?;
     let progress = Progress::begin();
     let stop = async {
         interrupts.stop().await;

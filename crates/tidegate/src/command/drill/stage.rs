@@ -10,7 +10,7 @@ use anyhow::Context;
 use api::Scopes;
 use api::key::CreateKey;
 use api::service::Keys;
-use drill::stampede::{TokenMaker, Tools};
+use drill::stampede::{Scenario, Settings, TokenMaker, Tools};
 use edge::{Claims, Secret, TokenSecret};
 use serde_json::{Value as Json, json};
 use shop::provider::callback::HttpCallbacks;
@@ -68,7 +68,11 @@ impl Stage {
     ///
     /// # Errors
     /// No directory, no free port, no journal.
-    pub(super) async fn set(seed: u64, ground: Ground, outside: &Outside) -> anyhow::Result<Self> {
+    pub(super) async fn set(
+        settings: &Settings,
+        ground: Ground,
+        outside: &Outside,
+    ) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("tidegate-drill-{}", outside.name()));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
         made.with_context(|| format!("cannot make {}", dir.display()))?;
@@ -79,15 +83,15 @@ impl Stage {
             .listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let config = dir.join("tidegate.toml");
         let data = ground.data.unwrap_or_else(|| dir.join("data"));
-        let mut settings = configuration(&data, public, bank.local_addr()?, &secrets);
+        let mut config_body = configuration(&data, public, bank.local_addr()?, &secrets);
         if ground.small_segments {
             let bytes = SEGMENT_BYTES_IN_STORM;
-            settings["shop"] =
+            config_body["shop"] =
                 json!({ "sales": { "segment_bytes_first": bytes, "segment_bytes_max": bytes } });
         }
-        write_config(&config, &settings)?;
+        write_config(&config, &config_body)?;
         let merchant_key = merchant_key(&config, outside).await?;
-        let sandbox = sandbox(seed, public, &secrets, outside)?;
+        let sandbox = sandbox(settings, public, &secrets, outside)?;
         let (close_provider, closed) = watch::channel(false);
         let provider = tokio::spawn(sandbox::serve(bank, sandbox.clone(), closed));
         let tools = Tools {
@@ -195,7 +199,7 @@ async fn merchant_key(config: &Path, outside: &Outside) -> anyhow::Result<Arc<st
 }
 
 fn sandbox(
-    seed: u64,
+    drill: &Settings,
     public: SocketAddr,
     secrets: &Secrets,
     outside: &Outside,
@@ -205,7 +209,7 @@ fn sandbox(
         unknown_charge: UnknownCharge::Decline,
         // The oracles hold money that was promised back against money that came back.
         refund_decline_per_mille: PerMille::default(),
-        ..sandbox::Settings::lively(seed)
+        ..habits(drill)
     };
     let sandbox = Sandbox::new(habits, Arc::clone(&outside.clock), outside.tasks.clone());
     let url = format!("http://{public}/v1/providers/sandbox/callbacks");
@@ -220,6 +224,27 @@ fn sandbox(
     )?;
     sandbox.callbacks_to(Arc::new(callbacks));
     Ok(sandbox)
+}
+
+/// How the provider behaves: at its worst where that is what the drill is about.
+fn habits(drill: &Settings) -> sandbox::Settings {
+    let lively = sandbox::Settings::lively(drill.seed);
+    if drill.scenario != Scenario::PaymentsFromHell {
+        return lively;
+    }
+    let share = |thousandths| PerMille::new(thousandths).unwrap_or_default();
+    sandbox::Settings {
+        decline_per_mille: share(200),
+        pending_per_mille: share(200),
+        slow_per_mille: share(100),
+        slow_ms: 1_500,
+        lost_answer_per_mille: share(150),
+        callback_per_mille: share(500),
+        lost_callback_per_mille: share(200),
+        duplicate_callback_per_mille: share(500),
+        callback_delay_ms_max: 3_000,
+        ..lively
+    }
 }
 
 fn token_maker(secret: TokenSecret, outside: &Outside) -> TokenMaker {
