@@ -62,6 +62,11 @@ pub(crate) const BENCHES: &[Bench] = &[
         "bytes of heap for an open and a settled order",
     ),
     bench(
+        "teams",
+        "tidegate-commerce",
+        "what a seat of a team costs against a plain order, in the same run",
+    ),
+    bench(
         "desk",
         "tidegate-shop",
         "orders a second in process, each batch on disk, and the latency of 1 to 1000 callers",

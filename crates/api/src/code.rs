@@ -87,6 +87,12 @@ codes! {
     TokenExpired "TG-1103" 401 Never "Token expired";
     /// A signature does not fit.
     BadSignature "TG-1104" 401 Never "Bad signature";
+    /// A callback was signed too long ago or in the future: it is old, or the clocks disagree.
+    CallbackTime "TG-1111" 401 Never "Callback out of its time";
+    /// The same callback was taken before.
+    CallbackReplayed "TG-1112" 409 Never "Callback replayed";
+    /// A proven callback says something else than what was asked for.
+    CallbackMismatch "TG-1113" 422 Never "Callback does not fit";
 
     /// There is no such sale.
     SaleNotFound "TG-2001" 404 Never "Sale not found";
@@ -100,6 +106,8 @@ codes! {
     TeamNotFound "TG-2005" 404 Never "Team not found";
     /// There is no such place in the line, or it is somebody else's, or it is over.
     TicketNotFound "TG-2006" 404 Never "Place in the line not found";
+    /// There is no such saga.
+    SagaNotFound "TG-2021" 404 Never "Saga not found";
     /// The sale does not sell now.
     SaleNotOpen "TG-2101" 409 Never "Sale not open";
     /// Not enough units are left.
@@ -147,6 +155,15 @@ codes! {
     /// A rule of the sale's offer refuses the order.
     RuleRefused "TG-2139" 403 Never "Refused by a rule of the sale";
 
+    /// The saga's place forbids the step.
+    SagaState "TG-2121" 409 Never "The saga's place forbids it";
+    /// Nothing is kept about this person.
+    PersonNotFound "TG-2401" 404 Never "Person not found";
+    /// This house has no vault: no master key was given.
+    NoVault "TG-2402" 409 Never "No vault";
+    /// No device waits under this code, or not any more.
+    DeviceNotFound "TG-2403" 404 Never "Device code not found";
+
     /// More requests wait than may wait.
     Busy "TG-3001" 503 Later "Busy";
     /// Whether it was done is not known yet.
@@ -157,6 +174,9 @@ codes! {
     ShuttingDown "TG-3004" 503 Later "Shutting down";
     /// Too many connections or requests.
     TooManyRequests "TG-3005" 429 Later "Too many requests";
+
+    /// A carrier said what stands in no table; nobody guesses.
+    CarrierCode "TG-3021" 503 Later "Carrier's code not known";
 
     /// Another process owns the data directory.
     Locked "TG-4001" 500 Never "Data directory locked";
@@ -178,6 +198,8 @@ codes! {
     NotInBackup "TG-4009" 500 Never "Not in the backup";
     /// The backup holds what the shop does not have.
     BackupAhead "TG-4010" 500 Never "Backup ahead of the shop";
+    /// The vault is locked with a key that was not given.
+    VaultKey "TG-4401" 500 Never "Vault key does not fit";
 
     /// A fault of Tidegate itself.
     Internal "TG-5001" 500 Later "Internal error";

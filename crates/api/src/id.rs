@@ -105,6 +105,63 @@ pub struct RefundId {
     pub number: u16,
 }
 
+/// A team of a group buy: like an order, the sale above, its number in the sale in the lower 39 bits; as text `team_` and
+/// 11 digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TeamId(OrderId);
+
+/// A place in a waiting line: like an order; as text `tic_` and 11 digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TicketId(OrderId);
+
+/// What is numbered in its sale like an order has the same shape behind another prefix.
+macro_rules! numbered_like_orders {
+    ($($id:ident $prefix:literal like $like:literal;)*) => {$(
+        impl $id {
+            /// `None` when the number does not fit into 39 bits.
+            #[must_use]
+            pub const fn new(sale: SaleId, number: u64) -> Option<Self> {
+                match OrderId::new(sale, number) {
+                    Some(inner) => Some(Self(inner)),
+                    None => None,
+                }
+            }
+
+            /// The sale that it belongs to.
+            #[must_use]
+            pub const fn sale(self) -> SaleId {
+                self.0.sale()
+            }
+
+            /// Its number in its sale.
+            #[must_use]
+            pub const fn number(self) -> u64 {
+                self.0.number()
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_digits::<11>(f, $prefix, self.0.0)
+            }
+        }
+
+        impl FromStr for $id {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let value = digits(text, $prefix, 11).and_then(base62::decode);
+                let inner = value.and_then(OrderId::from_u64);
+                inner.map(Self).ok_or(IdError { like: $like })
+            }
+        }
+    )*};
+}
+
+numbered_like_orders! {
+    TeamId "team_" like "team_0000aB3xK9m";
+    TicketId "tic_" like "tic_0000aB3xK9m";
+}
+
 /// An API key (not its secret): `key_` and 11 digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub u64);
@@ -264,6 +321,8 @@ as_text! {
     OrderId: "An order; sorts by sale and number.", like "ord_0000aB3xK9m";
     PaymentId: "One attempt to charge an order.", like "pay_0000aB3xK9m001";
     RefundId: "One refund of an order.", like "ref_0000aB3xK9m001";
+    TeamId: "A team; sorts by sale and number.", like "team_0000aB3xK9m";
+    TicketId: "A place in a waiting line; sorts by sale and number.", like "tic_0000aB3xK9m";
     KeyId: "An API key, not its secret.", like "key_0A1b2C3d4E5";
 }
 
@@ -360,6 +419,12 @@ mod tests {
         assert_eq!(refund.to_string().parse(), Ok(refund));
         let key = KeyId(u64::MAX);
         assert_eq!(key.to_string().parse(), Ok(key));
+        let team = TeamId::new(sale, 12).unwrap();
+        assert_eq!((team.sale(), team.number()), (sale, 12));
+        assert_eq!(team.to_string().parse(), Ok(team));
+        let ticket = TicketId::new(sale, 12).unwrap();
+        assert_eq!(ticket.to_string().parse(), Ok(ticket));
+        assert!(ticket.to_string().parse::<OrderId>().is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::check::{Check, Faults, keyed};
 use crate::id::KeyId;
 use crate::limits::{ACCOUNT_MAX, NAME_MAX};
+use crate::role::Role;
 use crate::scope::Scopes;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,12 @@ pub struct CreateKey {
     pub name: Box<str>,
     /// The merchant account that the key acts for, 1 to 64 bytes. Idempotency keys belong to it.
     pub account: Box<str>,
-    /// What the key may do; never more than the key that makes it.
+    /// What the key may do; never more than the key that makes it. May be missing when there is a role.
+    #[serde(default)]
     pub scopes: Scopes,
+    /// A named set of scopes, added to the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -25,11 +30,20 @@ pub struct CreateKey {
 
 keyed!(CreateKey);
 
+impl CreateKey {
+    /// All that the key may do: its scopes and those of its role.
+    #[must_use]
+    pub fn asked(&self) -> Scopes {
+        let role = self.role.map_or(Scopes::NONE, Role::scopes);
+        self.scopes.iter().chain(role.iter()).collect()
+    }
+}
+
 impl Check for CreateKey {
     fn check(&self, faults: &mut Faults) {
         faults.text("name", &self.name, NAME_MAX);
         faults.text("account", &self.account, ACCOUNT_MAX);
-        if self.scopes == Scopes::NONE {
+        if self.asked() == Scopes::NONE {
             faults.add("scopes", "must not be empty");
         }
     }

@@ -60,3 +60,35 @@ pub const PAGE_MAX: u32 = 200;
 pub const LIVE_SKUS_MAX: usize = 200;
 /// A cursor of a list.
 pub const CURSOR_MAX: usize = 256;
+/// Group rules of one sale.
+pub const GROUPS_MAX: usize = 100;
+/// Seats of one team, at least.
+pub const TEAM_SEATS_MIN: u32 = 2;
+/// Seats of one team, at most.
+pub const TEAM_SEATS_MAX: u32 = 1_000;
+/// Price tiers of one group rule.
+pub const TIERS_MAX: usize = 16;
+/// Longest life of a team, ms (30 days).
+pub const LIFETIME_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Longest wait for payments in flight of a team, a hold or a balance, ms (one hour).
+pub const GRACE_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Steps of a hold policy.
+pub const STEPS_MAX: usize = 8;
+/// Lapsed holds that a step may ask for.
+pub const LAPSES_MAX: u32 = 60_000;
+/// Places in the line of one SKU.
+pub const LINE_PLACES_MAX: u32 = 10_000_000;
+/// A whole, in basis points.
+pub const WHOLE_BP: u32 = 10_000;
+/// Coupons of one sale.
+pub const COUPONS_MAX: usize = 1_000;
+/// Coupons of one order.
+pub const CODES_MAX: usize = 4;
+/// Discounts by level of one sale.
+pub const LEVELS_MAX: usize = 16;
+/// Rules as text of one sale.
+pub const TEXT_RULES_MAX: usize = 64;
+/// Bytes of a rule's expression.
+pub const RULE_TEXT_MAX: usize = 2_048;
+/// Bytes of a rule's reason.
+pub const REASON_MAX: usize = 200;

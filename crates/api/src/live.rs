@@ -1,8 +1,9 @@
 //! The live stream of a sale: one tick after another while it sells.
 
-use crate::id::OrderId;
+use crate::id::{OrderId, TeamId};
 use crate::order::OrderState;
 use crate::sale::SaleState;
+use crate::team::TeamState;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +49,19 @@ pub struct LiveOrder {
     pub units: u32,
 }
 
+/// A team that changed lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveTeam {
+    /// The team.
+    pub id: TeamId,
+    /// Where it stands.
+    pub state: TeamState,
+    /// Seats that are paid or filled.
+    pub filled: u32,
+    /// All its seats.
+    pub seats: u32,
+}
+
 /// One tick: `event: tick` of `GET /v1/sales/{id}/live`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LiveTick {
@@ -67,4 +81,7 @@ pub struct LiveTick {
     pub requests_total: u64,
     /// Orders that changed lately, newest first.
     pub recent: Vec<LiveOrder>,
+    /// Teams that changed lately, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<LiveTeam>,
 }

@@ -1,12 +1,15 @@
 //! Orders on the wire: placing them, alone and in batches, and what they look like afterwards.
 
+pub use crate::action::{ACTION_BYTES_MAX, ActionKind, PaymentAction};
+
 use crate::buyer::BuyerFacts;
 use crate::check::{Check, Faults, is_key, keyed, lenient_u32};
 use crate::currency::Currency;
+use crate::deal::{AskedTeam, OrderDues, OrderOff, OrderTeam};
 use crate::id::{OrderId, PaymentId, SaleId};
 use crate::limits::{
-    BATCH_ORDERS_MAX, BUYER_MAX, CURSOR_MAX, LINES_MAX, PAGE_DEFAULT, PAGE_MAX, QUANTITY_MAX,
-    REFERENCE_MAX, SKU_MAX, TAG_MAX, TAGS_MAX,
+    BATCH_ORDERS_MAX, BUYER_MAX, CODES_MAX, CURSOR_MAX, LINES_MAX, PAGE_DEFAULT, PAGE_MAX,
+    QUANTITY_MAX, REFERENCE_MAX, SKU_MAX, TAG_MAX, TAGS_MAX,
 };
 use crate::position::Position;
 use crate::price::PriceText;
@@ -58,6 +61,12 @@ pub struct PlaceOrder {
     /// Sold at once, for money that was collected elsewhere; needs the scope `orders:paid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
+    /// A seat in a team of a group buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<AskedTeam>,
+    /// Coupons by their codes, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<Box<str>>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -75,6 +84,10 @@ impl Check for PlaceOrder {
             self.paid.as_ref().map(|paid| &*paid.reference),
             REFERENCE_MAX,
         );
+        if let Some(team) = self.team {
+            team.check_at(faults, "", self.sale_id);
+        }
+        check_coupons(faults, "", &self.coupons);
     }
 }
 
@@ -100,6 +113,12 @@ pub struct BatchOrder {
     /// Sold at once, for money that was collected elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<PaidElsewhere>,
+    /// A seat in a team of a group buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<AskedTeam>,
+    /// Coupons by their codes, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<Box<str>>,
 }
 
 /// Body of `POST /v1/orders:batch`.
@@ -140,6 +159,10 @@ impl BatchOrder {
             reference,
             REFERENCE_MAX,
         );
+        if let Some(team) = self.team {
+            team.check_at(faults, path, self.sale_id);
+        }
+        check_coupons(faults, path, &self.coupons);
     }
 }
 
@@ -150,6 +173,13 @@ struct BatchPath(usize);
 impl std::fmt::Display for BatchPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "orders[{}].", self.0)
+    }
+}
+
+fn check_coupons(faults: &mut Faults, path: impl std::fmt::Display + Copy, coupons: &[Box<str>]) {
+    faults.at_most(format_args!("{path}coupons"), coupons.len(), CODES_MAX);
+    for (place, code) in coupons.iter().enumerate().take(CODES_MAX) {
+        faults.text(format_args!("{path}coupons[{place}]"), code, SKU_MAX);
     }
 }
 
@@ -272,6 +302,10 @@ pub struct Payment {
     pub id: PaymentId,
     /// Where it stands.
     pub state: PaymentState,
+    /// What the buyer's page needs to finish it; a moment after the payment began, and only while it waits for the
+    /// buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<PaymentAction>,
 }
 
 /// An order.
@@ -288,7 +322,7 @@ pub struct Order {
     pub state: OrderState,
     /// The sale's currency.
     pub currency: Currency,
-    /// Sum of its lines, minor units.
+    /// Sum of its lines, less what came off, minor units.
     pub total_minor: i64,
     /// Its lines.
     pub lines: Vec<OrderLine>,
@@ -310,6 +344,29 @@ pub struct Order {
     pub payment: Option<Payment>,
     /// Its refunds.
     pub refunds: Vec<Refund>,
+    /// Its seat in a team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<OrderTeam>,
+    /// What came off the price of its lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub off: Vec<OrderOff>,
+    /// What went back of its price as its team ended in a better tier, minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub difference_minor: i64,
+    /// Deposit and balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dues: Option<OrderDues>,
+    /// What the next payment is for, minor units; 0 when nothing is due.
+    #[serde(default)]
+    pub due_minor: i64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+const fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// What happened to an order.
@@ -346,6 +403,18 @@ pub enum OrderEventKind {
     Shipped,
     /// It was delivered.
     Delivered,
+    /// The bank set the money aside.
+    PaymentAuthorised,
+    /// The deposit was captured and kept.
+    DepositPaid,
+    /// Its hold lives longer, since a payment was in flight.
+    HoldExtended,
+    /// The balance was not paid in time.
+    BalanceLapsed,
+    /// Its team ended, and it was settled.
+    TeamSettled,
+    /// It won a prize unit.
+    Won,
 }
 
 /// One thing that happened to an order.
@@ -503,87 +572,4 @@ pub struct OrderPage {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::code::Code;
-
-    fn place(lines: &str) -> PlaceOrder {
-        serde_json::from_str(&format!(r#"{{"sale_id":"sale_00001","lines":{lines}}}"#)).unwrap()
-    }
-
-    #[test]
-    fn every_bad_field_is_named_at_once() {
-        let body = place(
-            r#"[{"sku":"","quantity":1},{"sku":"A","quantity":-1},{"sku":"A","quantity":4294967296},
-                {"sku":"A","quantity":99999999999999999999999},{"sku":"A","quantity":1,"price":"1.00001"},
-                {"sku":"A","quantity":0},{"sku":"A","quantity":2,"price":"0"}]"#,
-        );
-        let problem = body.checked().unwrap_err();
-        let fields: Vec<&str> = problem.errors().iter().map(|error| &*error.field).collect();
-        let expected = [
-            "lines[0].sku",
-            "lines[1].quantity",
-            "lines[2].quantity",
-            "lines[3].quantity",
-            "lines[4].price",
-            "lines[5].quantity",
-        ];
-        assert_eq!(fields, expected);
-        assert_eq!(problem.code(), Code::InvalidFields);
-    }
-
-    #[test]
-    fn fractions_and_texts_are_no_quantities() {
-        for quantity in ["1.5", "\"1\"", "null", "true"] {
-            let json = format!(r#"{{"sku":"A","quantity":{quantity}}}"#);
-            assert!(
-                serde_json::from_str::<AskedLine>(&json).is_err(),
-                "{quantity}"
-            );
-        }
-    }
-
-    #[test]
-    fn two_thousand_lines_are_the_most() {
-        let line = AskedLine {
-            sku: "A".into(),
-            quantity: 1,
-            price: None,
-        };
-        let mut body = place(r#"[{"sku":"A","quantity":1}]"#);
-        body.lines = vec![line.clone(); LINES_MAX];
-        assert_eq!(body.checked(), Ok(()));
-        body.lines.push(line);
-        assert_eq!(body.checked().unwrap_err().code(), Code::TooManyItems);
-    }
-
-    #[test]
-    fn the_orders_of_a_batch_are_checked_each() {
-        let json = r#"{"orders":[
-            {"idempotency_key":"a b","sale_id":"sale_00001","lines":[]},
-            {"idempotency_key":"k","sale_id":"sale_00001","lines":[{"sku":"A","quantity":1}],"tags":[""]}]}"#;
-        let batch: PlaceBatch = serde_json::from_str(json).unwrap();
-        let problem = batch.checked().unwrap_err();
-        let fields: Vec<&str> = problem.errors().iter().map(|error| &*error.field).collect();
-        assert_eq!(
-            fields,
-            [
-                "orders[0].idempotency_key",
-                "orders[0].lines",
-                "orders[1].tags[0]"
-            ]
-        );
-    }
-
-    #[test]
-    fn unknown_fields_are_refused() {
-        let json = r#"{"sale_id":"sale_00001","lines":[],"coupon":"X"}"#;
-        assert!(
-            serde_json::from_str::<PlaceOrder>(json)
-                .unwrap_err()
-                .to_string()
-                .contains("coupon")
-        );
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use crate::limits::{
     HOLD_MS_DEFAULT, HOLD_MS_MAX, HOLD_MS_MIN, NAME_MAX, QUANTITY_MAX, RULE_TAGS_MAX, RULES_MAX,
     SKU_MAX, SKUS_MAX, STOCK_MAX, TAG_MAX, UNITS_DEFAULT,
 };
+use crate::offer::Offer;
 use crate::price::PriceText;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub struct CreateSale {
     pub rules: Vec<Rule>,
     /// What it sells, at most 10,000 SKUs.
     pub skus: Vec<NewSku>,
+    /// What it offers beyond plain orders: group buys, a pre-sale, a waiting line, and what becomes of holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -165,7 +169,7 @@ impl Check for CreateSale {
             self.limits.units_per_order,
             self.limits.units_per_buyer,
         );
-        check_rules(faults, &self.rules);
+        check_rules(faults, "rules", &self.rules);
         faults.at_most("skus", self.skus.len(), SKUS_MAX);
         check_sku_codes(faults, self.skus.iter().map(|sku| &*sku.sku));
         for (place, sku) in self.skus.iter().enumerate().take(SKUS_MAX) {
@@ -188,6 +192,10 @@ impl Check for CreateSale {
                 limits.0,
                 limits.1,
             );
+        }
+        if let Some(offer) = &self.offer {
+            offer.check_at(faults);
+            offer.check_skus(faults, |code| self.skus.iter().any(|sku| *sku.sku == *code));
         }
     }
 }
@@ -266,7 +274,7 @@ impl Check for AlterSale {
             limits.units_per_order,
             limits.units_per_buyer,
         );
-        check_rules(faults, self.rules.as_deref().unwrap_or_default());
+        check_rules(faults, "rules", self.rules.as_deref().unwrap_or_default());
         faults.at_most("skus", self.skus.len(), SKUS_MAX);
         check_sku_codes(faults, self.skus.iter().map(|sku| &*sku.sku));
         for (place, sku) in self.skus.iter().enumerate().take(SKUS_MAX) {
@@ -317,8 +325,13 @@ fn check_limits(
     }
 }
 
-fn check_rules(faults: &mut Faults, rules: &[Rule]) {
-    faults.at_most("rules", rules.len(), RULES_MAX);
+/// Checks rules wherever they stand.
+pub(crate) fn check_rules(
+    faults: &mut Faults,
+    path: impl std::fmt::Display + Copy,
+    rules: &[Rule],
+) {
+    faults.at_most(path, rules.len(), RULES_MAX);
     for (place, rule) in rules.iter().enumerate().take(RULES_MAX) {
         let named = rule.test == RuleTest::Named;
         if named != rule.tags.is_empty() {
@@ -327,15 +340,15 @@ fn check_rules(faults: &mut Faults, rules: &[Rule]) {
             } else {
                 "must not be empty"
             };
-            faults.add(format_args!("rules[{place}].tags"), detail);
+            faults.add(format_args!("{path}[{place}].tags"), detail);
         }
         faults.at_most(
-            format_args!("rules[{place}].tags"),
+            format_args!("{path}[{place}].tags"),
             rule.tags.len(),
             RULE_TAGS_MAX,
         );
         for (nth, tag) in rule.tags.iter().enumerate().take(RULE_TAGS_MAX) {
-            faults.text(format_args!("rules[{place}].tags[{nth}]"), tag, TAG_MAX);
+            faults.text(format_args!("{path}[{place}].tags[{nth}]"), tag, TAG_MAX);
         }
     }
 }

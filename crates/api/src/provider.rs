@@ -8,6 +8,7 @@ use crate::check::{Check, Faults, lenient_u64};
 use crate::currency::Currency;
 use crate::id::{OrderId, PaymentId, RefundId};
 use crate::limits::AMOUNT_MAX;
+use crate::order::PaymentAction;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -51,6 +52,9 @@ pub struct ChargeReply {
     pub amount_minor: i64,
     /// Of which currency.
     pub currency: Currency,
+    /// What the buyer's page needs to finish a charge that is pending; a status question says it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<PaymentAction>,
 }
 
 /// Body of `POST {url}/refunds`.
@@ -193,6 +197,36 @@ impl Callback {
             CallbackOutcome::Failed => Some(ReportedRefund::Failed),
             CallbackOutcome::Captured | CallbackOutcome::Unknown => None,
         }
+    }
+}
+
+/// In whose name somebody knocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gateway {
+    /// Stripe: a webhook.
+    Stripe,
+    /// WeChat Pay: a notification of APIv3.
+    Wechat,
+}
+
+/// A message that knocks at the public door in the name of a provider, as it came: nothing of it is believed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knock {
+    /// In whose name.
+    pub gateway: Gateway,
+    /// Its headers, names in small letters.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// Its bytes.
+    pub body: Box<[u8]>,
+}
+
+impl Knock {
+    /// The value of a header, when there is exactly one: of two nobody can say which one was signed.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(other, _)| **other == *name);
+        let (_, value) = found.next()?;
+        found.next().is_none().then_some(value)
     }
 }
 

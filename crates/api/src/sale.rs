@@ -4,6 +4,7 @@ use crate::check::{Check, Faults};
 use crate::currency::Currency;
 use crate::id::SaleId;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::offer::Offer;
 use crate::order::{ReadModel, check_page};
 use crate::plan::{Limits, Rule, SkuLimits, Window};
 use crate::position::Position;
@@ -81,6 +82,9 @@ pub struct Sku {
     pub sold_count: u64,
     /// Units lost unsold.
     pub written_off_count: u64,
+    /// Places in its waiting line.
+    #[serde(default)]
+    pub waiting_count: u64,
 }
 
 /// Orders of a sale, by where they stand.
@@ -96,6 +100,15 @@ pub struct OrderCounts {
     pub cancelled: u64,
     /// Expired.
     pub expired: u64,
+}
+
+/// Teams of a sale.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TeamCounts {
+    /// Ever opened.
+    pub opened: u64,
+    /// Open now.
+    pub open: u64,
 }
 
 /// A sale, from its book.
@@ -121,6 +134,12 @@ pub struct Sale {
     pub skus: Vec<Sku>,
     /// Its orders.
     pub orders: OrderCounts,
+    /// What it offers beyond plain orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
+    /// Its teams, where it has group buys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teams: Option<TeamCounts>,
     /// The book's own time.
     pub now: Time,
     /// Where the sale's journal stands.

@@ -31,11 +31,17 @@ pub enum Scope {
     PaymentsReport,
     /// Make, list and revoke keys.
     KeysWrite,
+    /// Look at personal data.
+    PeopleRead,
+    /// Keep and erase personal data.
+    PeopleWrite,
+    /// Read the record of administrative acts.
+    AuditRead,
 }
 
 impl Scope {
     /// Every scope, in the order of their bits.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::SalesWrite,
         Self::SalesRead,
         Self::StockWrite,
@@ -47,6 +53,9 @@ impl Scope {
         Self::RefundsWrite,
         Self::PaymentsReport,
         Self::KeysWrite,
+        Self::PeopleRead,
+        Self::PeopleWrite,
+        Self::AuditRead,
     ];
 
     /// The name on the wire.
@@ -64,11 +73,14 @@ impl Scope {
             Self::RefundsWrite => "refunds:write",
             Self::PaymentsReport => "payments:report",
             Self::KeysWrite => "keys:write",
+            Self::PeopleRead => "people:read",
+            Self::PeopleWrite => "people:write",
+            Self::AuditRead => "audit:read",
         }
     }
 
-    const fn bit(self) -> u16 {
-        1 << (self as u16)
+    const fn bit(self) -> u32 {
+        1 << (self as u32)
     }
 }
 
@@ -108,7 +120,7 @@ impl<'de> Deserialize<'de> for Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scopes(u16);
+pub struct Scopes(u32);
 
 impl Scopes {
     /// No scope at all.

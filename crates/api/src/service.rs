@@ -1,19 +1,28 @@
 //! What can be asked of a running shop. The front door calls these traits; the shop implements them.
 
-use crate::id::{KeyId, OrderId, RequestId, SaleId};
+use crate::audit::{AuditPage, AuditQuery};
+use crate::code::Code;
+use crate::id::{KeyId, OrderId, RequestId, SaleId, TeamId, TicketId};
 use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use crate::line::{JoinLine, Ticket};
 use crate::live::LiveTick;
+use crate::offer::AlterOffer;
 use crate::order::{
     BatchOrder, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceOrder,
 };
+use crate::people::{Erased, Person, PersonData};
 use crate::plan::{AlterSale, CreateSale};
 use crate::position::Position;
 use crate::problem::Problem;
-use crate::provider::ProviderReport;
+use crate::provider::{Knock, ProviderReport};
 use crate::refund::{Chargeback, Refund, RefundOrder};
 use crate::sale::{Sale, SalePage, SaleQuery, Turn};
 use crate::scope::{Scope, Scopes};
+use crate::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
+};
 use crate::stock::{AddStock, Inventory, WriteOff};
+use crate::team::{Team, TeamPage, TeamQuery};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -95,6 +104,8 @@ pub trait Sales: Send + Sync {
     fn create(&self, call: Call, body: CreateSale) -> Reply<'_, Sale>;
     /// Changes a sale.
     fn alter(&self, call: Call, sale: SaleId, body: AlterSale) -> Reply<'_, Sale>;
+    /// Changes the whole offer of a sale.
+    fn alter_offer(&self, call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale>;
     /// Moves a sale through its life.
     fn turn(&self, call: Call, sale: SaleId, turn: Turn) -> Reply<'_, Sale>;
     /// Brings units in.
@@ -105,6 +116,10 @@ pub trait Sales: Send + Sync {
     fn sale(&self, call: Call, sale: SaleId) -> Reply<'_, Sale>;
     /// Sales, from the read model.
     fn sales(&self, call: Call, query: SaleQuery) -> Reply<'_, SalePage>;
+    /// Teams of a sale, newest first, from its book.
+    fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage>;
+    /// One team, from the book of its sale. A buyer who is no member sees no names.
+    fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team>;
     /// Units of a SKU, from the books.
     fn inventory(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Reply<'_, Inventory>;
     /// The live stream of a sale.
@@ -132,14 +147,27 @@ pub trait Orders: Send + Sync {
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
     /// Promises money back.
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund>;
-    /// The goods left.
-    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// Waits in line for units of a sold-out SKU.
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket>;
+    /// A place in the line, from the book.
+    fn ticket(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket>;
+    /// Gives a place in the line up.
+    fn leave_line(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket>;
+    /// The goods left, or a part of them.
+    fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order>;
     /// The goods arrived.
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
     /// The buyer's bank took money back.
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order>;
     /// A provider says what became of a charge or refund.
     fn report(&self, call: Call, report: ProviderReport) -> Reply<'_, ()>;
+    /// Somebody knocks in the name of a provider; what it says counts once it is proven and fits the book. Where that
+    /// provider is not connected there is nothing behind the door.
+    fn knock(&self, call: Call, knock: Knock) -> Reply<'_, ()> {
+        drop((call, knock));
+        let nobody = Problem::because(Code::NoRoute, "no such payment provider is connected here");
+        Box::pin(std::future::ready(Err(nobody)))
+    }
 }
 
 /// API keys.
@@ -155,6 +183,38 @@ pub trait Keys: Send + Sync {
     fn list(&self, call: Call) -> Reply<'_, ApiKeys>;
     /// Ends a key, at once and for good.
     fn revoke(&self, call: Call, key: KeyId) -> Reply<'_, ApiKey>;
+}
+
+/// What happens outside once an order is paid.
+pub trait Sending: Send + Sync {
+    /// Sagas of a sale.
+    fn sagas(&self, call: Call, query: SagaQuery) -> Reply<'_, SagaPage>;
+    /// The saga of an order.
+    fn saga(&self, call: Call, order: OrderId) -> Reply<'_, Saga>;
+    /// An operator decides about a saga.
+    fn order_saga(&self, call: Call, order: OrderId, verb: SagaVerb) -> Reply<'_, Saga>;
+    /// A carrier says something about a parcel.
+    fn carrier(&self, call: Call, carrier: Box<str>, word: CarrierWord) -> Reply<'_, ()>;
+    /// Notices that were given up.
+    fn dead_notices(&self, call: Call) -> Reply<'_, DeadNotices>;
+    /// Tries them again.
+    fn retry_notices(&self, call: Call) -> Reply<'_, NoticesRetried>;
+}
+
+/// Personal data. A buyer sees and touches only its own.
+pub trait People: Send + Sync {
+    /// Keeps data about a buyer, in the place of what was kept before.
+    fn put(&self, call: Call, buyer: Box<str>, body: PersonData) -> Reply<'_, Person>;
+    /// What is kept about a buyer.
+    fn person(&self, call: Call, buyer: Box<str>) -> Reply<'_, Person>;
+    /// Destroys what is kept about a buyer, for good.
+    fn erase(&self, call: Call, buyer: Box<str>) -> Reply<'_, Erased>;
+}
+
+/// The record of administrative acts.
+pub trait Audits: Send + Sync {
+    /// Acts of the caller's account, oldest first.
+    fn acts(&self, call: Call, query: AuditQuery) -> Reply<'_, AuditPage>;
 }
 
 /// Whether traffic should come here.

@@ -19,7 +19,9 @@ mod pay;
 mod place;
 mod redecide;
 mod refund;
+mod saga;
 mod sale;
+mod seats;
 mod settle;
 mod snapshot;
 mod team;
@@ -37,6 +39,7 @@ use crate::entry::{Effect, EffectKind, Entry};
 use crate::offer::Offer;
 use crate::plan::{Limits, Rule, SaleState, Window};
 use crate::rules::RuleSet;
+use crate::saga::SagaEntry;
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 use buyers::Buyers;
@@ -45,12 +48,14 @@ use expiry::Due;
 use keys::{Keys, Question};
 use line::WaitingLine;
 use order::Order;
+use saga::Sagas;
 use stdx::chunks::Chunks;
 use team::Teams;
 
 pub use line::TicketState;
 pub use order::{OrderStatus, RefundState};
 pub use redecide::Divergence;
+pub use saga::SagaRef;
 pub use snapshot::SnapshotError;
 pub use team::TeamState;
 pub use view::{ChargeView, LineRef, OrderRef, RefundRef, SkuRef, Tally};
@@ -180,6 +185,7 @@ pub struct Book {
     effects: BTreeMap<(u32, EffectKind), Pending>,
     tally: Tally,
     time: Time,
+    sagas: Sagas,
 }
 
 /// Hashing without a random seed, so that a book is the same wherever it is built. The names are a merchant's own.
@@ -217,6 +223,7 @@ impl Book {
             effects: BTreeMap::new(),
             tally: Tally::default(),
             time: Time(0),
+            sagas: Sagas::default(),
         }
     }
 
@@ -324,6 +331,10 @@ impl Book {
                 self.decide_wait(now, terms, question, (buyer.as_ref(), sku, *units))
             }
             Action::LeaveLine { ticket } => self.decide_leave_line(terms, question, *ticket),
+            Action::ShipPart { order, lines } => {
+                self.decide_ship_part(now, terms, question, *order, lines)
+            }
+            Action::Saga(ask) => self.decide_saga(now, terms, question, *ask),
         }
     }
 
@@ -360,6 +371,12 @@ impl Book {
     /// [`Violation`] when the entry does not fit the book: a bug, or a journal that was changed by hand.
     pub fn apply(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         self.time = self.time.max(now);
+        self.apply_entry(now, entry)?;
+        self.note_entry(entry);
+        Ok(())
+    }
+
+    fn apply_entry(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         match entry {
             Entry::Created { .. }
             | Entry::Altered { .. }
@@ -397,6 +414,10 @@ impl Book {
             | Entry::RefundFailed { .. }
             | Entry::ChargedBack { .. } => self.apply_refund(now, entry),
             Entry::Shipped { .. } | Entry::Delivered { .. } => self.apply_fulfil(entry),
+            Entry::ShippedInPart { order, rest, key } => {
+                self.apply_ship_part(now, *order, rest, key)
+            }
+            Entry::Saga(entry) => self.apply_saga(now, entry),
         }
     }
 
@@ -490,6 +511,13 @@ fn done(entry: &Entry) -> Done {
         Entry::Waits(waits) => Done::Ticket(waits.ticket),
         Entry::LeftLine { ticket, .. } => Done::Ticket(*ticket),
         Entry::LineOffered(offer) => Done::Order(offer.order),
+        Entry::Saga(SagaEntry::Chosen { .. }) => Done::Sale,
+        Entry::Saga(
+            SagaEntry::Begun { order, .. }
+            | SagaEntry::Moved { order, .. }
+            | SagaEntry::Ordered { order, .. },
+        )
+        | Entry::ShippedInPart { order, .. } => Done::Order(*order),
         Entry::PayBegun { order, .. }
         | Entry::Captured { order, .. }
         | Entry::ChargeFailed { order, .. }

@@ -134,6 +134,15 @@ pub enum Action {
         /// Which.
         ticket: u32,
     },
+    /// The goods left, and not all of them: what is not named goes back, and so does its money.
+    ShipPart {
+        /// Of which order.
+        order: u32,
+        /// Units that left, by the line's position in the order.
+        lines: Vec<(u16, u32)>,
+    },
+    /// Something about the sagas of the sale.
+    Saga(crate::saga::SagaAsk),
 }
 
 /// An order to place: all or nothing.
@@ -285,6 +294,11 @@ impl Action {
                 print.number(u64::from(*units));
             }
             Self::LeaveLine { ticket } => feed_order(&mut print, 16, *ticket),
+            Self::ShipPart { order, lines } => {
+                feed_order(&mut print, 17, *order);
+                print.record(17, lines);
+            }
+            Self::Saga(ask) => print.record(18, ask),
         }
         print.finish()
     }

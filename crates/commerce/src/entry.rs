@@ -416,6 +416,17 @@ pub enum Entry {
     },
     /// The next in line got an order of his own.
     LineOffered(LineOffer),
+    /// Some of the goods left; the rest went back into stock, and its money is on its way back.
+    ShippedInPart {
+        /// Of which order.
+        order: u32,
+        /// What did not leave.
+        rest: RefundBegun,
+        /// The key that said so.
+        key: Bound,
+    },
+    /// Something of a saga.
+    Saga(crate::saga::SagaEntry),
 }
 
 /// An intended call to the outside, recorded before it is made.

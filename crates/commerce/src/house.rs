@@ -62,6 +62,16 @@ pub struct Registered {
     pub retired: bool,
 }
 
+/// The house's own secret: from it come the seeds of draws. It never shows itself.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HouseSecret(pub [u8; 32]);
+
+impl std::fmt::Debug for HouseSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HouseSecret")
+    }
+}
+
 /// An entry of the house journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HouseEntry {
@@ -102,6 +112,39 @@ pub enum HouseEntry {
         /// Which.
         sale: u32,
     },
+    /// An administrative act, for the audit.
+    Audited(Box<Act>),
+    /// A person's data were erased. It counts against every copy of them that is older, whatever brings it back.
+    PersonErased {
+        /// Digest of the person's pseudonym.
+        person: [u8; 32],
+        /// Under whose authority.
+        by: Box<str>,
+    },
+    /// The house drew its own secret, before its first draw.
+    SecretDrawn {
+        /// The secret.
+        secret: HouseSecret,
+    },
+}
+
+/// What somebody did to the house, kept for whoever asks later. Never a secret, and of a person only a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// The account that it belongs to; empty for the house itself.
+    pub account: Arc<str>,
+    /// Who did it: the name of an API key, or `house` for a command on the machine itself.
+    pub who: Box<str>,
+    /// What was done, like `sale.pause`.
+    pub what: Box<str>,
+    /// To what, like `sale_00001`.
+    pub subject: Box<str>,
+    /// What changed, as it was before: JSON of at most 4 KiB.
+    pub before: Option<Box<str>>,
+    /// The same as it was afterwards.
+    pub after: Option<Box<str>>,
+    /// The trace of the request, zeros for none.
+    pub trace: [u8; 16],
 }
 
 /// The house book.
@@ -111,9 +154,13 @@ pub struct HouseBook {
     sales: BTreeMap<u32, Registered>,
     asked: BTreeMap<[u8; 16], u32>,
     settings: BTreeMap<Box<str>, Box<str>>,
+    secret: Option<HouseSecret>,
     unmatched: u64,
     unmatched_newest: VecDeque<Arc<UnmatchedReport>>,
     time: Time,
+    acts: u64,
+    /// Shared between copies of the book: it only grows, and rarely.
+    erased: Arc<BTreeMap<[u8; 32], Time>>,
 }
 
 impl HouseBook {
@@ -142,6 +189,16 @@ impl HouseBook {
             HouseEntry::Unmatched { source, report } => self.keep_unmatched(now, source, report),
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
+            }
+            HouseEntry::Audited(_) => self.acts += 1,
+            HouseEntry::PersonErased { person, .. } => {
+                let erased = Arc::make_mut(&mut self.erased);
+                let at = erased.entry(*person).or_default();
+                *at = (*at).max(now);
+            }
+            // Promises hang on the first one: it is never drawn anew.
+            HouseEntry::SecretDrawn { secret } => {
+                self.secret.get_or_insert(*secret);
             }
         }
         Ok(())
@@ -229,6 +286,26 @@ impl HouseBook {
         self.settings.get(name).map(AsRef::as_ref)
     }
 
+    /// Administrative acts on record.
+    pub fn acts(&self) -> u64 {
+        self.acts
+    }
+
+    /// When a person's data were erased for the last time, if they were.
+    pub fn erased_at(&self, person: &[u8; 32]) -> Option<Time> {
+        self.erased.get(person).copied()
+    }
+
+    /// Everybody whose data were erased, and when.
+    pub fn erased(&self) -> impl Iterator<Item = (&[u8; 32], Time)> {
+        self.erased.iter().map(|(person, at)| (person, *at))
+    }
+
+    /// The house's own secret, once there was a draw to promise.
+    pub fn secret(&self) -> Option<HouseSecret> {
+        self.secret
+    }
+
     /// Reports that matched no order.
     pub fn unmatched(&self) -> u64 {
         self.unmatched
@@ -261,6 +338,55 @@ mod tests {
         house.apply(Time(1), &entry(1)).expect("the next");
         assert_eq!((house.next_sale(), house.asked(&[7; 16])), (2, Some(1)));
         assert!(house.apply(Time(1), &entry(2)).is_err(), "the same key");
+    }
+
+    #[test]
+    fn an_erased_person_stays_erased_since_the_last_time() {
+        let mut house = HouseBook::default();
+        let erase = HouseEntry::PersonErased {
+            person: [3; 32],
+            by: "house".into(),
+        };
+        house.apply(Time(5), &erase).expect("fits");
+        let before = house.clone();
+        house.apply(Time(9), &erase).expect("fits");
+        assert_eq!(
+            before.erased_at(&[3; 32]),
+            Some(Time(5)),
+            "a copy is a copy"
+        );
+        assert_eq!(house.erased_at(&[3; 32]), Some(Time(9)));
+        assert_eq!(
+            (house.erased().count(), house.erased_at(&[4; 32])),
+            (1, None)
+        );
+    }
+
+    #[test]
+    fn acts_and_erasures_keep_their_bytes() {
+        let act = Act {
+            account: "a".into(),
+            who: "w".into(),
+            what: "sale.open".into(),
+            subject: "s".into(),
+            before: None,
+            after: Some("{}".into()),
+            trace: [7; 16],
+        };
+        let bytes = |entry: &HouseEntry| {
+            let mut bytes = Vec::new();
+            crate::record::put(entry, &mut bytes).expect("fits");
+            bytes
+        };
+        let act = bytes(&HouseEntry::Audited(Box::new(act)));
+        let known = b"\x06\x01a\x01w\x09sale.open\x01s\x00\x01\x02{}\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07";
+        assert!(act.ends_with(known), "{act:?}");
+        let erased = bytes(&HouseEntry::PersonErased {
+            person: [9; 32],
+            by: "b".into(),
+        });
+        let known = [&[7][..], &[9; 32], &[1, b'b']].concat();
+        assert!(erased.ends_with(&known), "{erased:?}");
     }
 
     #[test]

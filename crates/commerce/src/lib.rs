@@ -28,6 +28,7 @@ pub mod price;
 pub mod record;
 pub mod refusal;
 pub mod rules;
+pub mod saga;
 pub mod sip;
 pub mod time;
 

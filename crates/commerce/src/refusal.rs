@@ -117,6 +117,15 @@ pub enum Refusal {
     /// The command is out of bounds; the sentence names field and bound.
     #[error("{0}")]
     Invalid(String),
+    /// There is no such saga.
+    #[error("no such saga")]
+    NoSaga,
+    /// The saga's place forbids the step.
+    #[error("{why}")]
+    SagaState {
+        /// What stands in the way.
+        why: &'static str,
+    },
     /// The book is full.
     #[error("the book holds as much as it may: {0}")]
     Full(&'static str),

@@ -94,6 +94,18 @@ impl Asked {
         })
     }
 
+    /// The body as a form.
+    pub(crate) fn form<B: DeserializeOwned>(&self) -> Result<B, Problem> {
+        let wrong = |detail: String| Problem::because(Code::InvalidFields, detail);
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|_| wrong("the form is no UTF-8".to_owned()))?;
+        let uri = format!("/?{text}").parse();
+        let uri = uri.map_err(|_| wrong("the form cannot be read".to_owned()))?;
+        let form = axum::extract::Query::<B>::try_from_uri(&uri);
+        form.map(|form| form.0)
+            .map_err(|error| wrong(format!("the form cannot be read: {}", source(&error))))
+    }
+
     fn uri(&self) -> http::Uri {
         let text = format!("/?{}", self.query.as_deref().unwrap_or_default());
         text.parse().unwrap_or_default()

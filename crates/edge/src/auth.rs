@@ -19,16 +19,22 @@ pub(crate) enum Needs {
     ScopeOrBuyer(Scope),
     /// As before; browsers cannot set headers on streams, so the token may also be the query's `access_token`.
     ScopeOrBuyerInQuery(Scope),
+    /// A buyer's token; a merchant's key is none.
+    Buyer,
     /// The signature of the payment provider, which the handler checks over the body.
     Signature,
 }
 
 /// The caller, when it may use the route.
-pub(crate) fn caller(needs: Needs, door: &Door, asked: &Asked) -> Result<Option<Caller>, Problem> {
+pub(crate) async fn caller(
+    needs: Needs,
+    door: &Door,
+    asked: &Asked,
+) -> Result<Option<Caller>, Problem> {
     let scope = match needs {
         Needs::Nobody => return Ok(None),
         Needs::Signature => return Ok(Some(Caller::Provider)),
-        Needs::Somebody => None,
+        Needs::Somebody | Needs::Buyer => None,
         Needs::Scope(scope) | Needs::ScopeOrBuyer(scope) | Needs::ScopeOrBuyerInQuery(scope) => {
             Some(scope)
         }
@@ -36,12 +42,21 @@ pub(crate) fn caller(needs: Needs, door: &Door, asked: &Asked) -> Result<Option<
     let presented = presented(needs, asked)?;
     let caller = if presented.starts_with("tgk_") {
         door.rooms.keys.verify(presented)?
+    } else if door.identity.knows(presented) {
+        // The algorithm decides who is asked, and each of the two refuses all of the other's.
+        door.identity.verify(presented).await?
     } else {
         door.tokens
             .verify(presented, door.rooms.clock.wall_ms() / 1_000)?
     };
     let buyers_too =
         !matches!(needs, Needs::Scope(_)) || stdx::mutants::is("buyer-passes-for-merchant");
+    if needs == Needs::Buyer && !is_buyer(&caller) {
+        return Err(Problem::because(
+            Code::ScopeMissing,
+            "this is for a buyer's token; an API key is nobody who could sign in a device",
+        ));
+    }
     match scope {
         Some(scope) if !(caller.may(scope) || buyers_too && is_buyer(&caller)) => {
             Err(missing(scope))

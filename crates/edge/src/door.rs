@@ -1,10 +1,12 @@
 //! What every request needs: the rooms behind the door, and the door's own tools.
 
+use crate::device::Devices;
+use crate::identity::{Fetch, Identity};
 use crate::ids::Ids;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use api::SaleId;
-use api::service::{Health, Keys, Orders, Sales};
+use api::service::{Audits, Health, Keys, Orders, People, Sales, Sending};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,8 +21,16 @@ pub struct Rooms {
     pub sales: Arc<dyn Sales>,
     /// Orders and money.
     pub orders: Arc<dyn Orders>,
+    /// What happens outside once an order is paid.
+    pub sending: Arc<dyn Sending>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Personal data.
+    pub people: Arc<dyn People>,
+    /// The record of administrative acts.
+    pub audits: Arc<dyn Audits>,
+    /// Gets the published keys of outside issuers.
+    pub fetch: Arc<dyn Fetch>,
     /// Whether traffic should come.
     pub health: Arc<dyn Health>,
     /// Time.
@@ -58,6 +68,8 @@ pub(crate) struct Door {
     pub(crate) rooms: Rooms,
     pub(crate) ids: Arc<Ids>,
     pub(crate) tokens: Tokens,
+    pub(crate) identity: Identity,
+    pub(crate) devices: Devices,
     pub(crate) live_streams: Arc<Semaphore>,
     /// True once the server stops: streams end, and no more traffic should come.
     pub(crate) closing: watch::Sender<bool>,
@@ -69,12 +81,22 @@ impl Door {
     pub(crate) fn new(settings: Arc<Settings>, rooms: Rooms) -> Self {
         let ids = Arc::new(Ids::new(settings.node, &*rooms.entropy));
         let tokens = Tokens::new(&settings.token_secrets, &*rooms.entropy);
+        let identity = Identity::new(
+            &settings.identity,
+            Arc::clone(&rooms.fetch),
+            Arc::clone(&rooms.clock),
+            rooms.tasks.clone(),
+            &*rooms.entropy,
+        );
+        let devices = Devices::new(&settings.device, &*rooms.entropy);
         let live_streams = Arc::new(Semaphore::new(settings.live_streams_max));
         Self {
             settings,
             rooms,
             ids,
             tokens,
+            identity,
+            devices,
             live_streams,
             closing: watch::Sender::new(false),
             crowd: AtomicBool::new(false),

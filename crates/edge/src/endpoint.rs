@@ -188,7 +188,7 @@ impl Inner {
             body: Bytes::new(),
             caller: None,
         };
-        asked.caller = auth::caller(self.route.needs, &self.door, &asked)?;
+        asked.caller = auth::caller(self.route.needs, &self.door, &asked).await?;
         caller.clone_from(&asked.caller);
         asked.body = self.read(&asked, body).await?;
         (self.route.make)(&self.door, asked).await

@@ -21,10 +21,12 @@
 mod asked;
 mod auth;
 mod connection;
+mod device;
 mod door;
 mod endpoint;
 mod error;
 mod guard;
+pub mod identity;
 mod ids;
 mod network;
 mod openapi;
@@ -39,6 +41,7 @@ mod socket;
 mod token;
 mod trace;
 
+pub use device::Settings as DeviceSettings;
 pub use door::{Demo, Rooms};
 pub use error::EdgeError;
 pub use network::Network;

@@ -1,9 +1,11 @@
 //! The OpenAPI description, made from the same types that read and write the bodies.
 
 mod operations;
+mod people;
 
 use api::problem::ProblemSchema;
 use operations::{OPERATIONS, Operation, Schemas};
+use people::PEOPLE;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
@@ -35,7 +37,7 @@ fn description() -> OpenApi {
     ProblemSchema::schemas(&mut schemas);
     schemas.push((ProblemSchema::name().into_owned(), ProblemSchema::schema()));
     let mut paths = PathsBuilder::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(PEOPLE) {
         let item = PathItem::new(method(operation.method), describe(operation, &mut schemas));
         paths = paths.path(operation.template, item);
     }
@@ -54,7 +56,7 @@ fn description() -> OpenApi {
         .security_scheme("api_key", bearer("An API key of a merchant, `tgk_…`."))
         .security_scheme(
             "buyer_token",
-            bearer("A JWT of a buyer, signed with HS256: `sub`, `exp`, optionally `nbf`, `tags`."),
+            bearer("A JWT of a buyer, signed with HS256: `sub`, `exp`, optionally `nbf`, `tags`; or one of an issuer in the settings, signed with RS256, ES256 or EdDSA."),
         )
         .build();
     OpenApiBuilder::new()
@@ -67,6 +69,7 @@ fn description() -> OpenApi {
 fn method(name: &str) -> HttpMethod {
     match name {
         "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
         "PATCH" => HttpMethod::Patch,
         "DELETE" => HttpMethod::Delete,
         _ => HttpMethod::Get,
@@ -172,6 +175,7 @@ mod tests {
             .collect();
         let described: BTreeSet<(&str, &str)> = OPERATIONS
             .iter()
+            .chain(PEOPLE)
             .map(|one| (one.method, one.template))
             .collect();
         assert_eq!(served, described);

@@ -12,13 +12,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod admin;
+mod audit;
 mod demo;
+mod device;
+mod export;
 mod help;
 mod keys;
+mod line;
 mod live;
 mod orders;
+mod people;
 mod provider;
 mod sales;
+mod sending;
+#[cfg(test)]
+mod table;
+mod teams;
 
 /// The public port.
 pub(crate) fn public(door: &Arc<Door>) -> Router {
@@ -48,7 +57,10 @@ pub(crate) fn public(door: &Arc<Door>) -> Router {
 pub(crate) fn documented(settings: &Settings) -> Vec<Route> {
     let mut routes = sales_routes(settings);
     routes.extend(orders_routes(settings));
+    routes.extend(teams_routes(settings));
     routes.extend(other_routes(settings));
+    routes.extend(sending_routes(settings));
+    routes.extend(people_routes(settings));
     routes
 }
 
@@ -74,6 +86,10 @@ fn sales_routes(settings: &Settings) -> Vec<Route> {
         Route {
             method: "PATCH",
             ..post("/v1/sales/{id}", write, large, sales::alter)
+        },
+        Route {
+            method: "PUT",
+            ..post("/v1/sales/{id}/offer", write, large, sales::alter_offer)
         },
         post("/v1/sales/{id}/open", write, small, sales::open),
         post("/v1/sales/{id}/pause", write, small, sales::pause),
@@ -135,6 +151,26 @@ fn orders_routes(settings: &Settings) -> Vec<Route> {
     ]
 }
 
+fn teams_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let write_or_own = Needs::ScopeOrBuyer(Scope::OrdersWrite);
+    let read_orders = Needs::ScopeOrBuyer(Scope::OrdersRead);
+    let read = Needs::ScopeOrBuyer(Scope::SalesRead);
+    vec![
+        get("/v1/sales/{id}/teams", read, teams::list),
+        get("/v1/teams/{id}", read, teams::one),
+        Route {
+            audit: Audit::None,
+            ..post("/v1/sales/{id}/line", write_or_own, small, line::join)
+        },
+        get("/v1/tickets/{id}", read_orders, line::one),
+        Route {
+            method: "DELETE",
+            ..post("/v1/tickets/{id}", write_or_own, small, line::leave)
+        },
+    ]
+}
+
 fn other_routes(settings: &Settings) -> Vec<Route> {
     let small = settings.body_bytes_max;
     let keys = Needs::Scope(Scope::KeysWrite);
@@ -151,9 +187,77 @@ fn other_routes(settings: &Settings) -> Vec<Route> {
             small,
             provider::callback,
         ),
+        post(
+            "/v1/providers/stripe/callback",
+            Needs::Signature,
+            provider::BODY_BYTES_MAX,
+            provider::stripe,
+        ),
+        post(
+            "/v1/providers/wechat/callback",
+            Needs::Signature,
+            provider::BODY_BYTES_MAX,
+            provider::wechat,
+        ),
         get("/openapi.json", Needs::Nobody, help::openapi),
         get("/errors/{code}", Needs::Nobody, help::error_page),
         get("/health", Needs::Nobody, help::health),
+    ]
+}
+
+fn sending_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let read = Needs::Scope(Scope::OrdersRead);
+    let write = Needs::Scope(Scope::OrdersWrite);
+    vec![
+        get("/v1/sagas", read, sending::list),
+        get("/v1/sagas/{id}", read, sending::one),
+        post("/v1/sagas/{id}/retry", write, small, sending::retry),
+        post("/v1/sagas/{id}/skip", write, small, sending::skip),
+        post(
+            "/v1/sagas/{id}/compensate",
+            write,
+            small,
+            sending::compensate,
+        ),
+        post(
+            "/v1/carriers/{carrier}/callback",
+            Needs::Signature,
+            small,
+            sending::carrier,
+        ),
+        get("/v1/notices/dead", read, sending::dead_notices),
+        post("/v1/notices/retry", write, small, sending::retry_notices),
+    ]
+}
+
+/// What is about people: their data, their devices, and who did what.
+fn people_routes(settings: &Settings) -> Vec<Route> {
+    let small = settings.body_bytes_max;
+    let read = Needs::ScopeOrBuyer(Scope::PeopleRead);
+    let write = Needs::ScopeOrBuyer(Scope::PeopleWrite);
+    let export = Needs::Scope(Scope::OrdersRead);
+    let (nobody, form) = (Needs::Nobody, 8 * 1024);
+    vec![
+        Route {
+            method: "PUT",
+            ..post("/v1/people/{buyer}", write, small, people::put)
+        },
+        get("/v1/people/{buyer}", read, people::one),
+        Route {
+            method: "DELETE",
+            ..post("/v1/people/{buyer}", write, small, people::erase)
+        },
+        get("/v1/audit", Needs::Scope(Scope::AuditRead), audit::list),
+        get("/v1/sales/{id}/orders.csv", export, export::csv),
+        get("/v1/sales/{id}/orders.jsonl", export, export::jsonl),
+        post("/v1/device/code", nobody, form, device::code),
+        post("/v1/device/approve", Needs::Buyer, form, device::approve),
+        post("/v1/device/token", nobody, form, device::token),
+        get("/device", nobody, device::page),
+        get("/device/{code}", nobody, device::page),
+        get("/device/{code}/show", nobody, device::show),
+        get("/device/{code}/qr.svg", nobody, device::qr),
     ]
 }
 
@@ -204,6 +308,7 @@ fn router(door: &Arc<Door>, routes: Vec<Route>) -> Router {
 fn filter(method: &str) -> MethodFilter {
     match method {
         "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
         "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
         _ => MethodFilter::GET,

@@ -2,6 +2,7 @@
 
 use crate::network::Network;
 use crate::secret::Secret;
+use crate::{device, identity};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -52,8 +53,14 @@ pub struct Settings {
     pub token_secrets: Vec<TokenSecret>,
     /// Secret of the payment provider's callbacks. Default none: callbacks are refused.
     pub callback_secret: Option<Secret>,
+    /// Secret of the carriers' callbacks, another than the payment provider's. Default none: callbacks are refused.
+    pub carrier_secret: Option<Secret>,
     /// Number of this node in request ids, 0 to 255. Default 0.
     pub node: u8,
+    /// Outside issuers of buyers' tokens.
+    pub identity: identity::Settings,
+    /// Sign-in of devices.
+    pub device: device::Settings,
     /// Serves `/v1/noop`, which does nothing but authenticate, to measure against. Default false.
     pub bench: bool,
 }
@@ -77,7 +84,10 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             token_secrets: Vec::new(),
             callback_secret: None,
+            carrier_secret: None,
             node: 0,
+            identity: identity::Settings::default(),
+            device: device::Settings::default(),
             bench: false,
         }
     }
@@ -152,12 +162,21 @@ impl Settings {
                 faults.push(format!("token_secrets[{place}].id: is given twice"));
             }
         }
+        self.identity.faults(faults);
+        self.device.faults(faults);
         if self
             .callback_secret
             .as_ref()
             .is_some_and(|secret| secret.bytes().len() < 32)
         {
             faults.push("callback_secret: must have 32 bytes at least".to_owned());
+        }
+        let short = |secret: &Secret| secret.bytes().len() < 32;
+        if self.carrier_secret.as_ref().is_some_and(short) {
+            faults.push("carrier_secret: must have 32 bytes at least".to_owned());
+        }
+        if self.carrier_secret.is_some() && self.carrier_secret == self.callback_secret {
+            faults.push("carrier_secret: must be another than callback_secret".to_owned());
         }
     }
 

@@ -164,7 +164,7 @@ fn mac(secret: &Secret) -> Option<Hmac<Sha256>> {
     Hmac::<Sha256>::new_from_slice(secret.bytes()).ok()
 }
 
-fn refused(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+pub(crate) fn refused(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::because(Code::NotAuthenticated, detail)
 }
 

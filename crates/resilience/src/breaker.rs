@@ -346,7 +346,9 @@ mod tests {
     #[test]
     fn half_open_lets_ten_probes_through_and_their_answers_close_it() {
         let mut breaker = in_a_row();
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 40 * SECOND;
         let mut passes: Vec<Pass> = (0..10).map(|_| breaker.admit(now).unwrap().0).collect();
         assert_eq!(breaker.admit(now).unwrap_err(), Refusal::Probing);
@@ -363,7 +365,9 @@ mod tests {
     #[test]
     fn a_probe_that_fails_opens_it_again_and_late_probes_count_nothing() {
         let mut breaker = in_a_row();
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 40 * SECOND;
         let (early, _) = breaker.admit(now).unwrap();
         let (late, _) = breaker.admit(now).unwrap();
@@ -379,7 +383,9 @@ mod tests {
             probes_max: 1,
             ..Settings::default()
         });
-        (0..6).for_each(|_| drop(fail(&mut breaker, SECOND)));
+        for _ in 0..6 {
+            fail(&mut breaker, SECOND);
+        }
         let now = 20 * SECOND;
         let (pass, change) = breaker.admit(now).unwrap();
         assert_eq!(change.map(|change| change.to), Some(State::HalfOpen));

@@ -62,6 +62,10 @@ pub type Reported<'a> = Pin<Box<dyn Future<Output = Result<(), ReportError>> + S
 pub type OpenEffects<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<Effect>, ReportError>> + Send + 'a>>;
 
+/// The buyer of an order, when it is known.
+pub type Payer<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Arc<str>>, ReportError>> + Send + 'a>>;
+
 /// What the cashier needs of the desks.
 pub trait Desks: Send + Sync {
     /// Waits until the report is durable, or was a repeat.
@@ -72,6 +76,11 @@ pub trait Desks: Send + Sync {
 
     /// The sales that have a desk.
     fn sales(&self) -> Vec<u32>;
+
+    /// Whose order it is, for providers that have to know whom they charge.
+    fn payer(&self, _sale: u32, _order: u32) -> Payer<'_> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// Why a desk did not take a report or give its open effects.

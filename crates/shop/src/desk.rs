@@ -11,6 +11,7 @@
 //! anything that is not durable: the book is built anew from the durable part.
 
 mod batch;
+mod draw;
 mod job;
 mod meter;
 mod run;
@@ -18,6 +19,7 @@ mod tell;
 
 use std::sync::Arc;
 
+use commerce::deal::Seed;
 use commerce::{Book, Command, Effect};
 use serde::{Deserialize, Serialize};
 use stdx::queue::{Rejected, Sender};
@@ -26,7 +28,7 @@ use world::journal::Position;
 
 pub use job::Done;
 pub use run::{Desk, Equipment};
-pub use tell::{LiveView, RecentOrder, Refusals};
+pub use tell::{LiveView, RecentOrder, RecentTeam, Refusals};
 
 use job::{Ask, Job, Submit};
 
@@ -184,6 +186,12 @@ impl DeskHandle {
 pub trait Effects: Send + Sync {
     /// Never waits; what it cannot take is found again by asking the book for its open effects.
     fn offer(&self, sale: u32, effects: &mut Vec<Effect>);
+}
+
+/// Keeps the secrets from which seeds of draws are made.
+pub trait Seeds: Send + Sync {
+    /// The seed that was promised under this nonce; `None` where the secret is gone.
+    fn seed(&self, sale: u32, nonce: &[u8; 16]) -> Option<Seed>;
 }
 
 /// Hears of durable batches.

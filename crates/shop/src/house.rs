@@ -3,19 +3,24 @@
 //! It changes rarely and is read on every request, so writers go one at a time through a lock and readers see a shared
 //! copy that is replaced once a change is durable.
 
+mod acts;
 mod secret;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use commerce::Time;
-use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, SALES_MOST};
+use commerce::deal::Seed;
+use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, HouseSecret, SALES_MOST};
 use commerce::record::{self, Records};
 use storage::journal::{FileJournal, JournalSettings, recover};
 use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
+use crate::desk::Seeds;
 use crate::open::{Findings, OpenError, Place, flatten};
 
-pub use secret::{NewSecret, digest, parse};
+pub(crate) use acts::person_name;
+pub use acts::{Acts, By};
+pub use secret::{NewSecret, digest, parse, seed};
 
 /// Why a change of the house was not made.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,9 @@ pub enum HouseError {
     /// There is no such API key.
     #[error("no such API key")]
     NoKey,
+    /// Who wrote this together with others did not get to its end.
+    #[error("the house journal's write for several callers was cut off: {0}")]
+    CutOff(Arc<str>),
 }
 
 impl HouseError {
@@ -46,6 +54,7 @@ impl HouseError {
         match self {
             Self::Journal(error) => Some(error.to_string().into()),
             Self::Behind(error) => Some(error.to_string().into()),
+            Self::CutOff(error) => Some(error.clone()),
             Self::Record(_) | Self::Violation(_) | Self::Full(_) | Self::NoKey => None,
         }
     }
@@ -64,6 +73,8 @@ pub struct House {
     writer: tokio::sync::Mutex<Writer>,
     book: RwLock<Arc<HouseBook>>,
     place: Place,
+    /// Acts that wait for whoever has the writer; they are written together.
+    waiting: Mutex<Vec<acts::Waiting>>,
     /// What the last change failed with, if it failed.
     trouble: Mutex<Option<Arc<str>>>,
 }
@@ -95,6 +106,7 @@ impl House {
             }),
             book: RwLock::new(Arc::new(book)),
             place,
+            waiting: Mutex::default(),
             trouble: Mutex::default(),
         };
         Ok((house, findings))
@@ -115,6 +127,22 @@ impl House {
     /// [`HouseError`].
     pub async fn make_key(
         &self,
+        name: &str,
+        account: &str,
+        scopes: u32,
+        asked: Option<&str>,
+    ) -> Result<(ApiKey, Option<NewSecret>), HouseError> {
+        self.make_key_by(&By::house(account), name, account, scopes, asked)
+            .await
+    }
+
+    /// The same in somebody's name.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn make_key_by(
+        &self,
+        by: &By,
         name: &str,
         account: &str,
         scopes: u32,
@@ -143,7 +171,8 @@ impl House {
                 created: now,
                 revoked: None,
             };
-            Ok(HouseEntry::KeyMade(key))
+            let act = acts::key_made(by, &key);
+            Ok(vec![HouseEntry::KeyMade(key), act])
         });
         made.await?;
         let key = self
@@ -160,10 +189,12 @@ impl House {
     ///
     /// # Errors
     /// [`HouseError`].
-    pub async fn revoke_key(&self, id: u64, by: &str) -> Result<ApiKey, HouseError> {
+    pub async fn revoke_key(&self, id: u64, by: &By) -> Result<ApiKey, HouseError> {
         let revoked = self.commit(|book, _| {
             book.key(id).ok_or(HouseError::NoKey)?;
-            Ok(HouseEntry::KeyRevoked { id, by: by.into() })
+            let account = (&*by.account).into();
+            let revoked = HouseEntry::KeyRevoked { id, by: account };
+            Ok(vec![revoked, acts::key_revoked(by, id)])
         });
         revoked.await?;
         self.book().key(id).cloned().ok_or(HouseError::NoKey)
@@ -183,11 +214,11 @@ impl House {
             if book.asked(&asked).is_none() && book.next_sale() > SALES_MOST {
                 return Err(HouseError::Full("sales"));
             }
-            Ok(HouseEntry::SaleRegistered {
+            Ok(vec![HouseEntry::SaleRegistered {
                 sale: book.next_sale(),
                 account: account.into(),
                 key: asked,
-            })
+            }])
         });
         registered.await?;
         self.book().asked(&asked).ok_or(HouseError::Full("sales"))
@@ -198,8 +229,25 @@ impl House {
     /// # Errors
     /// [`HouseError`].
     pub async fn retire(&self, sale: u32) -> Result<(), HouseError> {
-        self.commit(|_, _| Ok(HouseEntry::SaleRetired { sale }))
+        self.commit(|_, _| Ok(vec![HouseEntry::SaleRetired { sale }]))
             .await
+    }
+
+    /// The house's own secret, drawn when it is first needed.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn secret(&self) -> Result<HouseSecret, HouseError> {
+        if let Some(secret) = self.book().secret() {
+            return Ok(secret);
+        }
+        let mut bytes = [0; 32];
+        self.place.doors.entropy.fill(&mut bytes);
+        let secret = HouseSecret(bytes);
+        self.commit(|_, _| Ok(vec![HouseEntry::SecretDrawn { secret }]))
+            .await?;
+        // Of two that were drawn at once the first one stands.
+        Ok(self.book().secret().unwrap_or(secret))
     }
 
     /// Keeps a report from outside that matches no order.
@@ -209,10 +257,10 @@ impl House {
     pub async fn unmatched(&self, source: &str, report: &str) -> Result<(), HouseError> {
         let report: String = report.chars().take(1_024).collect();
         self.commit(|_, _| {
-            Ok(HouseEntry::Unmatched {
+            Ok(vec![HouseEntry::Unmatched {
                 source: source.into(),
                 report: report.as_str().into(),
-            })
+            }])
         })
         .await
     }
@@ -225,22 +273,50 @@ impl House {
         if self.book().setting(name) == Some(value) {
             return Ok(());
         }
-        self.commit(|_, _| {
-            Ok(HouseEntry::Setting {
+        self.commit(|book, _| {
+            let act = acts::setting(name, book.setting(name), value);
+            let setting = HouseEntry::Setting {
                 name: name.into(),
                 value: value.into(),
-            })
+            };
+            Ok(vec![setting, act])
         })
         .await
+    }
+
+    /// Puts on record that a person's data are erased, before they are; says as of when.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn erase_person(&self, by: &By, person: [u8; 32]) -> Result<Time, HouseError> {
+        self.commit(|_, _| {
+            let who = by.who.clone();
+            let erased = HouseEntry::PersonErased { person, by: who };
+            Ok(vec![
+                erased,
+                acts::person(by, "person.erase", &person, None),
+            ])
+        })
+        .await?;
+        let at = self.book().erased_at(&person);
+        at.ok_or_else(|| HouseError::CutOff("the erasure is not in the book".into()))
     }
 
     /// Decides, makes durable, then shows.
     async fn commit(
         &self,
-        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
     ) -> Result<(), HouseError> {
         let mut writer = self.writer.lock().await;
-        let written = self.write(&mut writer, decide).await;
+        self.commit_with(&mut writer, decide).await
+    }
+
+    async fn commit_with(
+        &self,
+        writer: &mut Writer,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
+    ) -> Result<(), HouseError> {
+        let written = self.write(writer, decide).await;
         let trouble = written.as_ref().err().and_then(HouseError::of_the_disk);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         written
@@ -257,26 +333,21 @@ impl House {
     async fn write(
         &self,
         writer: &mut Writer,
-        decide: impl FnOnce(&HouseBook, Time) -> Result<HouseEntry, HouseError>,
+        decide: impl FnOnce(&HouseBook, Time) -> Result<Vec<HouseEntry>, HouseError>,
     ) -> Result<(), HouseError> {
         // An earlier failure is mended here, in a new segment; while the disk refuses this fails again.
         let position = writer.journal.resume().await?;
         self.catch_up(writer)?;
         let mut book = HouseBook::clone(&self.book());
         let now = book.time().max(Time(self.place.doors.clock.wall_ms()));
-        let entry = decide(&book, now)?;
-        if repeats(&book, &entry) {
+        let entries = decide(&book, now)?;
+        // The first entry is what was asked for; what stands behind it tells of it.
+        if entries.first().is_none_or(|first| repeats(&book, first)) {
             return Ok(());
         }
-        let mut payload = Vec::new();
-        record::put(&entry, &mut payload)?;
-        book.apply(now, &entry)?;
-        let batch = NewBatch {
-            time_ms: now.0,
-            entries: 1,
-            payload,
-        };
-        if !is_forgotten(&entry) {
+        let forgotten = entries.iter().any(is_forgotten);
+        let batch = put_down(&mut book, now, &entries)?;
+        if !forgotten {
             let appended = writer.journal.append(position.sequence, batch).await?;
             writer.applied = appended.position.sequence;
         }
@@ -309,6 +380,30 @@ impl House {
     }
 }
 
+impl Seeds for House {
+    fn seed(&self, sale: u32, nonce: &[u8; 16]) -> Option<Seed> {
+        Some(seed(&self.book().secret()?, sale, nonce))
+    }
+}
+
+/// Takes the entries into the book, and gives the batch that says so.
+fn put_down(
+    book: &mut HouseBook,
+    now: Time,
+    entries: &[HouseEntry],
+) -> Result<NewBatch, HouseError> {
+    let mut payload = Vec::new();
+    for entry in entries {
+        record::put(entry, &mut payload)?;
+        book.apply(now, entry)?;
+    }
+    Ok(NewBatch {
+        time_ms: now.0,
+        entries: u32::try_from(entries.len()).unwrap_or(u32::MAX),
+        payload,
+    })
+}
+
 /// What must never be shown without being journalled: the deliberate bugs of this place.
 fn is_forgotten(entry: &HouseEntry) -> bool {
     match entry {
@@ -324,6 +419,7 @@ fn repeats(book: &HouseBook, entry: &HouseEntry) -> bool {
         HouseEntry::SaleRegistered { key, .. } => book.asked(key).is_some(),
         HouseEntry::SaleRetired { sale } => book.sale(*sale).is_none_or(|sale| sale.retired),
         HouseEntry::KeyMade(key) => book.key(key.id).is_some(),
+        HouseEntry::SecretDrawn { .. } => book.secret().is_some(),
         HouseEntry::KeyRevoked { id, .. } => book.key(*id).is_some_and(|key| key.revoked.is_some()),
         _ => false,
     }

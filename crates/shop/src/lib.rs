@@ -10,6 +10,8 @@
 //!                                        Cashier ──▶ payment provider
 //!                        batches, durable ▶ Projector ──▶ read models
 //!   Reconciler: book × provider × read models, every few minutes
+//!                                         ▶ sagas ──▶ carriers, customs
+//!                                         ▶ notices ──▶ webhook, mail, file
 //! ```
 //!
 //! Start with [`desk`]. Invariants: INV-7 (shown means durable): every answer waits for the batch that holds it.
@@ -17,15 +19,21 @@
 
 pub mod cashier;
 pub mod clock;
+pub mod coupons;
+pub mod delivery;
 pub mod desk;
 pub mod house;
+pub mod notices;
 pub mod open;
+mod outside;
+pub mod people;
 pub mod projector;
 pub mod provider;
 pub mod reconcile;
 pub mod registry;
 pub mod restore;
 pub mod risk;
+pub mod saga;
 pub mod service;
 mod settings;
 pub mod settlement;

@@ -17,12 +17,14 @@
 
 pub mod answers;
 mod changes;
+pub(crate) mod deals;
 mod lane;
 mod orders;
 mod progress;
 pub(crate) mod rebuild;
 mod run;
 mod shelf;
+mod teams;
 mod troubles;
 pub(crate) mod words;
 

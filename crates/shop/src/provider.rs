@@ -1,8 +1,36 @@
 //! Payment providers: what the cashier asks of them, whoever they are.
 //!
+//! # The contract
+//!
 //! A provider knows a charge or a refund by Tidegate's own identifier, and the same identifier gives the same outcome
 //! however often it is asked (INV-4). An error of a provider is never an answer: what became of the money is unknown
-//! then, and only a status question tells.
+//! then, and only a status question tells. Every implementation runs the same conformance suite
+//! (`crates/shop/tests/it/provider/conformance.rs`).
+//!
+//! | asked | said | means |
+//! |---|---|---|
+//! | charge | captured | the money is ours, this much of this currency; more may not follow under this key |
+//! | | declined | no money moved and none will under this key: what could still be paid was closed first |
+//! | | pending | the buyer, or a bank, has yet to act; [`Provider::action`] has what the buyer's page needs |
+//! | charge status | nothing | never heard of it: acting now cannot charge twice |
+//! | refund | refunded | the money went back |
+//! | | declined | it cannot go back: more than was captured, or the provider's own rules |
+//! | | pending | on its way |
+//! | any | [`ProviderError::Refused`] | the request itself is wrong and always will be; nothing was done by it |
+//! | | [`ProviderError::Nonsense`] | an answer that people have to look at; it is told and asked again |
+//! | | any other error | nobody knows; asked later |
+//!
+//! | charge waits for | ends by |
+//! |---|---|
+//! | the buyer, with an action | a callback ([`Provider::read`]), or the reconciler's status question, which closes it after its time |
+//! | a bank | a callback, or a status question |
+//!
+//! A callback counts when it is proven to be the provider's, is fresh, comes for the first time, is about this house's
+//! own account, and names the amount and currency that were asked for; [`KnockError`] says which of these failed.
+//! Whatever a callback says, the provider's own record decides: what is open is asked for by the reconciler.
+//!
+//! What [`Provider::action`] gives is kept in memory only. After a start the cashier asks about everything open, and
+//! the provider says the same action again under the same key.
 
 use std::fmt;
 use std::future::Future;
@@ -10,20 +38,35 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::provider::{Callback, ChargeReply, ChargeRequest, RefundReply, RefundRequest};
+use api::order::PaymentAction;
+use api::provider::{
+    Callback, ChargeReply, ChargeRequest, Knock, ProviderReport, RefundReply, RefundRequest,
+};
 use api::{PaymentId, RefundId};
 use world::ErrorKind;
 
 pub mod callback;
-mod client;
+pub(crate) mod client;
 mod dial;
+mod hidden;
 pub mod http;
+mod knock;
+mod replay;
 pub mod sandbox;
 pub mod signature;
+pub mod stripe;
+mod tls;
+mod waiting;
+pub mod wechat;
 
 pub use dial::Line;
+pub use hidden::Hidden;
 pub use http::HttpProvider;
+pub use knock::KnockError;
 pub use sandbox::Sandbox;
+pub use stripe::Stripe;
+pub use tls::{Tls, TlsError};
+pub use wechat::Wechat;
 
 /// The answer to a question that was put to a provider, when it comes.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
@@ -31,7 +74,11 @@ pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + 
 /// The receipt of a callback, when it comes.
 pub type Delivered<'a> = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + 'a>>;
 
-/// A payment provider.
+/// What a message of a provider says, once it is proven: a report, or nothing that concerns a book.
+pub type Read<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<ProviderReport>, KnockError>> + Send + 'a>>;
+
+/// A payment provider; see the contract above.
 pub trait Provider: Send + Sync + fmt::Debug {
     /// Charges a buyer. The same key never charges twice.
     fn charge(&self, request: ChargeRequest) -> Asked<'_, ChargeReply>;
@@ -53,6 +100,36 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Where a provider inside this process brings its callbacks. One outside knocks at the public door instead.
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         drop(sink);
+    }
+
+    /// Proves and reads a message that knocked at the public door.
+    fn read(&self, knock: Knock) -> Read<'_> {
+        drop(knock);
+        Box::pin(std::future::ready(Err(KnockError::Nobody)))
+    }
+
+    /// What the buyer's page needs for a charge that waits for the buyer, as far as it is in memory.
+    fn action(&self, _key: PaymentId) -> Option<PaymentAction> {
+        None
+    }
+
+    /// Whether a pending charge has an action that is not in memory and that charging again under the same key brings.
+    fn lacks_action(&self, _key: PaymentId) -> bool {
+        false
+    }
+
+    /// Whether a charge needs the buyer's pseudonym; then [`Provider::charge_for`] is asked.
+    fn wants_payer(&self) -> bool {
+        false
+    }
+
+    /// Charges this buyer, for providers that have to know whom.
+    fn charge_for(
+        &self,
+        request: ChargeRequest,
+        _payer: Option<Arc<str>>,
+    ) -> Asked<'_, ChargeReply> {
+        self.charge(request)
     }
 }
 
@@ -81,6 +158,11 @@ pub enum ProviderError {
     /// the body wrong.
     #[error("provider refused the request, status {0}")]
     Refused(u16),
+    /// The provider does not accept our signatures because its clock and ours disagree, by so many seconds.
+    #[error(
+        "the provider's clock and this machine's differ by {0} s, and signatures allow 300 s: set this machine's clock"
+    )]
+    Skewed(u64),
     /// The answer was none of the words that were agreed on, or speaks of something else.
     #[error("answer of the provider makes no sense: {0}")]
     Nonsense(String),
@@ -95,7 +177,9 @@ impl ProviderError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unreachable(_) | Self::Unavailable(_) | Self::Held(_) => ErrorKind::Wait,
+            Self::Unreachable(_) | Self::Unavailable(_) | Self::Held(_) | Self::Skewed(_) => {
+                ErrorKind::Wait
+            }
             Self::Timeout | Self::Lost(_) => ErrorKind::Retry,
             Self::Refused(_) => ErrorKind::Conflict,
             Self::Nonsense(_) => ErrorKind::Bug,

@@ -12,15 +12,19 @@ use commerce::{Action, Actor, Command, Effect, Report};
 use storage::DataDir;
 use storage::journal::{Doors, JournalSettings};
 use telemetry::Telemetry;
+use telemetry::fact::ReconcileGap;
 use world::Tasks;
 use world::tasks::Task;
 
-use crate::cashier::{CashierHandle, Desks, OpenEffects, ReportError, Reported};
+use crate::cashier::{CashierHandle, Desks, OpenEffects, Payer, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
+use crate::notices::NoticesHandle;
 use crate::open::{Findings, OpenError, Opened, Place};
 use crate::projector::{Progress, ProjectorHandle};
+use crate::reconcile;
+use crate::saga::Wakes;
 use crate::settings::Settings;
 use crate::wire;
 
@@ -31,10 +35,13 @@ pub struct Registry {
     doors: Doors,
     tasks: Tasks,
     telemetry: Telemetry,
-    house: House,
+    house: Arc<House>,
     cashier: CashierHandle,
     projector: ProjectorHandle,
     seen: Option<LastSeen>,
+    /// Who hears that a sale went on.
+    wakes: Wakes,
+    notices: NoticesHandle,
     desks: RwLock<BTreeMap<u32, DeskHandle>>,
     running: Mutex<BTreeMap<u32, Task<()>>>,
     /// One sale is opened or put away at a time after the start. Whoever does it keeps the guard until it is done, even
@@ -53,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) cashier: CashierHandle,
     pub(crate) projector: ProjectorHandle,
     pub(crate) seen: Option<LastSeen>,
+    pub(crate) wakes: Wakes,
+    pub(crate) notices: NoticesHandle,
 }
 
 impl Effects for CashierHandle {
@@ -61,9 +70,19 @@ impl Effects for CashierHandle {
     }
 }
 
-impl Durability for Progress {
+/// Who hears of the durable batches of one sale.
+struct Listeners {
+    sale: u32,
+    progress: Progress,
+    wakes: Wakes,
+    notices: NoticesHandle,
+}
+
+impl Durability for Listeners {
     fn publish(&self, sequence: u64, time_ms: u64) {
-        Self::publish(self, sequence, time_ms);
+        self.progress.publish(sequence, time_ms);
+        self.wakes.wake(self.sale);
+        self.notices.wake(self.sale);
     }
 }
 
@@ -75,10 +94,12 @@ impl Registry {
             doors: parts.doors,
             tasks: parts.tasks,
             telemetry: parts.telemetry,
-            house: parts.house,
+            house: Arc::new(parts.house),
             cashier: parts.cashier,
             projector: parts.projector,
             seen: parts.seen,
+            wakes: parts.wakes,
+            notices: parts.notices,
             desks: RwLock::default(),
             running: Mutex::default(),
             opening: Arc::default(),
@@ -88,6 +109,20 @@ impl Registry {
     /// The house.
     pub fn house(&self) -> &House {
         &self.house
+    }
+
+    /// What a reconciler of these sales works with.
+    pub(crate) fn to_reconcile(self: &Arc<Self>) -> reconcile::Parts {
+        reconcile::Parts {
+            settings: self.settings.reconcile.clone(),
+            cashier: self.settings.cashier.clone(),
+            registry: Arc::clone(self),
+            projector: self.projector.clone(),
+            provider: self.cashier.provider(),
+            clock: self.doors.clock.clone(),
+            tasks: self.tasks.clone(),
+            telemetry: self.telemetry.clone(),
+        }
     }
 
     /// Whether charges wait because the provider is left alone, for how long at least.
@@ -151,13 +186,24 @@ impl Registry {
     /// Starts the desk of an opened sale.
     fn seat(&self, sale: u32, opened: Opened) -> DeskHandle {
         let progress = self.projector.attach(sale, &*opened.journal);
+        self.notices.join(sale, &*opened.journal);
+        if opened.book.saga_kind().is_some() || opened.book.saga_counts().1 > 0 {
+            // What an earlier run began goes on, also where nothing new begins by itself.
+            self.wakes.listen();
+        }
         let equipment = Equipment {
             clock: self.doors.clock.clone(),
             tasks: self.tasks.clone(),
             entropy: self.doors.entropy.clone(),
             seen: self.seen,
             effects: Arc::new(self.cashier.clone()),
-            durability: Arc::new(progress),
+            durability: Arc::new(Listeners {
+                sale,
+                progress,
+                wakes: self.wakes.clone(),
+                notices: self.notices.clone(),
+            }),
+            seeds: self.house.clone(),
             telemetry: self.telemetry.clone(),
         };
         let (desk, handle) = Desk::new(sale, opened, self.settings.desk.clone(), equipment);
@@ -168,6 +214,11 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sale, handle.clone());
         handle
+    }
+
+    /// Tells operators of a gap between the books and a provider.
+    pub(crate) fn tell_gap(&self, detail: &str) {
+        self.telemetry.tell(&ReconcileGap { detail });
     }
 
     /// Draws random bytes, for the secret of a sale.
@@ -332,6 +383,17 @@ impl Desks for Registry {
             let asked = desk.ask(|book| book.open_effects().collect()).await;
             asked
                 .map(|effects| effects.value)
+                .map_err(|_| ReportError::Retry)
+        })
+    }
+
+    fn payer(&self, sale: u32, order: u32) -> Payer<'_> {
+        Box::pin(async move {
+            let desk = self.seated(sale).ok_or(ReportError::Gone)?;
+            let buyer = move |book: &commerce::Book| book.order(order)?.buyer().map(Arc::from);
+            let asked = desk.ask(buyer).await;
+            asked
+                .map(|buyer| buyer.value)
                 .map_err(|_| ReportError::Retry)
         })
     }

@@ -50,6 +50,8 @@ pub struct HouseReport {
     pub keys_valid_again: Vec<u64>,
     /// Sales that were registered behind the cut; their numbers will be given out again.
     pub sales_forgotten: Vec<SaleId>,
+    /// Digests of people whose data were erased behind the cut; the vault's copy must not bring them back.
+    pub people_erased: Vec<String>,
 }
 
 /// A sale, restored.
@@ -169,8 +171,14 @@ impl HouseReport {
             HouseEntry::SaleRegistered { sale, .. } => {
                 self.sales_forgotten.push(wire::sale_id(sale));
             }
+            HouseEntry::PersonErased { person, .. } => {
+                let digits = person.iter().map(|byte| format!("{byte:02x}"));
+                self.people_erased.push(digits.collect());
+            }
             HouseEntry::Unmatched { .. }
             | HouseEntry::Setting { .. }
+            | HouseEntry::Audited(_)
+            | HouseEntry::SecretDrawn { .. }
             | HouseEntry::SaleRetired { .. } => {}
         }
     }
@@ -179,16 +187,28 @@ impl HouseReport {
 impl LeftOut {
     fn count(&mut self, entry: &Entry) {
         match entry {
-            Entry::Placed(_) => self.orders_placed += 1,
+            Entry::Placed(_) | Entry::Dealt(_) | Entry::LineOffered(_) => self.orders_placed += 1,
             Entry::PayBegun { .. } => self.charges_begun += 1,
             Entry::Captured { amount, .. } => {
                 self.charges_captured += 1;
                 self.captured_minor += amount.0;
             }
             Entry::RefundBegun { .. }
+            | Entry::ShippedInPart { .. }
             | Entry::Cancelled {
                 refund: Some(_), ..
             } => self.refunds_begun += 1,
+            Entry::RefundsBegun { refunds, .. } | Entry::GivenUp { refunds, .. } => {
+                self.refunds_begun += refunds.len() as u64;
+            }
+            Entry::TeamSettled { orders, .. } => {
+                let begun = orders.iter().filter(|settled| settled.refund().is_some());
+                self.refunds_begun += begun.count() as u64;
+            }
+            Entry::BalanceLapsed { orders } => {
+                let begun = orders.iter().filter(|lapsed| lapsed.refund.is_some());
+                self.refunds_begun += begun.count() as u64;
+            }
             Entry::Refunded { .. } => self.refunds_done += 1,
             Entry::ChargedBack { .. } => self.charged_back += 1,
             _ => {}

@@ -1,13 +1,19 @@
 //! The shop as the front door sees it: the traits of `api`, on desks, house and read models.
 
+mod audit;
 mod keys;
+mod knock;
 mod live;
 mod orders;
+mod people;
 mod queries;
 mod risk;
 mod sales;
+mod sending;
+mod teams;
 
 pub use keys::scope_bits;
+pub(crate) use keys::scope_names;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -15,11 +21,17 @@ use std::sync::atomic::AtomicUsize;
 use api::service::{Answer, Caller, Health, Readiness};
 use api::{Code, Problem, SaleId};
 use commerce::{Actor, Book, Command};
+use telemetry::RequestContext;
 use world::Tasks;
 use world::journal::Position;
 
+use crate::delivery::Delivery;
 use crate::desk::{DeskHandle, Durable};
+use crate::house::By;
+use crate::notices::NoticesHandle;
+use crate::people::Keeper;
 use crate::projector::ProjectorHandle;
+use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::risk::Guard;
 use crate::wire;
@@ -28,10 +40,14 @@ use crate::wire;
 pub struct Handle {
     registry: Arc<Registry>,
     projector: ProjectorHandle,
+    people: Keeper,
+    provider: Arc<dyn Provider>,
     tasks: Tasks,
     watchers: Arc<AtomicUsize>,
     watchers_max: usize,
     risk: Guard,
+    delivery: Delivery,
+    notices: NoticesHandle,
 }
 
 /// What a command showed, and whether it was a repeat.
@@ -43,19 +59,25 @@ struct Told<T> {
 
 impl Handle {
     pub(crate) fn new(
-        registry: Arc<Registry>,
-        projector: ProjectorHandle,
+        registry: &Arc<Registry>,
+        projector: &ProjectorHandle,
+        (people, provider): (Keeper, Arc<dyn Provider>),
         tasks: Tasks,
         watchers_max: usize,
         risk: Guard,
+        (delivery, notices): (Delivery, NoticesHandle),
     ) -> Self {
         Self {
-            registry,
-            projector,
+            registry: Arc::clone(registry),
+            projector: projector.clone(),
+            people,
+            provider,
             tasks,
             watchers: Arc::default(),
             watchers_max,
             risk,
+            delivery,
+            notices,
         }
     }
 
@@ -67,6 +89,11 @@ impl Handle {
     /// The guard of risk.
     pub fn risk(&self) -> &Guard {
         &self.risk
+    }
+
+    /// The keeper of personal data.
+    pub fn people(&self) -> &Keeper {
+        &self.people
     }
 
     /// The read models' keeper.
@@ -94,13 +121,16 @@ impl Handle {
         command: Command,
         show: impl Fn(&Book, commerce::Done) -> Option<T> + Send + 'static,
     ) -> Result<Told<T>, Problem> {
+        let sale = desk.sale();
         let done = desk.submit(vec![command], show).await;
         let Durable {
             mut value,
             position,
         } = done.map_err(|error| wire::desk_problem(&error))?;
         let done = value.pop().ok_or_else(|| Problem::new(Code::Internal))?;
-        let shown = done.decision.map_err(|refusal| wire::problem(&refusal))?;
+        let shown = done
+            .decision
+            .map_err(|refusal| wire::problem(sale, &refusal))?;
         let value = shown.ok_or_else(|| Problem::new(Code::Internal))?;
         Ok(Told {
             value,
@@ -136,6 +166,29 @@ fn actor(caller: &Caller) -> Actor {
         Caller::Merchant { account, .. } => Actor::Merchant(account.clone()),
         Caller::Buyer { id, .. } => Actor::Buyer(id.clone()),
         Caller::Provider => Actor::House,
+    }
+}
+
+/// Who asks, as the audit knows them: the key, or `house` for a command on the machine itself. A buyer is not named.
+fn by(caller: &Caller) -> By {
+    let trace = RequestContext::current().map(|context| context.trace_id);
+    match caller {
+        Caller::Merchant { account, key, .. } if key.0 != 0 => By {
+            account: account.clone(),
+            who: key.to_string().into(),
+            trace,
+        },
+        Caller::Merchant { account, .. } => By::house(account),
+        Caller::Buyer { .. } => By {
+            account: "".into(),
+            who: "buyer".into(),
+            trace,
+        },
+        Caller::Provider => By {
+            account: "".into(),
+            who: "provider".into(),
+            trace,
+        },
     }
 }
 

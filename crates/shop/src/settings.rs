@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, desk, projector, reconcile};
+use crate::{cashier, delivery, desk, notices, people, projector, reconcile, saga};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,14 @@ pub struct Settings {
     pub projector: projector::Settings,
     /// Journals and watchers.
     pub sales: SalesSettings,
+    /// How paid orders go out.
+    pub fulfilment: saga::Settings,
+    /// Carriers.
+    pub delivery: delivery::Settings,
+    /// What buyers are told.
+    pub notices: notices::Settings,
+    /// Personal data.
+    pub vault: people::Settings,
 }
 
 /// What holds for each sale.

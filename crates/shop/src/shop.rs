@@ -3,20 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::journal::Doors;
 use storage::{DataDir, StorageError, replace_file};
 use telemetry::Telemetry;
 use tokio::sync::watch;
 use world::disk::Access;
 use world::tasks::Task;
-use world::{Clock, Disk, Entropy, Tasks};
+use world::{Clock, Disk, Entropy, Network, Tasks};
 
 use crate::cashier::Cashier;
 use crate::clock::LastSeen;
+use crate::delivery::TableError;
 use crate::house::House;
+use crate::notices::{Preferences, TemplateError};
 use crate::open::{Findings, OpenError, Place, doors};
+use crate::outside::{Outside, Parts as OutsideParts};
+use crate::people::{Keeper, PeopleError};
 use crate::projector::{Projector, ProjectorError, ProjectorHandle};
-use crate::provider::Provider;
-use crate::reconcile::{self, Reconciler};
+use crate::provider::client::UrlError;
+use crate::provider::{Line, Provider};
+use crate::reconcile::Reconciler;
 use crate::registry::{Parts as RegistryParts, Registry};
 use crate::risk::Guard;
 use crate::service::Handle;
@@ -46,6 +52,10 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// The payment provider.
     pub provider: Arc<dyn Provider>,
+    /// The way to participants of sagas and to channels of notices.
+    pub network: Arc<dyn Network>,
+    /// How buyers want to hear of things.
+    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Why a shop did not open.
@@ -65,9 +75,21 @@ pub enum ShopError {
     /// The read models cannot be opened.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
+    /// A participant of sagas, a carrier or a channel of notices cannot be called.
+    #[error(transparent)]
+    Participant(#[from] UrlError),
+    /// A template of the notices cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The table of carriers' codes cannot be used.
+    #[error(transparent)]
+    Carriers(#[from] TableError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The vault cannot be opened.
+    #[error(transparent)]
+    People(#[from] PeopleError),
 }
 
 /// What was found at start.
@@ -106,18 +128,28 @@ impl Shop {
             tasks,
             telemetry,
             provider,
+            network,
+            preferences,
         } = parts;
         let doors = doors(&disk, &clock, &entropy);
-        let place = Place {
-            dir: data.house(),
-            doors: doors.clone(),
-            tasks: tasks.clone(),
-        };
-        let (house, house_findings) = House::open(place).map_err(ShopError::House)?;
+        let (house, house_findings, people) =
+            open_house(&settings, &data, &doors, &tasks, &clock, &entropy)?;
         let projector = Projector::start(&settings.projector, &data, &tasks, &telemetry)?;
+        let outside = Outside::prepare(OutsideParts {
+            settings: &settings,
+            data: &data,
+            disk: &disk,
+            clock: &clock,
+            line: Line {
+                network,
+                tasks: tasks.clone(),
+            },
+            telemetry: &telemetry,
+            preferences,
+        })?;
         let (cashier, effects) = Cashier::new(
             settings.cashier.clone(),
-            provider,
+            provider.clone(),
             clock.clone(),
             entropy,
             tasks.clone(),
@@ -126,19 +158,20 @@ impl Shop {
         let risk = Guard::new(clock.clone(), telemetry.clone());
         let seen = last_seen(&*disk, &data);
         let watchers_max = settings.sales.watchers_max;
-        let (compared, timed) = (settings.reconcile.clone(), settings.cashier.clone());
-        let asked = effects.provider();
         let registry = Arc::new(Registry::new(RegistryParts {
             settings,
             data: data.clone(),
             doors,
             tasks: tasks.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             house,
             cashier: effects,
             projector: projector.clone(),
             seen,
+            wakes: outside.wakes.clone(),
+            notices: outside.letters.clone(),
         }));
+        let letters = outside.letters.clone();
         let failed = |(sale, source)| ShopError::Sale {
             sale: wire::sale_id(sale),
             source,
@@ -146,24 +179,21 @@ impl Shop {
         let sales = registry.open_all().await.map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let desks: Arc<Registry> = registry.clone();
-        let reconciler = Reconciler::new(reconcile::Parts {
-            settings: compared,
-            cashier: timed,
-            registry: registry.clone(),
-            projector: projector.clone(),
-            provider: asked,
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            telemetry,
-        });
+        let reconciler = Reconciler::new(registry.to_reconcile());
         let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
-        let running = vec![
-            tasks.spawn(reconciler.run(stopping.clone())),
-            tasks.spawn(cashier.run(desks, stopping)),
-            tasks.spawn(alive),
-        ];
-        let (desks, models) = (registry.clone(), projector.clone());
-        let handle = Handle::new(desks, models, tasks, watchers_max, risk);
+        let (mut running, delivery) = outside.start(&registry, &stopping)?;
+        running.push(tasks.spawn(reconciler.run(stopping.clone())));
+        running.push(tasks.spawn(cashier.run(desks, stopping)));
+        running.push(tasks.spawn(alive));
+        let handle = Handle::new(
+            &registry,
+            &projector,
+            (people, provider),
+            tasks,
+            watchers_max,
+            risk,
+            (delivery, letters),
+        );
         Ok(Self {
             handle: Arc::new(handle),
             registry,
@@ -199,6 +229,32 @@ impl Shop {
         self.registry.close(DRAIN).await;
         self.projector.stop().await;
     }
+}
+
+/// Opens the house, and the vault whose erasures stand in it.
+fn open_house(
+    settings: &Settings,
+    data: &DataDir,
+    doors: &Doors,
+    tasks: &Tasks,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<(House, Findings, Keeper), ShopError> {
+    let place = Place {
+        dir: data.house(),
+        doors: doors.clone(),
+        tasks: tasks.clone(),
+    };
+    let (house, findings) = House::open(place).map_err(ShopError::House)?;
+    let people = Keeper::open(
+        &settings.vault,
+        &data.vault(),
+        &house,
+        clock,
+        entropy,
+        tasks,
+    )?;
+    Ok((house, findings, people))
 }
 
 fn last_seen(disk: &dyn Disk, data: &DataDir) -> Option<LastSeen> {

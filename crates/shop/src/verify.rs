@@ -20,6 +20,7 @@ mod receipts;
 mod report;
 mod sale;
 mod snapshots;
+mod totals;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub use audit::{Audit, AuditedSale, audit};
 pub use compare::compare;
 pub(crate) use compare::{order_difference, shown_row};
 pub use report::{
-    DivergenceFound, Divergences, Finding, FindingKind, HouseReport, InvariantResult, Money,
-    OrderTally, ReadModelsReport, Report, SaleReport, Units, Verdict,
+    DivergenceFound, Divergences, DuesTally, Finding, FindingKind, HouseReport, InvariantResult,
+    LineTally, Money, OrderTally, ReadModelsReport, Report, SaleReport, TeamTally, Units, Verdict,
 };
 
 use crate::projector::rebuild::journal_bytes;

@@ -1,14 +1,23 @@
 //! Between the wire's types and the book's: domain types convert here and nowhere else.
 
+mod discounts;
+mod offer;
 mod order;
 mod plan;
 mod refusal;
+mod saga;
 mod sale;
+mod team;
 
-pub(crate) use order::{asked_lines, order, order_state, payment_id, refund, refund_ask};
+pub(crate) use offer::offer_in;
+pub(crate) use order::{
+    asked_lines, lottery, off, order, order_state, payment_id, refund, refund_ask,
+};
 pub(crate) use plan::{patch, plan, turn};
 pub(crate) use refusal::{desk_problem, problem};
+pub(crate) use saga::saga;
 pub(crate) use sale::{live_tick, sale, sale_state, stock};
+pub(crate) use team::{Viewer, listed_team, team, team_id, team_state, ticket};
 
 use api::{OrderId, Position, SaleId, Time};
 

@@ -311,6 +311,8 @@ impl Server {
             tasks: tasks.clone(),
             telemetry: telemetry.clone(),
             provider: Arc::new(bank),
+            network: self.network.clone(),
+            preferences: Arc::new(shop::notices::Everybody),
         };
         let shop = Shop::open(self.settings, parts).await?;
         let found = shop.recovered();
@@ -334,7 +336,14 @@ impl Server {
         let rooms = Rooms {
             sales: handle.clone(),
             orders: handle.clone(),
+            sending: handle.clone(),
             keys: handle.clone(),
+            people: handle.clone(),
+            audits: handle.clone(),
+            fetch: Arc::new(edge::identity::PlainFetch::new(
+                Arc::clone(&self.network),
+                tasks.clone(),
+            )),
             health: handle,
             clock,
             entropy: self.entropy,

@@ -10,6 +10,7 @@ use api::{OrderId, PaymentId, RefundId, SaleId};
 use commerce::Entry;
 use commerce::deal::Settled;
 use commerce::record::Records;
+use commerce::saga::SagaEntry;
 
 use crate::clock::DAWN_MS;
 use crate::life::Lived;
@@ -179,6 +180,7 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         | Entry::RefundFailed { order, .. }
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::Delivered { order, .. } => vec![*order],
         Entry::Dealt(dealt) => vec![dealt.placed.order],
         Entry::HoldsExtended { orders, .. } => orders.clone(),
@@ -189,6 +191,12 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         }
         Entry::LineOffered(offer) => vec![offer.order],
         Entry::Drawn { winners, .. } => winners.clone(),
+        Entry::Saga(entry) => match entry {
+            SagaEntry::Chosen { .. } => Vec::new(),
+            SagaEntry::Begun { order, .. }
+            | SagaEntry::Moved { order, .. }
+            | SagaEntry::Ordered { order, .. } => vec![*order],
+        },
         Entry::TeamEnded { .. }
         | Entry::CreatedWith { .. }
         | Entry::OfferAltered { .. }

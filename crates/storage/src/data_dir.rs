@@ -6,6 +6,7 @@
 //!     format          "tidegate data 1"
 //!     clock           when the last process was last seen alive
 //!     models.sqlite   read models; can be thrown away
+//!     vault.db        personal data, encrypted; only with a master key
 //!     house/          journal and snapshots of what belongs to no sale
 //!     sales/00000001/ journal and snapshots of sale 1
 //! ```
@@ -143,6 +144,18 @@ impl DataDir {
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.root.join("models.sqlite")
+    }
+
+    /// The letters that wait, and how far the journals were read for them.
+    #[must_use]
+    pub fn notices(&self) -> PathBuf {
+        self.root.join("notices.json")
+    }
+
+    /// The vault's file.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.root.join(crate::vault::VAULT_FILE)
     }
 
     /// The file that tells a stepped clock from downtime.

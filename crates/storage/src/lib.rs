@@ -7,6 +7,7 @@
 //!   DataDir            one directory, one process        lock, format version, layout
 //!     └─ journal       00000001.journal, 00000002…       segments, each batch checked and chained
 //!     └─ snapshot      snapshot-….snap                   only makes a start short
+//!   vault              personal data, encrypted, outside of every journal
 //!   backup             copies of all that beside a live owner, and the way back
 //! ```
 //!
@@ -24,6 +25,7 @@ mod files;
 pub mod journal;
 pub mod models;
 pub mod snapshot;
+pub mod vault;
 
 pub use data_dir::DataDir;
 pub use error::StorageError;

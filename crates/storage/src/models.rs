@@ -15,6 +15,7 @@
 
 mod buyers;
 mod error;
+mod offers;
 mod pool;
 mod query;
 mod rows;
@@ -22,6 +23,7 @@ mod schema;
 mod writer;
 
 pub use error::ModelsError;
+pub use offers::{DealRow, DuesRow, GroupRuleRow, TeamRow, TicketRow};
 pub use pool::{Models, View};
 pub use query::{OrderFilter, OrderPage, PAGE_ROWS_MAX, SaleFilter, SalePage};
 pub use rows::{

@@ -8,6 +8,7 @@ mod house;
 mod outside;
 mod risk;
 mod selling;
+mod sending;
 
 pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
 pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
@@ -19,6 +20,11 @@ pub use risk::{CouponRedeemed, RiskJudged};
 pub use selling::{
     BatchDecided, BatchDurable, EffectDone, EffectDropped, EffectRetried, InvariantViolated,
     JournalFailed, JournalResumed, ProjectorMoved, ReconcileGap, StockCounted,
+};
+
+pub use sending::{
+    CarrierMoved, CarrierUnknown, NoticeDead, NoticeDelivered, NoticeRetried, SagaAges,
+    SagaAttempted,
 };
 
 /// Something that happened.

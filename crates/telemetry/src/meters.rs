@@ -80,6 +80,8 @@ pub struct Meters {
     pub selling: SellingMeters,
     /// Payments, breakers, reconciliation.
     pub outside: OutsideMeters,
+    /// Sagas, notices and carriers.
+    pub sending: SendingMeters,
     /// Log lines lost because the log was full.
     pub log_lines_dropped: Counter,
     requests: Family<RouteLabels, Counter>,
@@ -236,6 +238,57 @@ impl SellingMeters {
     }
 }
 
+/// Meters of what happens outside once an order is paid.
+#[derive(Debug)]
+pub struct SendingMeters {
+    /// Attempts of saga steps that ended.
+    pub saga_attempts: Counter,
+    /// Attempts of saga steps that brought no answer.
+    pub saga_unknown: Counter,
+    /// Sagas that wait for an operator.
+    pub saga_parked: Level,
+    /// Sagas that are not over.
+    pub saga_open: Level,
+    /// Age of the oldest unfinished step of all sagas, ms.
+    pub saga_oldest_ms: Level,
+    /// Notices delivered.
+    pub notices_delivered: Counter,
+    /// Deliveries of notices tried again.
+    pub notices_retried: Counter,
+    /// Notices given up, to be looked at.
+    pub notices_dead: Level,
+    /// Words of carriers that stand in no table.
+    pub carrier_unknown: Counter,
+    /// Words of carriers that moved an order.
+    pub carrier_moved: Counter,
+}
+
+impl SendingMeters {
+    fn new(names: &mut Naming) -> Self {
+        Self {
+            saga_attempts: names.counter("tidegate_saga_attempts", "Attempts of steps that ended"),
+            saga_unknown: names.counter("tidegate_saga_unknown", "Attempts without an answer"),
+            saga_parked: names.level("tidegate_saga_parked", "Sagas that wait for an operator"),
+            saga_open: names.level("tidegate_saga_open", "Sagas that are not over"),
+            saga_oldest_ms: names.level(
+                "tidegate_saga_oldest_unfinished_step_milliseconds",
+                "Age of the oldest unfinished step",
+            ),
+            notices_delivered: names.counter("tidegate_notices_delivered", "Notices delivered"),
+            notices_retried: names.counter("tidegate_notices_retried", "Deliveries tried again"),
+            notices_dead: names.level("tidegate_notices_dead", "Notices given up"),
+            carrier_unknown: names.counter(
+                "tidegate_carrier_unknown_codes",
+                "Words of carriers that stand in no table",
+            ),
+            carrier_moved: names.counter(
+                "tidegate_carrier_moves",
+                "Words of carriers that moved an order",
+            ),
+        }
+    }
+}
+
 impl Meters {
     /// Fresh meters; every closed set of labels is there from the start, at zero.
     pub(crate) fn new() -> Self {
@@ -247,6 +300,7 @@ impl Meters {
             door: DoorMeters::new(&mut names),
             selling: SellingMeters::new(&mut names),
             outside: OutsideMeters::new(&mut names),
+            sending: SendingMeters::new(&mut names),
             log_lines_dropped: names.counter("tidegate_log_lines_dropped", "Log lines lost"),
             requests: names.add("http_requests", "Answered requests", Family::default()),
             request_seconds: names.add(

@@ -174,3 +174,27 @@ impl Naming {
         values.iter().map(meter).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Telemetry;
+    use crate::fact::PaymentEnded;
+
+    #[test]
+    fn payments_have_their_outcomes_and_their_target_from_the_start() {
+        let telemetry = Telemetry::new();
+        let page = telemetry.exposition();
+        for outcome in PaymentOutcome::ALL {
+            let name = outcome.name();
+            let line =
+                format!("tidegate_payments_total{{service=\"tidegate\",outcome=\"{name}\"}} 0");
+            assert!(page.contains(&line), "{line} in {page}");
+        }
+        let target = "tidegate_payments_success_target{service=\"tidegate\"} 99950";
+        assert!(page.contains(target), "{page}");
+        let outcome = PaymentOutcome::Declined;
+        telemetry.tell(&PaymentEnded { outcome });
+        assert_eq!(telemetry.meters().outside.payments(outcome).get(), 1);
+    }
+}

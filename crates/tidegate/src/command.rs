@@ -1,17 +1,23 @@
 //! The command line: one file for each command.
 
+mod audit;
 mod backup;
 mod completions;
 mod config;
 mod drill;
+mod export;
 mod keys;
+mod notices;
+mod place;
 mod rebuild;
 mod reconcile;
 mod replay;
 mod restore;
 mod rules;
+mod saga;
 mod sandbox_psp;
 mod serve;
+pub(crate) mod vault;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +59,16 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Saga(saga::Command),
+    #[command(subcommand)]
+    Notices(notices::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Vault(vault::Command),
+    #[command(subcommand)]
+    Export(export::Command),
+    #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Rules(rules::Command),
@@ -76,6 +92,11 @@ impl Line {
             Command::Restore(options) => options.run(),
             Command::SandboxPsp(options) => options.run(),
             Command::Keys(command) => command.run(),
+            Command::Saga(command) => command.run(),
+            Command::Notices(command) => command.run(),
+            Command::Audit(command) => command.run(),
+            Command::Vault(command) => command.run(),
+            Command::Export(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Rules(command) => command.run(),
             Command::Completions(options) => options.run(),

@@ -69,6 +69,7 @@ pub(crate) async fn prepare(
         name: "demo".into(),
         account: ACCOUNT.into(),
         scopes: Scopes::ALL,
+        role: None,
         idempotency_key: None,
     };
     let made = Keys::create(handle, house_call(ACCOUNT, &outside.name()), body)

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::settings::Settings;
 use api::Code;
+use edge::identity::{Bytes, Fetch, FetchError, Fetching, PlainFetch};
 use shop::provider::Line;
 use std::num::NonZero;
 use std::path::Path;
@@ -45,6 +46,14 @@ impl Outside {
         }
     }
 
+    /// What gets the published keys of issuers: over HTTP, and from files.
+    pub(crate) fn fetch(&self) -> Arc<dyn Fetch> {
+        Arc::new(Documents {
+            plain: PlainFetch::new(Arc::clone(&self.network), self.tasks.clone()),
+            tasks: self.tasks.clone(),
+        })
+    }
+
     /// Starts the log of the process.
     ///
     /// # Errors
@@ -75,6 +84,36 @@ impl Outside {
         self.entropy.fill(&mut bytes);
         format!("{:016x}", u64::from_le_bytes(bytes))
     }
+}
+
+/// Documents of at most 256 KiB, as an issuer's keys are.
+const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
+
+/// Gets documents over HTTP and from files.
+struct Documents {
+    plain: PlainFetch,
+    tasks: Tasks,
+}
+
+impl Fetch for Documents {
+    fn fetch(&self, url: &str) -> Fetching<'_> {
+        let Some(path) = url.strip_prefix("file://") else {
+            return self.plain.fetch(url);
+        };
+        let path = path.to_owned();
+        Box::pin(async move {
+            let read = self.tasks.blocking(move || document(Path::new(&path)));
+            read.await.map_err(|_| FetchError::Unreachable)?
+        })
+    }
+}
+
+fn document(path: &Path) -> Result<Bytes, FetchError> {
+    let refused = |error: std::io::Error| FetchError::Refused(error.to_string());
+    if std::fs::metadata(path).map_err(refused)?.len() > DOCUMENT_BYTES_MAX {
+        return Err(FetchError::TooLarge);
+    }
+    std::fs::read(path).map(Bytes::from).map_err(refused)
 }
 
 /// Cores that this process may use.

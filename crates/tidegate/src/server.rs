@@ -37,6 +37,8 @@ impl Backroom {
             provider: settings
                 .provider
                 .build(settings.shop.cashier.call_timeout_ms, outside)?,
+            network: Arc::clone(&outside.network),
+            preferences: Arc::new(shop::notices::Everybody),
         };
         let opened = Shop::open(settings.shop.clone(), parts).await;
         let shop = opened.map_err(|error| shop_failure(&error))?;
@@ -87,7 +89,11 @@ impl Backroom {
         Rooms {
             sales: handle.clone(),
             orders: handle.clone(),
+            sending: handle.clone(),
             keys: handle.clone(),
+            people: handle.clone(),
+            audits: handle.clone(),
+            fetch: outside.fetch(),
             health: handle,
             clock: Arc::clone(&outside.clock),
             entropy: Arc::clone(&outside.entropy),
@@ -178,6 +184,14 @@ fn shop_failure(error: &ShopError) -> Failure {
             ),
             _ => Failure::new(Code::Internal, error, "look at the system's log"),
         },
+        ShopError::Template(_) | ShopError::Carriers(_) | ShopError::Participant(_) => {
+            Failure::new(
+                Code::BadConfiguration,
+                error,
+                "change the options of [shop.notices], [shop.delivery] or [shop.fulfilment]",
+            )
+        }
+        ShopError::People(cause) => crate::command::vault::failure(cause),
         ShopError::Projector(_) => Failure::new(
             Code::Lost,
             error,

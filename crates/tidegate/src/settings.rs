@@ -56,7 +56,12 @@ impl Settings {
         if self.data.as_os_str().is_empty() {
             faults.push(Fault::new("data", "must not be empty"));
         }
-        for (group, said) in [("log", self.log.faults()), ("edge", self.edge.faults())] {
+        let groups = [
+            ("log", self.log.faults()),
+            ("edge", self.edge.faults()),
+            ("shop.vault", self.shop.vault.faults()),
+        ];
+        for (group, said) in groups {
             faults.extend(said.iter().map(|fault| {
                 let (option, detail) = fault.split_once(": ").unwrap_or(("", fault));
                 Fault::new(format!("{group}.{option}"), detail)
@@ -73,6 +78,7 @@ impl Settings {
         faults.extend(reconcile.map(|error| Fault::out_of_limits("shop.reconcile", &error)));
         faults.extend(self.provider.faults());
         faults.extend(limits::faults(&self.shop));
+        faults.extend(limits::outside(&self.shop));
         faults
     }
 }

@@ -8,7 +8,7 @@ use super::graph::Graph;
 use super::layers::room;
 use super::tree::Tree;
 
-const PURE: &[&str] = &["stdx", "ledger", "commerce"];
+const PURE: &[&str] = &["stdx", "ledger", "commerce", "resilience"];
 
 const CRATES: &[&str] = &[
     "async-std",

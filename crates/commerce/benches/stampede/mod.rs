@@ -52,8 +52,9 @@ pub(crate) fn opened(units: u32) -> Book {
     book
 }
 
-fn code(n: u32) -> String {
-    format!("CUP-{n:04}")
+/// The SKU with this number, counted round.
+pub(crate) fn code(n: u32) -> String {
+    format!("CUP-{:04}", n % SKUS)
 }
 
 fn merchant(key: &str, action: Action) -> Command {
@@ -71,7 +72,7 @@ pub(crate) fn place(n: u32) -> Command {
         buyer: Some(buyer.clone()),
         tags: Arc::from([]),
         lines: vec![Ask {
-            sku: code(n % SKUS).into(),
+            sku: code(n).into(),
             units: 1,
             price: None,
         }],

@@ -25,6 +25,7 @@ impl Book {
         self.check_teams()?;
         self.check_line_of()?;
         self.check_coupons_used()?;
+        self.check_sagas()?;
         self.check_tally()
     }
 

@@ -42,7 +42,10 @@ impl Book {
             Entry::Cancelled {
                 refund: Some(refund),
                 ..
-            } => self.open_refund(refund.order, refund.number),
+            }
+            | Entry::ShippedInPart { rest: refund, .. } => {
+                self.open_refund(refund.order, refund.number)
+            }
             Entry::RefundFailed {
                 order,
                 again: Some(again),

@@ -43,8 +43,10 @@ impl Due {
             false => now,
         };
         while self.first().is_some_and(|deadline| deadline <= now) {
-            let Reverse((_, number)) = self.heap.pop()?;
-            if orders.get(number).is_some_and(|order| order.is_due(now)) {
+            let Reverse((deadline, number)) = self.heap.pop()?;
+            // A hold that lives longer has a later place, and must not be taken from both.
+            let its_place = |order: &Order| order.deadline() == deadline && order.is_due(now);
+            if orders.get(number).is_some_and(its_place) {
                 return Some(number);
             }
         }
@@ -83,7 +85,8 @@ pub(crate) enum Over {
 }
 
 impl Book {
-    /// Moves the book to `now`: opens or closes the sale by its window, and lets at most `most` due holds expire.
+    /// Moves the book to `now`: opens or closes the sale by its window, lets at most `most` due holds expire, and moves
+    /// what is due of its sagas.
     /// Runs before the decisions of a batch.
     ///
     /// # Errors
@@ -92,7 +95,8 @@ impl Book {
         self.tick_window(now, out)?;
         self.sweep(now, most, out)?;
         self.tick_teams(now, most, out)?;
-        self.tick_line(now, most, out)
+        self.tick_line(now, most, out)?;
+        self.tick_sagas(now, most, out)
     }
 
     /// Opens or closes the sale by its window.
@@ -108,7 +112,7 @@ impl Book {
         Ok(())
     }
 
-    /// When the book next has something to do by itself: a window's edge or a due hold.
+    /// When the book next has something to do by itself: a window's edge, a due hold, a saga's next attempt.
     pub fn next_due(&self) -> Option<Time> {
         let window = self.terms.as_ref().and_then(|terms| match terms.state {
             SaleState::Scheduled => terms.window.opens,
@@ -118,7 +122,7 @@ impl Book {
         });
         let teams = self.teams.next_due(self.time);
         let line = self.line_is_ready().then_some(self.time);
-        let next = [window, self.due.first(), teams, line];
+        let next = [window, self.due.first(), teams, line, self.saga_due()];
         next.into_iter().flatten().min()
     }
 
@@ -231,13 +235,12 @@ impl Book {
         Ok(())
     }
 
-    /// What is left of the deposit stays with the merchant.
+    /// The deposit stays with the merchant, where the rule says so and the buyer's bank did not take all of it before.
     pub(crate) fn forfeit(&mut self, number: u32) -> Result<(), Violation> {
         let extra = self.order_mut(number)?.extra_mut();
-        // Where the bank took it back before, nothing stays.
-        let stays = extra.funds.left().is_positive();
+        let left = extra.funds.left().is_positive();
         if let Some(kept) = &mut extra.dues {
-            kept.forfeited = stays;
+            kept.forfeited = left && kept.dues.lapse == Lapse::Forfeit;
         }
         Ok(())
     }
@@ -319,7 +322,7 @@ impl Turn {
             Self::Open => "it cannot open",
             Self::Pause => "it cannot pause",
             Self::Close => "it cannot close",
-            Self::Retire => "it must be closed, with no hold and no payment under way",
+            Self::Retire => "it must be closed, with no hold, no payment and no saga under way",
         }
     }
 }

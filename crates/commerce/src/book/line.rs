@@ -340,6 +340,9 @@ impl Book {
         most: usize,
         out: &mut Vec<Entry>,
     ) -> Result<(), Violation> {
+        if self.line.queues.is_empty() {
+            return Ok(());
+        }
         for _ in 0..most {
             let Some(entry) = self.line_step() else {
                 break;

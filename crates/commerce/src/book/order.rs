@@ -332,6 +332,12 @@ impl Order {
         }
     }
 
+    /// Whether this attempt pays the order or its deposit.
+    pub(crate) fn pays(&self, attempt: u16) -> bool {
+        let deposit = self.dues().is_some_and(|kept| kept.paid == attempt);
+        self.kept() == attempt || deposit
+    }
+
     /// The attempt that pays the order; 0 where none does, or where the money was collected elsewhere.
     pub(crate) fn kept(&self) -> u16 {
         match &self.extra {

@@ -122,8 +122,11 @@ impl Book {
         }
         let effect = (number, EffectKind::Charge { attempt });
         match outcome {
-            ChargeOutcome::Captured(_) if order.was_captured(attempt) => {
-                Verdict::Repeat(Done::Order(number))
+            ChargeOutcome::Captured(amount) if order.was_captured(attempt) => {
+                match order.pays(attempt) && amount != order.due_of(attempt) {
+                    true => noted(number, format!("attempt {attempt}: now {amount} captured")),
+                    false => Verdict::Repeat(Done::Order(number)),
+                }
             }
             ChargeOutcome::Captured(_) if order.is_due(now) => Verdict::SweepFirst,
             ChargeOutcome::Captured(amount) => {

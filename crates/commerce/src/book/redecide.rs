@@ -19,6 +19,7 @@ use crate::command::{
 use crate::deal::{Deal, DealAsk, TeamAsk};
 use crate::entry::{Asked, Bound, By, Entry, Placed, PlacedLine, RefundBegun};
 use crate::plan::{SaleState, Turn};
+use crate::saga::{Event, SagaAsk, SagaEntry};
 
 /// Today's rules decide otherwise than the journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,9 @@ impl Book {
         }
         if let Some(sound) = self.redecide_own(now, entry) {
             return sound;
+        }
+        if let Some(judged) = self.redecide_saga(now, entry) {
+            return judged;
         }
         let Some((actor, action, bound)) = self.command_of(entry) else {
             return Ok(());
@@ -111,6 +115,31 @@ impl Book {
         diverges(format!("the window does not turn the sale to {to:?}"))
     }
 
+    /// What time did to a saga; `None` for an entry that somebody asked for.
+    fn redecide_saga(&self, now: Time, entry: &Entry) -> Option<Result<(), Divergence>> {
+        match entry {
+            Entry::Saga(SagaEntry::Begun { kind, order, .. }) => {
+                let fits = self.saga_kind() == Some(*kind)
+                    && self.is_ready(*order)
+                    && self.saga_of(*order).is_none();
+                Some(match fits {
+                    true => Ok(()),
+                    false => diverges(format!("order {order} begins no saga")),
+                })
+            }
+            Entry::Saga(SagaEntry::Moved {
+                saga,
+                event: Event::Due,
+                ..
+            }) => Some(match self.due_entry(now, *saga) {
+                Some(today) if today == *entry => Ok(()),
+                Some(today) => diverges(format!("another outcome: {today:?}")),
+                None => diverges(format!("nothing of saga {saga} is due")),
+            }),
+            _ => None,
+        }
+    }
+
     /// The command that an entry accepted, and the key that it bound.
     fn command_of<'a>(&self, entry: &'a Entry) -> Option<(Actor, Action, Option<&'a Bound>)> {
         let asked = self
@@ -119,6 +148,9 @@ impl Book {
         let (action, bound) = match asked {
             Some((action, key)) => (action, Some(key)),
             None => {
+                if let Some(ask) = said_of(entry) {
+                    return Some((Actor::House, Action::Saga(ask), None));
+                }
                 let (report, key) = report_of(entry)?;
                 (Action::Report(report), key)
             }
@@ -223,6 +255,17 @@ impl Book {
             }
             Entry::Shipped { order, key } => (Action::Ship { order: *order }, key),
             Entry::Delivered { order, key } => (Action::Deliver { order: *order }, key),
+            Entry::ShippedInPart { order, rest, key } => {
+                let lines = self.left_of(*order, rest);
+                let order = *order;
+                (Action::ShipPart { order, lines }, key)
+            }
+            Entry::Saga(SagaEntry::Ordered {
+                saga, verb, key, ..
+            }) => {
+                let (saga, verb) = (*saga, *verb);
+                (Action::Saga(SagaAsk::Verb { saga, verb }), key)
+            }
             _ => return None,
         })
     }
@@ -271,6 +314,24 @@ impl Book {
             paid: placed.paid.clone(),
             deal: deal.map(|deal| Box::new(self.asked_for(deal))),
         })
+    }
+}
+
+/// What was said about a saga that time did not do by itself.
+fn said_of(entry: &Entry) -> Option<SagaAsk> {
+    match entry {
+        Entry::Saga(SagaEntry::Chosen { kind }) => Some(SagaAsk::Begin(*kind)),
+        Entry::Saga(SagaEntry::Moved {
+            saga,
+            event: Event::Answer { step, op, said },
+            ..
+        }) => Some(SagaAsk::Answer {
+            saga: *saga,
+            step: *step,
+            op: *op,
+            said: *said,
+        }),
+        _ => None,
     }
 }
 

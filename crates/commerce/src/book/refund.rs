@@ -286,7 +286,11 @@ impl Book {
         Ok(())
     }
 
-    fn begin_refund(&mut self, now: Time, refund: &RefundBegun) -> Result<(), Violation> {
+    pub(crate) fn begin_refund(
+        &mut self,
+        now: Time,
+        refund: &RefundBegun,
+    ) -> Result<(), Violation> {
         let mut units = 0_u32;
         for &(line, returned) in &refund.lines {
             self.return_line(refund.order, line, returned, refund.restocked)?;
@@ -530,6 +534,24 @@ pub(crate) fn refund_of(
         charge: order.kept(),
         elsewhere: order.charge == Charge::Elsewhere,
     })
+}
+
+/// The refund of units that do not leave with the others: their price, or what is left of the order's money where some
+/// of it went back before.
+pub(crate) fn refund_of_rest(
+    terms: &Terms,
+    order: &Order,
+    number: u32,
+    rest: Vec<(u16, u32)>,
+) -> Result<RefundBegun, Refusal> {
+    let price = line_amount(terms, order, &rest);
+    let ask = RefundAsk {
+        amount: Some(price.min(order.funds().left())),
+        lines: rest,
+        units: UnitsBack::Restock,
+        reason: None,
+    };
+    refund_of(terms, order, number, &ask)
 }
 
 /// The lines asked for, the same line counted together, none above what is left of it.

@@ -234,7 +234,8 @@ impl Book {
             (SaleState::Closed, Turn::Retire)
                 if self.tally.held == 0
                     && self.effects.is_empty()
-                    && !self.teams.all.iter().any(Team::is_busy) =>
+                    && !self.teams.all.iter().any(Team::is_busy)
+                    && self.saga_counts().1 == 0 =>
             {
                 Ok(SaleState::Retired)
             }

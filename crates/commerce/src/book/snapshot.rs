@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::KeyRecord;
 use super::line::Ticket;
 use super::order::{Order, Phase};
+use super::saga::SagasHead;
 use super::team::{SeatState, Team};
 use super::{Book, Offered, Pending, Sku, Tally, Terms};
 use crate::Time;
@@ -96,7 +97,33 @@ impl Book {
         teams.try_for_each(|team| record::put(team, &mut bytes))?;
         let mut tickets = self.line.tickets.iter();
         tickets.try_for_each(|ticket| record::put(ticket, &mut bytes))?;
+        self.put_sagas(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// A book without sagas gives the bytes that it gave before there were any.
+    fn put_sagas(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        let (count, _) = self.saga_counts();
+        if count == 0 && self.saga_kind().is_none() {
+            return Ok(());
+        }
+        let kind = self.saga_kind();
+        record::put(&SagasHead { kind, count }, bytes)?;
+        let mut sagas = self.sagas_from(0);
+        sagas.try_for_each(|found| record::put(found.saga, bytes))?;
+        Ok(())
+    }
+
+    fn read_sagas(&mut self, records: &mut Records<'_>, end: usize) -> Result<(), SnapshotError> {
+        let Some(SagasHead { kind, count }) = records.read()? else {
+            return Ok(());
+        };
+        let cut = || SnapshotError::Record(RecordError::CutOff { at: end });
+        for _ in 0..count {
+            self.sagas.push(records.read()?.ok_or_else(cut)?)?;
+        }
+        self.restore_sagas(kind);
+        Ok(())
     }
 
     /// Builds the book that gave these bytes.
@@ -165,6 +192,7 @@ impl Book {
             let ticket: Ticket = records.read()?.ok_or_else(|| cut(bytes.len()))?;
             book.line.restore(ticket);
         }
+        book.read_sagas(&mut records, bytes.len())?;
         match records.read::<()>()? {
             None => Ok(book),
             Some(()) => Err(Violation::new("INV-8", "a snapshot goes on after its end").into()),
@@ -174,18 +202,19 @@ impl Book {
     fn restore_team(&mut self, team: Team) -> Result<(), Violation> {
         let stranger = || Violation::new("INV-6", "a team of a snapshot that fits nothing");
         self.teams.rule(&team)?;
-        let number = self.teams.len();
+        let mut buyers = Vec::with_capacity(team.members.len());
         for member in &team.members {
             let order = self.orders.get(member.order).ok_or_else(stranger)?;
             if member.seat != SeatState::Gone {
-                let buyer = order.buyer;
-                self.teams.count_seat(number, buyer);
+                buyers.push(order.buyer);
             }
         }
-        if team.settled as usize > team.members.len() {
+        let known = self.buyers.len();
+        if buyers.iter().any(|&buyer| buyer >= known) || team.settled as usize > team.members.len()
+        {
             return Err(stranger());
         }
-        self.teams.restore(team);
+        self.teams.restore(team, buyers.into_iter());
         Ok(())
     }
 

@@ -12,15 +12,16 @@
 //! posted with its payment, and whoever posts the last one completes the team (INV-6).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ledger::{Hold, UnitAccount, Units, Violation};
 use serde::{Deserialize, Serialize};
 
+use super::Book;
 use super::order::{Order, Phase, SeatIn};
-use super::{Book, FixedState};
+use super::seats::SeatsOf;
 use crate::Time;
 use crate::deal::{Commit, Opening, Seed, TeamEnd};
 use crate::entry::Entry;
@@ -91,6 +92,9 @@ pub(crate) struct Team {
     pub(crate) house_fills: bool,
     pub(crate) prizes: Option<Hold>,
     pub(crate) draw: Option<Draw>,
+    /// Counted anew when a snapshot is read.
+    #[serde(skip)]
+    seats_of: SeatsOf,
 }
 
 impl Team {
@@ -129,10 +133,8 @@ pub(crate) struct Teams {
     /// Full lottery teams whose seed is not known yet.
     pub(crate) undrawn: BTreeSet<u32>,
     pub(crate) open: u32,
-    /// Seats by team and buyer.
-    seats_of: HashMap<(u32, u32), u16, FixedState>,
-    /// Teams by buyer.
-    teams_of: HashMap<u32, u16, FixedState>,
+    /// Teams by buyer, as far as buyers have teams: their places are dense, and a list needs no hashing.
+    teams_of: Vec<u16>,
 }
 
 /// What a team's time makes of it.
@@ -165,44 +167,42 @@ impl Teams {
     }
 
     pub(crate) fn seats_of(&self, team: u32, buyer: u32) -> u16 {
-        self.seats_of.get(&(team, buyer)).copied().unwrap_or(0)
+        self.get(team).map_or(0, |team| team.seats_of.get(buyer))
     }
 
     pub(crate) fn teams_of(&self, buyer: u32) -> u16 {
-        self.teams_of.get(&buyer).copied().unwrap_or(0)
+        self.teams_of.get(buyer as usize).copied().unwrap_or(0)
     }
 
-    pub(crate) fn count_seat(&mut self, team: u32, buyer: u32) {
-        let seats = self.seats_of.entry((team, buyer)).or_insert(0);
-        *seats = seats.saturating_add(1);
-        if *seats == 1 {
-            let teams = self.teams_of.entry(buyer).or_insert(0);
-            *teams = teams.saturating_add(1);
+    fn count_seat(&mut self, team: u32, buyer: u32) -> Result<(), Violation> {
+        if self.get_mut(team)?.seats_of.count(buyer) {
+            self.count_team(buyer);
         }
+        Ok(())
     }
 
-    fn uncount_seat(&mut self, team: u32, buyer: u32) {
-        let Some(seats) = self.seats_of.get_mut(&(team, buyer)) else {
-            return;
-        };
-        *seats = seats.saturating_sub(1);
-        if *seats > 0 {
-            return;
+    fn count_team(&mut self, buyer: u32) {
+        let at = buyer as usize;
+        if at >= self.teams_of.len() {
+            self.teams_of.resize(at + 1, 0);
         }
-        self.seats_of.remove(&(team, buyer));
-        if let Some(teams) = self.teams_of.get_mut(&buyer) {
+        self.teams_of[at] = self.teams_of[at].saturating_add(1);
+    }
+
+    fn uncount_seat(&mut self, team: u32, buyer: u32) -> Result<(), Violation> {
+        if self.get_mut(team)?.seats_of.uncount(buyer)
+            && let Some(teams) = self.teams_of.get_mut(buyer as usize)
+        {
             *teams = teams.saturating_sub(1);
-            if *teams == 0 {
-                self.teams_of.remove(&buyer);
-            }
         }
+        Ok(())
     }
 
     /// Seats and teams by buyer, as counted.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let (seats, teams) = (self.seats_of.values(), self.teams_of.values());
-        let sum = |counts: &mut dyn Iterator<Item = &u16>| counts.map(|&n| usize::from(n)).sum();
-        (sum(&mut { seats }), sum(&mut { teams }))
+        let seats = self.all.iter().map(|team| team.seats_of.seats());
+        let teams = self.teams_of.iter().map(|&teams| usize::from(teams));
+        (seats.sum(), teams.sum())
     }
 
     /// When the teams next have something to do by themselves.
@@ -226,9 +226,14 @@ impl Teams {
         Some(team)
     }
 
-    /// Puts a team back that was read from a snapshot.
-    pub(crate) fn restore(&mut self, team: Team) {
+    /// Puts a team back that was read from a snapshot, with the buyer of each seat.
+    pub(crate) fn restore(&mut self, mut team: Team, buyers: impl Iterator<Item = u32>) {
         let number = self.len();
+        for buyer in buyers {
+            if team.seats_of.count(buyer) {
+                self.count_team(buyer);
+            }
+        }
         if team.state == TeamState::Open {
             self.open += 1;
             self.push_due(team.ends, number);
@@ -398,6 +403,7 @@ impl Book {
                 commit,
                 opened: None,
             }),
+            seats_of: SeatsOf::default(),
         });
         self.teams.open += 1;
         self.teams.push_due(opening.ends, number);
@@ -431,8 +437,7 @@ impl Book {
                 seat,
             }),
         }
-        self.teams.count_seat(at, buyer);
-        Ok(())
+        self.teams.count_seat(at, buyer)
     }
 
     /// The order is paid, and so is its seat; the last one completes the team.
@@ -479,8 +484,7 @@ impl Book {
             SeatState::Paid => team.seats.give_back(Units(1))?,
             SeatState::Gone => return Ok(()),
         }
-        self.teams.uncount_seat(at, buyer);
-        Ok(())
+        self.teams.uncount_seat(at, buyer)
     }
 
     /// A payment of a member began or ended; a team that only waited for it is looked at again.
@@ -523,7 +527,7 @@ impl Book {
             let detail = format!("team {team}: {what}: {:?}", self.teams.get(team));
             Err(Violation::new("INV-6", detail))
         };
-        let (mut seats_of, mut members) = (0, 0);
+        let (mut seats_of, mut teams_of, mut members) = (0, 0, 0);
         for (team, number) in self.teams.all.iter().zip(0_u32..) {
             let (mut held, mut paid, mut charging) = (0, 0, 0);
             for member in &team.members {
@@ -541,6 +545,7 @@ impl Book {
                 seats_of += usize::from(member.seat != SeatState::Gone);
             }
             members += team.members.len();
+            teams_of += team.seats_of.buyers();
             team.seats.check()?;
             if (team.seats.held().0, team.seats.sold().0, team.charging) != (held, paid, charging) {
                 return off(number, "seats do not add up");
@@ -549,7 +554,7 @@ impl Book {
                 return off(number, "full and not complete");
             }
         }
-        if self.teams.counts().0 != seats_of {
+        if self.teams.counts() != (seats_of, teams_of) {
             return Err(Violation::new("INV-6", "seats by buyer do not add up"));
         }
         let seated = self

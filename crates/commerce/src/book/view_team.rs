@@ -131,6 +131,17 @@ impl<'a> TeamRef<'a> {
         })
     }
 
+    /// The seat of one order, if it has one now.
+    pub fn member(&self, order: u32) -> Option<MemberRef> {
+        let member = self.team.members.get(self.team.member(order)?)?;
+        let counts = self.book.orders.get(order)?.counts();
+        let seated = counts && member.seat != SeatState::Gone;
+        seated.then_some(MemberRef {
+            order,
+            paid: member.seat == SeatState::Paid,
+        })
+    }
+
     /// The order that leads: the opener's, and once he left the next one's.
     pub fn leader(&self) -> Option<u32> {
         self.members().next().map(|member| member.order)
@@ -207,8 +218,7 @@ impl<'a> OrderRef<'a> {
 
     /// Whether goods may leave: paid, not given back, and its team is complete.
     pub fn is_ready(&self) -> bool {
-        let paid = self.status() == OrderStatus::Paid;
-        paid && self.order.may_leave() && self.book.team_lets_go(self.order)
+        self.status() == OrderStatus::Paid && self.book.is_ready(self.number())
     }
 
     /// The attempts whose money was captured.

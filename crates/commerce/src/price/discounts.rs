@@ -64,14 +64,6 @@ impl CouponKind {
             }
         }
     }
-
-    /// The kind in one word, for labels: `off` or `share`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Off(_) => "off",
-            Self::Share(..) => "share",
-        }
-    }
 }
 
 /// A coupon of a sale; its budget belongs to that sale only.

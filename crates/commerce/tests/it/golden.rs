@@ -11,7 +11,13 @@ use tidegate_commerce::record::{self, Records};
 use tidegate_commerce::{Book, Entry, Limits, Patch, Plan, Rule, SaleState, SkuPlan, Test, Time};
 use tidegate_commerce::{Turn, Window};
 
+use tidegate_commerce::saga::{
+    Event, Kind, Mark, Move, Op, Place as SagaPlace, SagaEntry, Said, Stage, Verb,
+};
+
 use crate::commands::{cancel, captured, create, pay, place, plan, sku, turn};
+
+mod offers;
 
 /// A line for each entry: its name and its record in hexadecimal.
 const GOLDEN: &str = include_str!("golden.txt");
@@ -283,8 +289,75 @@ fn of_return() -> Vec<(&'static str, Entry)> {
     ]
 }
 
+/// Parts and sagas, which came later.
+fn of_saga() -> Vec<(&'static str, Entry)> {
+    let change = Move {
+        mark: Some((1, Mark::Done)),
+        to: SagaPlace {
+            stage: Stage::Ready,
+            cursor: 2,
+            attempt: 0,
+            until: Time(1_700_000_000_500),
+        },
+    };
+    let (saga, order) = (9, 5);
+    let kind = Kind::CrossBorder;
+    let event = Event::Answer {
+        step: 1,
+        op: Op::Forward,
+        said: Said::Done,
+    };
+    vec![
+        (
+            "shipped in part",
+            Entry::ShippedInPart {
+                order,
+                rest: refund(),
+                key: bound(),
+            },
+        ),
+        (
+            "saga chosen",
+            Entry::Saga(SagaEntry::Chosen { kind: Some(kind) }),
+        ),
+        (
+            "saga begun",
+            Entry::Saga(SagaEntry::Begun { saga, kind, order }),
+        ),
+        (
+            "saga moved",
+            Entry::Saga(SagaEntry::Moved {
+                saga,
+                order,
+                event,
+                change: change.clone(),
+            }),
+        ),
+        (
+            "saga ordered",
+            Entry::Saga(SagaEntry::Ordered {
+                saga,
+                order,
+                verb: Verb::Skip,
+                change,
+                key: bound(),
+            }),
+        ),
+    ]
+}
+
 fn entries() -> Vec<(&'static str, Entry)> {
-    [of_sale(), of_payment(), of_return()].concat()
+    [
+        of_sale(),
+        of_payment(),
+        of_return(),
+        offers::of_offer(),
+        offers::of_team(),
+        offers::of_dues(),
+        offers::of_line(),
+        of_saga(),
+    ]
+    .concat()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -348,7 +421,7 @@ fn what_version_1_wrote_is_read_as_what_was_meant() {
         // After length and version comes the number of the kind.
         kinds.insert(record[5]);
     }
-    assert!(kinds.into_iter().eq(0..19), "an entry of each kind");
+    assert!(kinds.into_iter().eq(0..35), "an entry of each kind");
     let last = bytes(GOLDEN.lines().last().unwrap().rsplit(' ').next().unwrap());
     let book = Book::from_snapshot(&last).unwrap();
     book.check().unwrap();

@@ -353,3 +353,45 @@ fn a_late_unknown_never_reopens_a_charge() {
     assert!(repeat.repeated && sale.entries.is_empty());
     assert_eq!(sale.book.order(0).unwrap().funds().captured(), Minor(100));
 }
+
+// The door of the cashier tells what it heard; a sum that is not the one of before is no repeat.
+#[test]
+fn a_capture_told_again_with_another_sum_is_written_down() {
+    let mut sale = Sale::paid(1);
+    assert!(sale.ask(&captured(0, 1, 100)).repeated);
+    for minor in [0, 60, 140] {
+        let told = sale.ask(&captured(0, 1, minor));
+        assert!(!told.repeated && matches!(sale.entries[..], [Entry::Noted { .. }]));
+    }
+    let order = sale.book.order(0).unwrap();
+    assert_eq!(
+        (order.funds().captured(), sale.status()),
+        (Minor(100), OrderStatus::Paid)
+    );
+}
+
+#[test]
+fn part_of_the_money_goes_back_whole_and_the_order_may_be_paid_again() {
+    let mut sale = Sale::of(1, None);
+    sale.does(&place("ann", "a", &[1]));
+    sale.does(&pay(0, "pay"));
+    sale.does(&captured(0, 1, 60));
+    assert_eq!(sale.refunds(), [(60, RefundState::Pending)]);
+    assert_eq!(sale.status(), OrderStatus::Held);
+    sale.does(&pay(0, "again"));
+    sale.does(&captured(0, 2, 100));
+    assert_eq!(sale.status(), OrderStatus::Paid);
+}
+
+#[test]
+fn a_chargeback_after_a_refund_is_a_loss_and_leaves_nothing_to_refund() {
+    let mut sale = Sale::paid(1);
+    sale.does(&refund(0, "some", amount(60)));
+    sale.does(&refunded(0, 1, RefundOutcome::Refunded));
+    sale.does(&charged_back(0, "bank", 100));
+    let funds = sale.book.order(0).unwrap().funds();
+    assert_eq!((funds.left(), funds.loss()), (Minor(0), Minor(60)));
+    let left = Minor(0);
+    let asked = sale.refuses(&refund(0, "more", amount(1)));
+    assert_eq!(asked, Refusal::OverRefund { left });
+}

@@ -10,3 +10,6 @@ mod exhaustive;
 mod golden;
 mod late;
 mod model;
+mod payments;
+mod sagas;
+mod teams;

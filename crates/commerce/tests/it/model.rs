@@ -192,6 +192,7 @@ impl Model {
             Action::WriteOff { sku, units, .. } => self.write_off(sku, *units),
             Action::Place(place) => self.place(&command.actor, place),
             Action::Report(report) => self.hear(report),
+            Action::ShipPart { .. } | Action::Saga(_) => unreachable!("the model knows neither"),
             Action::Pay { order } => self.pay(&command.actor, *order),
             Action::Cancel { order } => self.cancel(&command.actor, *order),
             Action::Refund { order, ask } => self.refund(&command.actor, *order, ask),

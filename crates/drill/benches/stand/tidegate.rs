@@ -129,6 +129,7 @@ async fn open_sale(address: SocketAddr, key: &str) -> Result<Sale> {
             stock: STOCK,
             limits: SkuLimits::default(),
         }],
+        offer: None,
         idempotency_key: None,
     };
     let mut connection = Connection::open(address, Patience::default())

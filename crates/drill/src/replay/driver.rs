@@ -203,6 +203,8 @@ impl<'a, T: ReplayTarget> Driver<'a, T> {
             paid: Some(PaidElsewhere {
                 reference: invoice.number.clone(),
             }),
+            team: None,
+            coupons: Vec::new(),
         }
     }
 
@@ -458,6 +460,7 @@ fn sale_body(history: &History, stock: &[u32], name: &str) -> Result<CreateSale,
         },
         rules: Vec::new(),
         skus: skus.collect(),
+        offer: None,
         idempotency_key: None,
     })
 }

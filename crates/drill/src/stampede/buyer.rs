@@ -342,6 +342,8 @@ impl Buyer {
             buyer: None,
             tags: None,
             paid: None,
+            team: None,
+            coupons: Vec::new(),
             facts: None,
             idempotency_key: None,
         };

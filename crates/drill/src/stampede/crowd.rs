@@ -337,6 +337,7 @@ fn sale_body(stock: [u32; 3]) -> Result<Vec<u8>, StampedeError> {
         },
         rules: Vec::new(),
         skus,
+        offer: None,
         idempotency_key: None,
     };
     serde_json::to_vec(&sale).map_err(|error| bad(&error.to_string()))

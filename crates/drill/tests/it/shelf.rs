@@ -137,6 +137,11 @@ impl Shelf {
             hold_expires_at: None,
             payment: None,
             refunds: Vec::new(),
+            team: None,
+            off: Vec::new(),
+            difference_minor: 0,
+            dues: None,
+            due_minor: 0,
         });
     }
 
@@ -244,6 +249,7 @@ impl ReplayTarget for Shelf {
             held_count: 0,
             sold_count: 0,
             written_off_count: 0,
+            waiting_count: 0,
         });
         let sale = Sale {
             id: SaleId::new(1).expect("a small number"),
@@ -256,6 +262,8 @@ impl ReplayTarget for Shelf {
             rules: Vec::new(),
             skus: skus.collect(),
             orders: OrderCounts::default(),
+            offer: None,
+            teams: None,
             now: Time::default(),
             position: Position::new(0, &[0; 32]),
         };

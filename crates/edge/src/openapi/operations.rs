@@ -2,13 +2,19 @@
 
 use api::check::Nothing;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use api::line::{JoinLine, Ticket};
 use api::live::LiveTick;
+use api::offer::AlterOffer;
 use api::order::{BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PlaceBatch, PlaceOrder};
 use api::plan::{AlterSale, CreateSale};
 use api::provider::Callback;
 use api::refund::{Chargeback, Refund, RefundOrder};
 use api::sale::{Sale, SalePage, SaleQuery};
+use api::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, ShipOrder,
+};
 use api::stock::{AddStock, Inventory, InventoryQuery, WriteOff};
+use api::team::{Team, TeamPage, TeamQuery};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +28,7 @@ pub(super) struct Body {
     pub(super) collect: fn(&mut Schemas),
 }
 
-const fn body<T: ToSchema>() -> Option<Body> {
+pub(super) const fn body<T: ToSchema>() -> Option<Body> {
     Some(Body {
         name: || T::name().into_owned(),
         collect: |schemas| {
@@ -51,7 +57,7 @@ pub(super) struct Operation {
     pub(super) answer: Option<Body>,
 }
 
-const fn look(
+pub(super) const fn look(
     id: &'static str,
     template: &'static str,
     scope: &'static str,
@@ -76,7 +82,7 @@ const fn look(
     }
 }
 
-const fn change(
+pub(super) const fn change(
     id: &'static str,
     template: &'static str,
     scope: &'static str,
@@ -92,7 +98,7 @@ const fn change(
     }
 }
 
-fn query<Q: IntoParams>() -> Vec<Parameter> {
+pub(super) fn query<Q: IntoParams>() -> Vec<Parameter> {
     Q::into_params(|| Some(ParameterIn::Query))
 }
 
@@ -104,7 +110,18 @@ const fn turn(id: &'static str, template: &'static str, summary: &'static str) -
     }
 }
 
-const fn open_to_all(id: &'static str, template: &'static str, summary: &'static str) -> Operation {
+const fn saga(id: &'static str, template: &'static str, summary: &'static str) -> Operation {
+    Operation {
+        answer: body::<Saga>(),
+        ..change(id, template, "orders:write", summary)
+    }
+}
+
+pub(super) const fn open_to_all(
+    id: &'static str,
+    template: &'static str,
+    summary: &'static str,
+) -> Operation {
     Operation {
         scope: None,
         buyers: false,
@@ -148,6 +165,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "alterSale",
             "/v1/sales/{id}",
             "Changes a sale; what is missing stays as it is",
+        )
+    },
+    Operation {
+        method: "PUT",
+        body: body::<AlterOffer>(),
+        ..turn(
+            "alterOffer",
+            "/v1/sales/{id}/offer",
+            "Changes the whole offer of a sale; teams keep the rule under which they were opened",
         )
     },
     turn(
@@ -275,12 +301,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "Gives an order up; its units go back on sale",
         )
     },
-    change(
-        "shipOrder",
-        "/v1/orders/{id}/ship",
-        "orders:write",
-        "The goods left",
-    ),
+    Operation {
+        body: body::<ShipOrder>(),
+        ..change(
+            "shipOrder",
+            "/v1/orders/{id}/ship",
+            "orders:write",
+            "The goods left; lines that are not named go back on sale and are refunded",
+        )
+    },
     change(
         "deliverOrder",
         "/v1/orders/{id}/deliver",
@@ -306,6 +335,62 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "/v1/orders/{id}/chargebacks",
             "payments:report",
             "The buyer's bank took money back",
+        )
+    },
+    Operation {
+        tag: "teams",
+        query: query::<TeamQuery>,
+        answer: body::<TeamPage>(),
+        ..look(
+            "listTeams",
+            "/v1/sales/{id}/teams",
+            "sales:read",
+            "Teams of a sale, newest first, from its book",
+        )
+    },
+    Operation {
+        tag: "teams",
+        answer: body::<Team>(),
+        ..look(
+            "getTeam",
+            "/v1/teams/{id}",
+            "sales:read",
+            "One team, from the book of its sale; merchants and members see who is in it",
+        )
+    },
+    Operation {
+        tag: "line",
+        buyers: true,
+        status: "201",
+        body: body::<JoinLine>(),
+        answer: body::<Ticket>(),
+        ..change(
+            "joinLine",
+            "/v1/sales/{id}/line",
+            "orders:write",
+            "Waits in line for units of a sold-out SKU",
+        )
+    },
+    Operation {
+        tag: "line",
+        answer: body::<Ticket>(),
+        ..look(
+            "getTicket",
+            "/v1/tickets/{id}",
+            "orders:read",
+            "A place in the line, and the order it was offered",
+        )
+    },
+    Operation {
+        method: "DELETE",
+        tag: "line",
+        buyers: true,
+        answer: body::<Ticket>(),
+        ..change(
+            "leaveLine",
+            "/v1/tickets/{id}",
+            "orders:write",
+            "Gives a place in the line up; it costs nothing",
         )
     },
     Operation {
@@ -355,6 +440,32 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "The payment provider reports; signed by `Tidegate-Signature`, safe to send twice",
         )
     },
+    Operation {
+        tag: "providers",
+        scope: None,
+        keyed: false,
+        body: None,
+        answer: None,
+        ..change(
+            "stripeCallback",
+            "/v1/providers/stripe/callback",
+            "",
+            "A webhook of Stripe; signed by `Stripe-Signature`, safe to send twice",
+        )
+    },
+    Operation {
+        tag: "providers",
+        scope: None,
+        keyed: false,
+        body: None,
+        answer: None,
+        ..change(
+            "wechatCallback",
+            "/v1/providers/wechat/callback",
+            "",
+            "A notification of WeChat Pay; signed by `Wechatpay-Signature`, safe to send twice",
+        )
+    },
     open_to_all("getDescription", "/openapi.json", "This description"),
     Operation {
         content_type: "text/html",
@@ -365,4 +476,74 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     open_to_all("getHealth", "/health", "Whether the process lives"),
+    Operation {
+        buyers: false,
+        query: query::<SagaQuery>,
+        answer: body::<SagaPage>(),
+        ..look(
+            "listSagas",
+            "/v1/sagas",
+            "orders:read",
+            "What is under way outside for paid orders",
+        )
+    },
+    Operation {
+        buyers: false,
+        answer: body::<Saga>(),
+        ..look(
+            "getSaga",
+            "/v1/sagas/{id}",
+            "orders:read",
+            "The saga of an order, by the order's id",
+        )
+    },
+    saga(
+        "retrySaga",
+        "/v1/sagas/{id}/retry",
+        "Tries the parked or waiting step again, now",
+    ),
+    saga(
+        "skipSaga",
+        "/v1/sagas/{id}/skip",
+        "Takes the parked step as settled outside",
+    ),
+    saga(
+        "compensateSaga",
+        "/v1/sagas/{id}/compensate",
+        "Takes everything back, as long as the pivot is not done",
+    ),
+    Operation {
+        method: "POST",
+        tag: "carriers",
+        scope: None,
+        buyers: false,
+        body: body::<CarrierWord>(),
+        ..look(
+            "reportCarrier",
+            "/v1/carriers/{carrier}/callback",
+            "",
+            "A carrier says where a parcel is; signed like a provider's callback",
+        )
+    },
+    Operation {
+        tag: "notices",
+        buyers: false,
+        answer: body::<DeadNotices>(),
+        ..look(
+            "listDeadNotices",
+            "/v1/notices/dead",
+            "orders:read",
+            "Notices that were given up",
+        )
+    },
+    Operation {
+        tag: "notices",
+        answer: body::<NoticesRetried>(),
+        ..change(
+            "retryNotices",
+            "/v1/notices/retry",
+            "orders:write",
+            "Tries the notices that were given up again",
+        )
+    },
 ];

@@ -210,6 +210,8 @@ impl Crowd {
             buyer: None,
             tags: None,
             paid: None,
+            team: None,
+            coupons: Vec::new(),
             facts: None,
             idempotency_key: None,
         };

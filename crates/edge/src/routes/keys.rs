@@ -15,7 +15,7 @@ pub(super) fn create(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     Box::pin(async move {
         let (call, body) = asked.change::<CreateKey>()?;
         if let Caller::Merchant { scopes, .. } = &call.caller
-            && !scopes.covers(body.scopes)
+            && !scopes.covers(body.asked())
         {
             return Err(Problem::because(
                 Code::ScopeMissing,

@@ -8,6 +8,7 @@ use crate::said::Said;
 use api::check::{Check, Nothing};
 use api::order::{AskedLine, OrderQuery, PlaceBatch, PlaceOrder};
 use api::refund::{Chargeback, RefundOrder};
+use api::sending::ShipOrder;
 use api::service::{Call, Caller, Orders};
 use api::{Code, OrderId, Problem, Scope};
 use http::StatusCode;
@@ -120,8 +121,13 @@ pub(super) fn cancel(door: &Arc<Door>, asked: Asked) -> Making<'_> {
 }
 
 pub(super) fn ship(door: &Arc<Door>, asked: Asked) -> Making<'_> {
-    step(door, asked, StatusCode::OK, |orders, call, order| {
-        orders.ship(call, order)
+    Box::pin(async move {
+        let order = order_id(&asked)?;
+        let (call, body) = asked.change::<ShipOrder>()?;
+        Said::answer(
+            StatusCode::OK,
+            &door.rooms.orders.ship(call, order, body).await?,
+        )
     })
 }
 

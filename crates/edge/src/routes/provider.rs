@@ -4,8 +4,9 @@ use crate::asked::Asked;
 use crate::door::Door;
 use crate::endpoint::Making;
 use crate::said::Said;
+use crate::secret::Secret;
 use api::check::Check;
-use api::provider::{Callback, SIGNATURE_HEADER};
+use api::provider::{Callback, Gateway, Knock, SIGNATURE_HEADER};
 use api::service::Call;
 use api::{Code, Problem};
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,12 +14,57 @@ use http::StatusCode;
 use sha2::Sha256;
 use std::sync::Arc;
 
+/// Headers whose names begin so are what a real provider signs with.
+const SIGNING: [&str; 2] = ["stripe-", "wechatpay-"];
+
+/// Largest body of a real provider's callback, bytes.
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A webhook of Stripe, which looks at the status only.
+pub(super) fn stripe(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        knock(door, asked, Gateway::Stripe).await?;
+        Said::json(StatusCode::OK, &serde_json::json!({}))
+    })
+}
+
+/// A notification of WeChat Pay, which looks at the status and wants this word; any other code means a failure to it,
+/// and the codes of problems are such.
+pub(super) fn wechat(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        knock(door, asked, Gateway::Wechat).await?;
+        Said::json(StatusCode::OK, &serde_json::json!({ "code": "SUCCESS" }))
+    })
+}
+
+/// Hands on what knocked, byte for byte: the provider behind the door proves it.
+async fn knock(door: &Door, asked: Asked, gateway: Gateway) -> Result<(), Problem> {
+    let signing = |name: &str| SIGNING.iter().any(|prefix| name.starts_with(prefix));
+    let headers = asked.headers.iter();
+    let headers = headers.filter(|(name, _)| signing(name.as_str()));
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        Some((name.as_str().into(), value.to_str().ok()?.into()))
+    };
+    let knock = Knock {
+        gateway,
+        headers: headers.filter_map(text).collect(),
+        body: asked.body.as_ref().into(),
+    };
+    let call = Call {
+        caller: asked.caller()?.clone(),
+        key: None,
+        request_id: asked.context.request_id,
+        address: Some(asked.client),
+    };
+    door.rooms.orders.knock(call, knock).await.map(drop)
+}
+
 /// How old a signature may be, or how far from the future, s.
 const SIGNATURE_AGE_S: u64 = 300;
 
 pub(super) fn callback(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     Box::pin(async move {
-        signed(door, &asked)?;
+        signed(door, &asked, door.settings.callback_secret.as_ref())?;
         let body: Callback = asked.json()?;
         body.checked()?;
         let report = body
@@ -40,7 +86,8 @@ pub(super) fn callback(door: &Arc<Door>, asked: Asked) -> Making<'_> {
     })
 }
 
-fn signed(door: &Door, asked: &Asked) -> Result<(), Problem> {
+/// Whether whoever knows the secret wrote this body, not long ago.
+pub(super) fn signed(door: &Door, asked: &Asked, secret: Option<&Secret>) -> Result<(), Problem> {
     let bad = |detail: &'static str| Problem::because(Code::BadSignature, detail);
     let header = asked
         .headers
@@ -58,11 +105,7 @@ fn signed(door: &Door, asked: &Asked) -> Result<(), Problem> {
     let at: u64 = time
         .parse()
         .map_err(|_| bad("the time of the signature is no number"))?;
-    let secret = door
-        .settings
-        .callback_secret
-        .as_ref()
-        .ok_or_else(|| bad("no secret for callbacks is configured"))?;
+    let secret = secret.ok_or_else(|| bad("no secret for callbacks is configured"))?;
     let mac = Hmac::<Sha256>::new_from_slice(secret.bytes())
         .map_err(|_| bad("the secret cannot be used"))?;
     let mac = mac

@@ -5,6 +5,7 @@ use crate::door::Door;
 use crate::endpoint::Making;
 use crate::said::Said;
 use api::check::Nothing;
+use api::offer::AlterOffer;
 use api::plan::{AlterSale, CreateSale};
 use api::sale::{SaleQuery, Turn};
 use api::stock::{AddStock, InventoryQuery, WriteOff};
@@ -29,6 +30,17 @@ pub(super) fn alter(door: &Arc<Door>, asked: Asked) -> Making<'_> {
         Said::answer(
             StatusCode::OK,
             &door.rooms.sales.alter(call, sale, body).await?,
+        )
+    })
+}
+
+pub(super) fn alter_offer(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        let sale = sale_id(&asked)?;
+        let (call, body) = asked.change::<AlterOffer>()?;
+        Said::answer(
+            StatusCode::OK,
+            &door.rooms.sales.alter_offer(call, sale, body).await?,
         )
     })
 }

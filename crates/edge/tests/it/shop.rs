@@ -1,20 +1,31 @@
 //! A shop of one sale that lives in memory: as much of the contract as the door needs to be tried.
 
+use api::audit::{AuditPage, AuditQuery};
 use api::code::Code;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
+use api::line::{JoinLine, Ticket, TicketState};
 use api::live::{LiveRefusals, LiveSku, LiveTick};
+use api::offer::AlterOffer;
 use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
     OrderState, PlaceOrder, ReadModel,
 };
+use api::people::{Erased, Person, PersonData};
 use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
 use api::problem::Problem;
-use api::provider::ProviderReport;
+use api::provider::{Knock, ProviderReport};
 use api::refund::{Chargeback, Refund, RefundOrder, RefundState};
 use api::sale::{OrderCounts, Sale, SalePage, SaleQuery, SaleState, Sku, Turn};
-use api::service::{Answer, Call, Caller, Health, Keys, LiveFeed, Orders, Readiness, Reply, Sales};
+use api::sending::{
+    CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
+};
+use api::service::{
+    Answer, Audits, Call, Caller, Health, Keys, LiveFeed, Orders, People, Readiness, Reply, Sales,
+    Sending,
+};
 use api::stock::{AddStock, Inventory, WriteOff};
-use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, Time};
+use api::team::{Team, TeamPage, TeamQuery, TeamSeats, TeamState};
+use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, TeamId, TicketId, Time};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -27,8 +38,11 @@ pub(crate) const READER: &str = "tgk_00000000002_reader";
 pub(crate) struct Shop {
     sale: Mutex<Sale>,
     orders: Mutex<BTreeMap<String, (PlaceOrder, Order)>>,
+    people: Mutex<BTreeMap<Box<str>, Person>>,
     pub(crate) revoked: AtomicBool,
     pub(crate) reports: AtomicUsize,
+    /// What knocked in the name of real providers.
+    pub(crate) knocks: Mutex<Vec<Knock>>,
     pub(crate) ready: AtomicBool,
     /// Live feeds say three things and then nothing more, instead of ending.
     pub(crate) endless: AtomicBool,
@@ -47,6 +61,7 @@ impl Shop {
             held_count: 0,
             sold_count: 0,
             written_off_count: 0,
+            waiting_count: 0,
         };
         let sale = Sale {
             id: sale_id(),
@@ -59,14 +74,18 @@ impl Shop {
             rules: Vec::new(),
             skus: skus.map(sku).to_vec(),
             orders: OrderCounts::default(),
+            offer: None,
+            teams: None,
             now: Time::from_ms(1_794_355_200_000),
             position: position(0),
         };
         Self {
             sale: Mutex::new(sale),
             orders: Mutex::new(BTreeMap::new()),
+            people: Mutex::default(),
             revoked: AtomicBool::new(false),
             reports: AtomicUsize::new(0),
+            knocks: Mutex::default(),
             ready: AtomicBool::new(true),
             endless: AtomicBool::new(false),
         }
@@ -170,6 +189,52 @@ fn order(number: u64, body: &PlaceOrder, buyer: Option<Box<str>>) -> Order {
         hold_expires_at: None,
         payment: None,
         refunds: Vec::new(),
+        team: None,
+        off: Vec::new(),
+        difference_minor: 0,
+        dues: None,
+        due_minor: 0,
+    }
+}
+
+fn team(state: TeamState) -> Team {
+    Team {
+        id: TeamId::new(sale_id(), 0).unwrap(),
+        sale_id: sale_id(),
+        sku: "CUP".into(),
+        state,
+        joinable: state == TeamState::Open,
+        seats: TeamSeats {
+            total: 3,
+            free: 2,
+            paid: 1,
+            ..TeamSeats::default()
+        },
+        house_seats: None,
+        price: "12.50".parse().unwrap(),
+        next_tier: None,
+        opened_at: Time::from_ms(1_794_355_200_000),
+        ends_at: Time::from_ms(1_794_358_800_000),
+        ended_at: None,
+        link: "/v1/teams/team_00000000000".into(),
+        leads: false,
+        members: None,
+        settlement: None,
+        draw: None,
+    }
+}
+
+fn ticket(buyer: Box<str>) -> Ticket {
+    Ticket {
+        id: TicketId::new(sale_id(), 4).unwrap(),
+        sale_id: sale_id(),
+        sku: "CUP".into(),
+        quantity: 1,
+        buyer,
+        state: TicketState::Waiting,
+        position: Some(5),
+        order_id: None,
+        since: Time::from_ms(1_794_355_200_000),
     }
 }
 
@@ -185,6 +250,29 @@ impl Sales for Shop {
     }
     fn alter(&self, _call: Call, sale: SaleId, _body: AlterSale) -> Reply<'_, Sale> {
         now(self.shown(sale))
+    }
+    fn alter_offer(&self, _call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale> {
+        let shown = self.shown(sale).map(|mut answer| {
+            answer.body.offer = Some(body.offer);
+            answer
+        });
+        now(shown)
+    }
+    fn teams(&self, _call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage> {
+        let page = self.shown(sale).map(|_| {
+            let teams = vec![team(query.state.unwrap_or(TeamState::Open))];
+            Answer::plain(TeamPage {
+                teams,
+                next_cursor: None,
+            })
+        });
+        now(page)
+    }
+    fn team(&self, _call: Call, id: TeamId) -> Reply<'_, Team> {
+        now(self
+            .shown(id.sale())
+            .map(|_| Answer::plain(team(TeamState::Open)))
+            .map_err(|_| Problem::new(Code::TeamNotFound)))
     }
     fn turn(&self, _call: Call, sale: SaleId, _turn: Turn) -> Reply<'_, Sale> {
         now(self.shown(sale))
@@ -259,6 +347,7 @@ impl LiveFeed for Feed {
             },
             requests_total: 5_420,
             recent: Vec::new(),
+            teams: Vec::new(),
         };
         let tick = (self.left > 0).then_some(tick);
         if tick.is_none() && self.endless {
@@ -340,7 +429,27 @@ impl Orders for Shop {
         };
         now(Ok(answer(refund, false)))
     }
-    fn ship(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket> {
+        if &*body.sku != "CUP" {
+            return now(Err(Problem::new(Code::SkuNotFound)));
+        }
+        let buyer = owner(&call.caller).or(body.buyer).unwrap_or_default();
+        now(self.shown(sale).map(|_| answer(ticket(buyer), false)))
+    }
+    fn ticket(&self, call: Call, _ticket: TicketId) -> Reply<'_, Ticket> {
+        let buyer = owner(&call.caller).unwrap_or_default();
+        now(Ok(answer(ticket(buyer), false)))
+    }
+    fn leave_line(&self, call: Call, _ticket: TicketId) -> Reply<'_, Ticket> {
+        let buyer = owner(&call.caller).unwrap_or_default();
+        let left = Ticket {
+            state: TicketState::Left,
+            position: None,
+            ..ticket(buyer)
+        };
+        now(Ok(answer(left, false)))
+    }
+    fn ship(&self, _call: Call, order: OrderId, _body: ShipOrder) -> Reply<'_, Order> {
         now(self.find(order))
     }
     fn deliver(&self, _call: Call, order: OrderId) -> Reply<'_, Order> {
@@ -349,6 +458,18 @@ impl Orders for Shop {
     fn chargeback(&self, _call: Call, order: OrderId, _body: Chargeback) -> Reply<'_, Order> {
         now(self.find(order))
     }
+    fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {
+        let forged = knock.body.is_empty();
+        self.knocks.lock().unwrap().push(knock);
+        let refused = Problem::because(Code::BadSignature, "the signature does not fit the body");
+        let answer = if forged {
+            Err(refused)
+        } else {
+            Ok(Answer::plain(()))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
     fn report(&self, _call: Call, _report: ProviderReport) -> Reply<'_, ()> {
         self.reports.fetch_add(1, Ordering::SeqCst);
         now(Ok(answer((), false)))
@@ -403,6 +524,44 @@ impl Keys for Shop {
     }
 }
 
+impl People for Shop {
+    fn put(&self, call: Call, buyer: Box<str>, body: PersonData) -> Reply<'_, Person> {
+        let own = matches!(&call.caller, Caller::Buyer { id, .. } if **id == *buyer);
+        if !own && !call.caller.may(Scope::PeopleWrite) {
+            return now(Err(Problem::new(Code::ScopeMissing)));
+        }
+        let person = Person {
+            buyer: buyer.clone(),
+            kept_at: Time::from_ms(0),
+            data: body,
+        };
+        self.people.lock().unwrap().insert(buyer, person.clone());
+        now(Ok(Answer::plain(person)))
+    }
+    fn person(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Person> {
+        let found = self.people.lock().unwrap().get(&buyer).cloned();
+        let found = found.map(Answer::plain);
+        now(found.ok_or_else(|| Problem::new(Code::PersonNotFound)))
+    }
+    fn erase(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Erased> {
+        let found = self.people.lock().unwrap().remove(&buyer).is_some();
+        now(Ok(Answer::plain(Erased {
+            erased_at: Time::from_ms(0),
+            found,
+            remains: "a pseudonym".into(),
+        })))
+    }
+}
+
+impl Audits for Shop {
+    fn acts(&self, _call: Call, query: AuditQuery) -> Reply<'_, AuditPage> {
+        now(Ok(Answer::plain(AuditPage {
+            acts: Vec::new(),
+            next_cursor: query.cursor,
+        })))
+    }
+}
+
 impl Health for Shop {
     fn ready(&self) -> Readiness {
         let ready = self.ready.load(Ordering::SeqCst);
@@ -412,5 +571,27 @@ impl Health for Shop {
             vec!["the disk is full".to_owned()]
         };
         Readiness { ready, reasons }
+    }
+}
+
+impl Sending for Shop {
+    fn sagas(&self, _call: Call, _query: SagaQuery) -> Reply<'_, SagaPage> {
+        now(Err(Problem::new(Code::SaleNotFound)))
+    }
+    fn saga(&self, _call: Call, _order: OrderId) -> Reply<'_, Saga> {
+        now(Err(Problem::new(Code::SagaNotFound)))
+    }
+    fn order_saga(&self, _call: Call, _order: OrderId, _verb: SagaVerb) -> Reply<'_, Saga> {
+        now(Err(Problem::new(Code::SagaState)))
+    }
+    fn carrier(&self, _call: Call, _carrier: Box<str>, _word: CarrierWord) -> Reply<'_, ()> {
+        now(Ok(answer((), false)))
+    }
+    fn dead_notices(&self, _call: Call) -> Reply<'_, DeadNotices> {
+        let notices = Vec::new();
+        now(Ok(answer(DeadNotices { notices }, false)))
+    }
+    fn retry_notices(&self, _call: Call) -> Reply<'_, NoticesRetried> {
+        now(Ok(answer(NoticesRetried { notices: 0 }, false)))
     }
 }

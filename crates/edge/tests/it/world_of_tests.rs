@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use telemetry::Telemetry;
+use tidegate_edge::identity::PlainFetch;
 use tidegate_edge::{Claims, Demo, Edge, Rooms, Secret, Settings, TokenSecret, mint};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -49,7 +50,14 @@ impl Open {
         let rooms = Rooms {
             sales: Arc::clone(&shop) as _,
             orders: Arc::clone(&shop) as _,
+            sending: Arc::clone(&shop) as _,
             keys: Arc::clone(&shop) as _,
+            people: Arc::clone(&shop) as _,
+            audits: Arc::clone(&shop) as _,
+            fetch: Arc::new(PlainFetch::new(
+                Arc::new(OsNetwork),
+                Tasks::of_the_machine(),
+            )),
             health: Arc::clone(&shop) as _,
             clock: Arc::clone(&clock),
             entropy: Arc::new(SeededEntropy::new(11)),

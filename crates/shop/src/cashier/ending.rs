@@ -55,6 +55,8 @@ impl Cashier {
             }
             Ended::Untold => self.tell_again(job),
             Ended::Pending => self.again(job, None),
+            // People take minutes: asking after each of them every second would use up what the provider allows.
+            Ended::Waiting => self.leave(&job, None),
             Ended::Silent(error) => self.again(job, Some(&error)),
             Ended::Held(wait) => {
                 if paid {

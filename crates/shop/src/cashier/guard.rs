@@ -13,7 +13,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::provider::{ChargeReply, ChargeRequest, RefundReply, RefundRequest};
+use api::order::PaymentAction;
+use api::provider::{ChargeReply, ChargeRequest, Knock, RefundReply, RefundRequest};
 use api::{PaymentId, RefundId};
 use resilience::bulkhead::Ticket;
 use resilience::{Breaker, Bulkhead, Change, Entry, Pass, Refusal, State, Verdict};
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 use world::{Clock, ErrorKind, Tasks};
 
 use super::Settings;
-use crate::provider::{Asked, CallbackSink, Provider, ProviderError};
+use crate::provider::{Asked, CallbackSink, Provider, ProviderError, Read};
 
 /// What whoever found no place or too many probes waits, at least.
 const HELD_WAIT: Duration = Duration::from_millis(500);
@@ -309,6 +310,33 @@ impl Provider for Guarded {
 
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         self.provider.callbacks_to(sink);
+    }
+
+    fn read(&self, knock: Knock) -> Read<'_> {
+        self.provider.read(knock)
+    }
+
+    fn action(&self, key: PaymentId) -> Option<PaymentAction> {
+        self.provider.action(key)
+    }
+
+    fn lacks_action(&self, key: PaymentId) -> bool {
+        self.provider.lacks_action(key)
+    }
+
+    fn wants_payer(&self) -> bool {
+        self.provider.wants_payer()
+    }
+
+    fn charge_for(
+        &self,
+        request: ChargeRequest,
+        payer: Option<Arc<str>>,
+    ) -> Asked<'_, ChargeReply> {
+        Box::pin(async move {
+            self.call(&self.charge, || self.provider.charge_for(request, payer))
+                .await
+        })
     }
 }
 

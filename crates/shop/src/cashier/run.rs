@@ -24,6 +24,10 @@ use super::step::{Stepped, Stepper};
 use super::{Desks, Shared};
 use crate::provider::Provider;
 
+/// What waits no longer than this waits in hand, however often the books are searched: a search goes by the wall clock,
+/// and one that was set back would keep the effect waiting until it has come to where it was.
+const PATIENCE_MS_LEAST: u64 = 300_000;
+
 /// Carries out effects. One task, however many effects are under way.
 pub struct Cashier {
     pub(super) settings: Settings,
@@ -248,7 +252,8 @@ impl Cashier {
         let wait_ms = effect.not_before.0.saturating_sub(passed_ms);
         // What has to wait must not take the room of others: the regular scan finds it after its time.
         let crowded = self.board.room_for_found() == 0;
-        if wait_ms > self.settings.reconcile_every_ms || (wait_ms > 0 && crowded) {
+        let patience_ms = self.settings.reconcile_every_ms.max(PATIENCE_MS_LEAST);
+        if wait_ms > patience_ms || (wait_ms > 0 && crowded) {
             return;
         }
         let now = self.clock.monotonic();

@@ -1,10 +1,12 @@
 //! A batch being built: decided on the book, not durable yet.
 
+use commerce::deal::Settled;
 use commerce::{Book, Effect, Entry, Time, record};
 use ledger::Violation;
 use world::journal::NewBatch;
 
 use super::job::Job;
+use crate::coupons::{Redeemed, redeemed};
 
 /// Bytes after which a batch takes no more jobs; a single job adds at most a few megabytes.
 const PAYLOAD_BYTES_ENOUGH: usize = 4 * 1024 * 1024;
@@ -22,9 +24,13 @@ pub(super) struct Batch {
     pub(super) effects: Vec<Effect>,
     /// Orders that changed, newest last, for watchers.
     pub(super) changed: Vec<u32>,
+    /// Teams that changed, newest last, for watchers.
+    pub(super) teams: Vec<u32>,
+    /// Coupons that its orders redeemed.
+    pub(super) coupons: Vec<Redeemed>,
 }
 
-/// How many changed orders a batch remembers for watchers.
+/// How many changed orders, and teams, a batch remembers for watchers.
 const CHANGED_MOST: usize = 16;
 
 impl Batch {
@@ -69,11 +75,10 @@ impl Batch {
 
     fn note(&mut self, book: &Book, entry: &Entry) {
         self.effects.extend(book.begun(entry));
-        if let Some(order) = changed(entry) {
-            if self.changed.len() == CHANGED_MOST {
-                self.changed.remove(0);
-            }
-            self.changed.push(order);
+        remember(&mut self.changed, changed(entry));
+        remember(&mut self.teams, changed_team(book, entry));
+        if let (Entry::Dealt(dealt), Some(offer)) = (entry, book.offered()) {
+            self.coupons.extend(redeemed(&dealt.deal, &offer.discounts));
         }
     }
 
@@ -88,16 +93,50 @@ impl Batch {
     }
 }
 
+fn remember(list: &mut Vec<u32>, changed: Option<u32>) {
+    let Some(changed) = changed else {
+        return;
+    };
+    if list.last() == Some(&changed) {
+        return;
+    }
+    if list.len() == CHANGED_MOST {
+        list.remove(0);
+    }
+    list.push(changed);
+}
+
 /// The order that an entry is about, for watchers.
 fn changed(entry: &Entry) -> Option<u32> {
     match entry {
         Entry::Placed(placed) => Some(placed.order),
+        Entry::Dealt(dealt) => Some(dealt.placed.order),
+        Entry::LineOffered(offer) => Some(offer.order),
         Entry::Captured { order, .. }
         | Entry::Cancelled { order, .. }
+        | Entry::GivenUp { order, .. }
         | Entry::Refunded { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::Delivered { order, .. } => Some(*order),
         Entry::Expired { orders } => orders.last().copied(),
+        Entry::BalanceLapsed { orders } => orders.last().map(|lapsed| lapsed.order),
+        Entry::TeamSettled { orders, .. } => orders.last().map(Settled::order),
+        _ => None,
+    }
+}
+
+/// The team that an entry is about, for watchers.
+fn changed_team(book: &Book, entry: &Entry) -> Option<u32> {
+    match entry {
+        Entry::Dealt(dealt) => dealt.deal.seat.as_ref().map(|seat| seat.team),
+        Entry::TeamEnded { team, .. }
+        | Entry::TeamSettled { team, .. }
+        | Entry::Drawn { team, .. } => Some(*team),
+        Entry::Captured { order, .. } | Entry::Cancelled { order, .. } => {
+            book.order(*order)?.team()
+        }
+        Entry::Expired { orders } => book.order(orders.last().copied()?)?.team(),
         _ => None,
     }
 }

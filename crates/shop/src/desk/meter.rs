@@ -11,6 +11,8 @@ use telemetry::fact::{
 use telemetry::labels::{Invariant, Refused};
 use telemetry::meters::Level;
 
+use crate::coupons::Redeemed;
+
 use super::Trouble;
 use super::tell::{LiveView, Refusals};
 use crate::wire;
@@ -60,7 +62,10 @@ impl Meter {
     }
 
     /// A batch is on disk.
-    pub(super) fn durable(&self, bytes: usize, sync: Duration) {
+    pub(super) fn durable(&self, bytes: usize, coupons: &[Redeemed], sync: Duration) {
+        for coupon in coupons {
+            self.telemetry.tell(&coupon.fact(self.sale));
+        }
         self.telemetry.tell(&BatchDurable {
             bytes: bytes as u64,
             sync,

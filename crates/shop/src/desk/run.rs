@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::job::{Job, Told};
 use super::meter::Meter;
 use super::tell::{Counters, LiveView, Refusals};
-use super::{DeskError, DeskHandle, Durability, Effects, Settings, Trouble};
+use super::{DeskError, DeskHandle, Durability, Effects, Seeds, Settings, Trouble, draw};
 use crate::clock::{BookClock, LastSeen};
 use crate::open::{OpenError, Opened, Place};
 
@@ -44,6 +44,8 @@ pub struct Equipment {
     pub effects: Arc<dyn Effects>,
     /// Who hears of durable batches.
     pub durability: Arc<dyn Durability>,
+    /// Where the seeds of draws come from.
+    pub seeds: Arc<dyn Seeds>,
     /// Who hears what happens.
     pub telemetry: Telemetry,
 }
@@ -297,6 +299,14 @@ impl Desk {
                 .tick(batch.time, self.settings.sweep_holds_max, &mut self.scratch)
         };
         ticked?;
+        let seeds = &*self.equipment.seeds;
+        let most = self.settings.sweep_holds_max;
+        draw::due(
+            &mut self.book,
+            (self.sale, seeds),
+            (batch.time, most),
+            &mut self.scratch,
+        )?;
         batch.record(&self.book, &mut self.scratch)
     }
 
@@ -363,7 +373,8 @@ impl Desk {
                 self.equipment
                     .durability
                     .publish(appended.position.sequence, flight.batch.time.0);
-                self.meter.durable(flight.batch.bytes, appended.sync);
+                self.meter
+                    .durable(flight.batch.bytes, &flight.batch.coupons, appended.sync);
                 self.answer(flight.batch, flight.view);
             }
             Err(error) => self.fail(flight.batch, &error),
@@ -414,7 +425,8 @@ impl Desk {
             // Even a quiet sale is shown anew now and then, since its pace falls.
             return (self.since_view() >= LOOK_EVERY).then(|| self.look(batch.time));
         }
-        self.counters.add(accepted, &refused, &batch.changed);
+        self.counters
+            .add(accepted, &refused, &batch.changed, &batch.teams);
         self.meter.decided(
             batch.commands,
             (accepted, repeated),

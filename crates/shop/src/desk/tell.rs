@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use commerce::book::TeamState;
 use commerce::{Book, OrderStatus, Refusal, SaleState, Time};
 use ledger::UnitAccount;
 
 /// SKUs that watchers see, at most.
 const SKUS_SHOWN: usize = 200;
-/// Orders that changed lately, at most.
+/// Orders, and teams, that changed lately, at most.
 const RECENT_SHOWN: usize = 16;
 
 /// Refused orders by reason.
@@ -63,6 +64,19 @@ pub struct RecentOrder {
     pub units: u64,
 }
 
+/// A team that changed lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentTeam {
+    /// Its number.
+    pub team: u32,
+    /// How it stands.
+    pub state: TeamState,
+    /// Seats that are paid, or filled by the house.
+    pub filled: u32,
+    /// All its seats.
+    pub seats: u32,
+}
+
 /// A sale as watchers see it: durable always, up to a tenth of a second old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveView {
@@ -80,6 +94,8 @@ pub struct LiveView {
     pub refused: Refusals,
     /// Orders that changed lately, newest first.
     pub recent: Vec<RecentOrder>,
+    /// Teams that changed lately, newest first.
+    pub teams: Vec<RecentTeam>,
 }
 
 /// Counts what the desk does, and makes views of it.
@@ -88,19 +104,23 @@ pub(super) struct Counters {
     accepted: u64,
     refused: Refusals,
     recent: VecDeque<u32>,
+    teams: VecDeque<u32>,
     /// Accepted orders so far at moments of the last second.
     pace: VecDeque<(Time, u64)>,
 }
 
 impl Counters {
-    pub(super) fn add(&mut self, accepted: u64, refused: &Refusals, changed: &[u32]) {
+    pub(super) fn add(
+        &mut self,
+        accepted: u64,
+        refused: &Refusals,
+        changed: &[u32],
+        teams: &[u32],
+    ) {
         self.accepted += accepted;
         self.refused.add(refused);
-        for &order in changed {
-            self.recent.retain(|&other| other != order);
-            self.recent.push_front(order);
-        }
-        self.recent.truncate(RECENT_SHOWN);
+        remember(&mut self.recent, changed);
+        remember(&mut self.teams, teams);
     }
 
     pub(super) fn view(&mut self, book: &Book, now: Time) -> LiveView {
@@ -136,6 +156,31 @@ impl Counters {
             accepted: self.accepted,
             refused: self.refused,
             recent: recent.collect(),
+            teams: self
+                .teams
+                .iter()
+                .filter_map(|&team| recent_team(book, team))
+                .collect(),
         }
     }
+}
+
+/// The newest first, each once.
+fn remember(recent: &mut VecDeque<u32>, changed: &[u32]) {
+    for &number in changed {
+        recent.retain(|&other| other != number);
+        recent.push_front(number);
+    }
+    recent.truncate(RECENT_SHOWN);
+}
+
+fn recent_team(book: &Book, number: u32) -> Option<RecentTeam> {
+    let team = book.team(number)?;
+    let (seats, _, paid, house) = team.seats();
+    Some(RecentTeam {
+        team: number,
+        state: team.state(),
+        filled: paid + house,
+        seats,
+    })
 }

@@ -2,6 +2,8 @@
 //!
 //! A secret has 176 random bits, so one fast hash is enough: there is nothing to guess through.
 
+use commerce::deal::Seed;
+use commerce::house::HouseSecret;
 use stdx::base62;
 use world::Entropy;
 
@@ -91,6 +93,15 @@ pub fn digest(account: &str, key: &str) -> [u8; 16] {
     digest
 }
 
+/// The seed of a draw: nobody can tell it from the nonce in the journal, and the house makes it again at any time.
+pub fn seed(secret: &HouseSecret, sale: u32, nonce: &[u8; 16]) -> Seed {
+    let mut hasher = blake3::Hasher::new_keyed(&secret.0);
+    hasher.update(b"the seed of a draw");
+    hasher.update(&sale.to_le_bytes());
+    hasher.update(nonce);
+    *hasher.finalize().as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +122,19 @@ mod tests {
             assert_eq!(parse(bad), None, "{bad}");
         }
         assert!(!format!("{secret:?}").contains(&secret.text()[17..]));
+    }
+
+    #[test]
+    fn each_sale_and_nonce_has_a_seed_of_its_own_for_ever() {
+        let secret = HouseSecret([7; 32]);
+        let first = seed(&secret, 1, &[1; 16]);
+        assert_eq!(first, seed(&secret, 1, &[1; 16]));
+        let others = [
+            seed(&secret, 2, &[1; 16]),
+            seed(&secret, 1, &[2; 16]),
+            seed(&HouseSecret([8; 32]), 1, &[1; 16]),
+        ];
+        assert!(others.iter().all(|other| *other != first));
+        assert_eq!(format!("{secret:?}"), "HouseSecret");
     }
 }

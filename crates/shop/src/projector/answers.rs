@@ -5,24 +5,29 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use api::deal::{OrderDues, OrderOff, OrderTeam};
 use api::order::{
-    Order, OrderEvent, OrderEvents, OrderLine, OrderPage, OrderQuery, Payment, PaymentState,
-    ReadModel, SalePosition,
+    Order, OrderEvent, OrderEvents, OrderLine, OrderPage, OrderQuery, OrderState, Payment,
+    PaymentState, ReadModel, SalePosition,
 };
 use api::plan::Window;
 use api::refund::Refund;
 use api::sale::{OrderCounts, SalePage, SaleQuery, SaleSummary};
+use api::team::TeamState;
 use api::{Code, Currency, OrderId, Position, PriceText, Problem, RefundId, SaleId, Time};
 use commerce::book::ChargeView;
 use ledger::UnitPrice;
 use storage::models::{
-    EventRow, ModelsError, OrderFilter, OrderKey, OrderRow, PositionRow, RefundRow, SaleFilter,
-    SaleRow, View,
+    DealRow, DuesRow, EventRow, ModelsError, OrderFilter, OrderKey, OrderRow, PositionRow,
+    RefundRow, SaleFilter, SaleRow, View,
 };
 
 use super::ProjectorHandle;
 use super::orders::first_event;
-use super::words::{CHARGES, EVENTS, ORDER_STATES, REFUND_STATES, SALE_STATES, number, value};
+use super::words::{
+    CHARGES, DRAWS, Draw, EVENTS, OFFS, ORDER_STATES, REFUND_STATES, SALE_STATES, SEATS, SeatWord,
+    TEAM_STATES, number, value,
+};
 use crate::wire;
 
 /// Which sales a caller may see.
@@ -222,6 +227,7 @@ fn position(row: PositionRow) -> SalePosition {
 struct Sales {
     currencies: BTreeMap<u32, Box<str>>,
     skus: BTreeMap<(u32, u32), Box<str>>,
+    teams: BTreeMap<(u32, u32), TeamState>,
 }
 
 impl Sales {
@@ -230,6 +236,12 @@ impl Sales {
         if let Entry::Vacant(place) = self.currencies.entry(sale) {
             let found = view.sale(sale)?.ok_or_else(|| missing("sale", sale))?;
             place.insert(found.currency);
+        }
+        if let Some(number) = row.deal.as_ref().and_then(|deal| deal.team) {
+            let team = view.team(OrderKey { sale, number })?;
+            let state = team.and_then(|team| value(TEAM_STATES, team.state));
+            let state = state.ok_or_else(|| missing("team", number))?;
+            self.teams.insert((sale, number), state);
         }
         for line in &row.lines {
             if let Entry::Vacant(place) = self.skus.entry((sale, line.sku)) {
@@ -243,12 +255,12 @@ impl Sales {
     fn order(&self, row: &OrderRow) -> Order {
         let OrderKey { sale, number } = row.key;
         let code = self.currencies.get(&sale).map_or("", |code| code);
-        let state = value(ORDER_STATES, row.state).unwrap_or(api::order::OrderState::Expired);
+        let state = value(ORDER_STATES, row.state).unwrap_or(OrderState::Expired);
         let waits = matches!(
             state,
-            api::order::OrderState::Held | api::order::OrderState::Paying
+            OrderState::Held | OrderState::Paying | OrderState::Deposited
         );
-        let deadline = row.placed_ms.saturating_add(row.hold_ms.into());
+        let deal = row.deal.as_deref();
         Order {
             id: wire::order_id(sale, number),
             sale_id: wire::sale_id(sale),
@@ -262,7 +274,7 @@ impl Sales {
             refund_pending_minor: row.refund_pending,
             charged_back_minor: row.charged_back,
             placed_at: Time::from_ms(row.placed_ms),
-            hold_expires_at: waits.then(|| Time::from_ms(deadline)),
+            hold_expires_at: waits.then(|| Time::from_ms(row.deadline_ms)),
             payment: payment(row),
             refunds: row
                 .refunds
@@ -270,7 +282,24 @@ impl Sales {
                 .zip(1_u16..)
                 .map(|(refund, nth)| refund_of(row.key, nth, refund))
                 .collect(),
+            team: deal.and_then(|deal| self.team(row, deal, state)),
+            off: deal.map_or_else(Vec::new, off),
+            difference_minor: deal.map_or(0, |deal| deal.difference),
+            dues: deal.and_then(|deal| dues(row, deal.dues?)),
+            due_minor: if waits { due(row) } else { 0 },
         }
+    }
+
+    fn team(&self, row: &OrderRow, deal: &DealRow, state: OrderState) -> Option<OrderTeam> {
+        let (sale, number) = (row.key.sale, deal.team?);
+        let counts = !matches!(state, OrderState::Cancelled | OrderState::Expired);
+        let draw = value(DRAWS, deal.draw)?;
+        Some(OrderTeam {
+            id: wire::team_id(sale, number),
+            state: *self.teams.get(&(sale, number))?,
+            seat_paid: counts && value(SEATS, deal.seat) == Some(SeatWord::Paid),
+            lottery: (draw != Draw::None).then(|| wire::lottery(state, draw == Draw::Bare)),
+        })
     }
 
     fn lines(&self, row: &OrderRow, currency: &str) -> Vec<OrderLine> {
@@ -291,6 +320,38 @@ impl Sales {
             returned_quantity: line.returned,
         };
         row.lines.iter().zip(0_u16..).map(line).collect()
+    }
+}
+
+fn off(deal: &DealRow) -> Vec<OrderOff> {
+    let off = |&(why, number, amount_minor): &(u8, Option<u32>, i64)| {
+        Some(OrderOff {
+            why: value(OFFS, why)?,
+            number,
+            amount_minor,
+        })
+    };
+    deal.off.iter().filter_map(off).collect()
+}
+
+fn dues(row: &OrderRow, dues: DuesRow) -> Option<OrderDues> {
+    Some(OrderDues {
+        deposit_minor: dues.deposit,
+        balance_minor: row.total.checked_sub(dues.deposit)?,
+        from: Time::from_ms(dues.from_ms),
+        until: Time::from_ms(dues.until_ms),
+        deposit_paid: dues.paid,
+        balance_paid: dues.whole,
+        forfeited: dues.forfeited,
+    })
+}
+
+/// What the next payment of an order is for.
+fn due(row: &OrderRow) -> i64 {
+    match row.deal.as_ref().and_then(|deal| deal.dues) {
+        None => row.total,
+        Some(dues) if !dues.paid => dues.deposit,
+        Some(dues) => row.total - dues.deposit,
     }
 }
 
@@ -320,6 +381,7 @@ fn payment(row: &OrderRow) -> Option<Payment> {
     Some(Payment {
         id: wire::payment_id(row.key.sale, row.key.number, row.attempt),
         state,
+        action: None,
     })
 }
 

@@ -4,11 +4,16 @@ use api::RefundId;
 use api::order::{OrderEventKind, OrderState};
 use api::refund::RefundState;
 use commerce::book::ChargeView;
+use commerce::deal::LineOffer;
 use commerce::entry::{Again, Fate, Placed, RefundBegun};
-use storage::models::{EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow};
+use storage::models::{
+    DealRow, EventRow, LineRow, OrderKey, OrderRow, RefundRow, SaleRow, TeamRow,
+};
 
 use super::shelf::{Shelf, Spot};
-use super::words::{CHARGES, EVENTS, ORDER_STATES, PHASES, Phase, REFUND_STATES, number, value};
+use super::words::{
+    CHARGES, DRAWS, Draw, EVENTS, ORDER_STATES, PHASES, Phase, REFUND_STATES, number, value,
+};
 use crate::wire;
 
 /// The batch that an entry is in.
@@ -18,60 +23,134 @@ pub(super) struct Moment {
     pub(super) time_ms: u64,
 }
 
-/// The row of an order that was just placed.
-pub(super) fn placed(shelf: &mut Shelf, at: Moment, placed: &Placed) -> Result<OrderRow, String> {
+/// The row of an order that was just placed, with what it has beyond its lines.
+pub(super) fn placed(
+    shelf: &mut Shelf,
+    at: Moment,
+    placed: &Placed,
+    deal: Option<Box<DealRow>>,
+) -> Result<OrderRow, String> {
     let charge = match (&placed.paid, placed.total.0) {
         (Some(_), _) => ChargeView::Elsewhere,
         (None, 0) => ChargeView::Free,
         (None, _) => ChargeView::None,
     };
-    let (phase, spot) = match charge {
-        ChargeView::None => (Phase::Held, Spot::Held),
-        _ => (Phase::Paid, Spot::Sold),
-    };
-    let mut units = 0;
-    for line in placed.lines.as_slice() {
-        shelf.shift(line.sku, line.units.into(), Spot::Available, spot)?;
-        units += u64::from(line.units);
-    }
-    shelf.sale.orders_placed += 1;
-    *orders_in(&mut shelf.sale, phase) += 1;
     let lines = placed.lines.as_slice().iter().map(|line| LineRow {
         sku: line.sku,
         units: line.units,
         price: line.price.0,
         returned: 0,
     });
+    let new = New {
+        order: placed.order,
+        buyer: placed.buyer().map(|buyer| (&**buyer).into()),
+        charge,
+        total: placed.total.0,
+        hold_ms: placed.hold_ms,
+        lines: lines.collect(),
+        deal,
+    };
+    let mut row = added(shelf, at, new)?;
+    if charge == ChargeView::Elsewhere {
+        row.captured = row.total;
+    }
+    row.paid.clone_from(&placed.paid);
+    row.state = number(ORDER_STATES, &state(&row));
+    Ok(row)
+}
+
+/// The row of an order that was made for the next in line.
+pub(super) fn offered(
+    shelf: &mut Shelf,
+    at: Moment,
+    offer: &LineOffer,
+    (sku, buyer): (u32, &str),
+) -> Result<OrderRow, String> {
+    let line = LineRow {
+        sku,
+        units: offer.units,
+        price: offer.price.0,
+        returned: 0,
+    };
+    let charge = match offer.total.0 {
+        0 => ChargeView::Free,
+        _ => ChargeView::None,
+    };
+    let new = New {
+        order: offer.order,
+        buyer: Some(buyer.into()),
+        charge,
+        total: offer.total.0,
+        hold_ms: offer.hold_ms,
+        lines: vec![line],
+        deal: None,
+    };
+    added(shelf, at, new)
+}
+
+/// What is known of an order that begins.
+struct New {
+    order: u32,
+    buyer: Option<Box<str>>,
+    charge: ChargeView,
+    total: i64,
+    hold_ms: u32,
+    lines: Vec<LineRow>,
+    deal: Option<Box<DealRow>>,
+}
+
+/// Counts an order, moves its units, and makes its row.
+fn added(shelf: &mut Shelf, at: Moment, new: New) -> Result<OrderRow, String> {
+    let (phase, spot) = match new.charge {
+        ChargeView::None => (Phase::Held, Spot::Held),
+        _ => (Phase::Paid, Spot::Sold),
+    };
+    let mut units = 0;
+    for line in &new.lines {
+        if has_goods(new.deal.as_deref()) {
+            shelf.shift(line.sku, line.units.into(), Spot::Available, spot)?;
+        }
+        units += u64::from(line.units);
+    }
+    shelf.sale.orders_placed += 1;
+    *orders_in(&mut shelf.sale, phase) += 1;
     let mut row = OrderRow {
         key: OrderKey {
             sale: shelf.sale.sale,
-            number: placed.order,
+            number: new.order,
         },
-        buyer: placed.buyer().map(|buyer| (&**buyer).into()),
+        buyer: new.buyer,
         state: 0,
         phase: number(PHASES, &phase),
-        charge: number(CHARGES, &charge),
+        charge: number(CHARGES, &new.charge),
         attempt: 0,
-        total: placed.total.0,
-        captured: if charge == ChargeView::Elsewhere {
-            placed.total.0
-        } else {
-            0
-        },
+        total: new.total,
+        captured: 0,
         refunded: 0,
         refund_pending: 0,
         charged_back: 0,
         placed_ms: at.time_ms,
-        hold_ms: placed.hold_ms,
+        deadline_ms: at.time_ms.saturating_add(new.hold_ms.into()),
         units,
         sequence: at.sequence,
         events: 1,
-        paid: placed.paid.clone(),
-        lines: lines.collect(),
+        paid: None,
+        lines: new.lines,
         refunds: Vec::new(),
+        deal: new.deal,
     };
     row.state = number(ORDER_STATES, &state(&row));
     Ok(row)
+}
+
+/// Whether units move with the order: those of a lottery team are prizes, which the team holds.
+fn has_goods(deal: Option<&DealRow>) -> bool {
+    deal.is_none_or(|deal| value(DRAWS, deal.draw) != Some(Draw::Bare))
+}
+
+pub(super) fn has_deposit(row: &OrderRow) -> bool {
+    let dues = row.deal.as_ref().and_then(|deal| deal.dues);
+    dues.is_some_and(|dues| dues.paid && !dues.whole)
 }
 
 /// The first event of an order, which follows from its row.
@@ -98,7 +177,10 @@ fn state(row: &OrderRow) -> OrderState {
     let given_back = row.refunded == row.captured && (row.refunded > 0 || !has_units);
     match value(PHASES, row.phase) {
         Some(Phase::Held) => match value(CHARGES, row.charge) {
-            Some(ChargeView::Charging | ChargeView::Unknown) => OrderState::Paying,
+            Some(ChargeView::Charging | ChargeView::Unknown | ChargeView::Authorised) => {
+                OrderState::Paying
+            }
+            _ if has_deposit(row) => OrderState::Deposited,
             _ => OrderState::Held,
         },
         Some(Phase::Paid | Phase::Shipped | Phase::Delivered) if given_back => OrderState::Refunded,
@@ -115,6 +197,8 @@ pub(super) struct Folding<'a> {
     pub(super) row: &'a mut OrderRow,
     pub(super) events: &'a mut Vec<EventRow>,
     pub(super) shelf: &'a mut Shelf,
+    /// Its team, if it has one.
+    pub(super) team: Option<TeamRow>,
     pub(super) at: Moment,
 }
 
@@ -132,17 +216,7 @@ impl Folding<'_> {
             amount: back,
         } = fate
         else {
-            let late = stdx::mutants::is("projector-takes-late-payment-from-held");
-            let from = if fate == Fate::Kept || late {
-                Spot::Held
-            } else {
-                Spot::Available
-            };
-            self.shift_lines(from, Spot::Sold)?;
-            self.set_phase(Phase::Paid)?;
-            self.set_charge(ChargeView::Captured);
-            self.payment_event(OrderEventKind::PaymentCaptured, attempt, Some(amount));
-            return Ok(());
+            return self.kept(attempt, amount, fate);
         };
         if self.row.attempt == attempt && self.is_charging() {
             self.set_charge(ChargeView::Failed);
@@ -166,28 +240,38 @@ impl Folding<'_> {
     }
 
     pub(super) fn expired(&mut self) -> Result<(), String> {
-        self.shift_lines(Spot::Held, Spot::Available)?;
-        self.set_phase(Phase::Expired)?;
         self.units_event(OrderEventKind::Expired);
-        Ok(())
+        self.end_held(Phase::Expired)
+    }
+
+    /// A hold ends without a sale.
+    pub(super) fn end_held(&mut self, phase: Phase) -> Result<(), String> {
+        self.shift_lines(Spot::Held, Spot::Available)?;
+        self.set_phase(phase)?;
+        self.move_seat(|seats, was| seats.leave(was))
     }
 
     pub(super) fn cancelled(&mut self, refund: Option<&RefundBegun>) -> Result<(), String> {
         self.units_event(OrderEventKind::Cancelled);
         if self.phase()? == Phase::Held {
-            self.shift_lines(Spot::Held, Spot::Available)?;
-        } else {
-            if let Some(refund) = refund {
-                self.refund_begun(refund)?;
-            }
-            let left: Vec<(u16, u32)> = (0..)
-                .zip(&self.row.lines)
-                .map(|(at, line)| (at, line.units - line.returned))
-                .collect();
-            left.into_iter()
-                .try_for_each(|(line, units)| self.take_back(line, units, true))?;
+            return self.end_held(Phase::Cancelled);
         }
-        self.set_phase(Phase::Cancelled)
+        if let Some(refund) = refund {
+            self.refund_begun(refund)?;
+        }
+        self.give_up_sold()
+    }
+
+    /// Ends a paid order: what is left of its units goes back on sale.
+    pub(super) fn give_up_sold(&mut self) -> Result<(), String> {
+        let left: Vec<(u16, u32)> = (0..)
+            .zip(&self.row.lines)
+            .map(|(at, line)| (at, line.units - line.returned))
+            .collect();
+        left.into_iter()
+            .try_for_each(|(line, units)| self.take_back(line, units, true))?;
+        self.set_phase(Phase::Cancelled)?;
+        self.move_seat(|seats, was| seats.leave(was))
     }
 
     pub(super) fn refund_begun(&mut self, refund: &RefundBegun) -> Result<(), String> {
@@ -264,7 +348,8 @@ impl Folding<'_> {
             .checked_add(units)
             .filter(|&sum| sum <= found.units);
         found.returned = returned.ok_or("more units come back than were sold")?;
-        match restocked {
+        let goods = has_goods(self.row.deal.as_deref());
+        match restocked && goods {
             true if stdx::mutants::is("projector-forgets-restocked-units") => Ok(()),
             true => self
                 .shelf
@@ -313,18 +398,21 @@ impl Folding<'_> {
         Ok((was, found.amount))
     }
 
-    fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
+    pub(super) fn shift_lines(&mut self, from: Spot, to: Spot) -> Result<(), String> {
+        if !has_goods(self.row.deal.as_deref()) {
+            return Ok(());
+        }
         let lines = &self.row.lines;
         lines
             .iter()
             .try_for_each(|line| self.shelf.shift(line.sku, line.units.into(), from, to))
     }
 
-    fn phase(&self) -> Result<Phase, String> {
+    pub(super) fn phase(&self) -> Result<Phase, String> {
         value(PHASES, self.row.phase).ok_or_else(|| "an order without a phase".to_owned())
     }
 
-    fn set_phase(&mut self, to: Phase) -> Result<(), String> {
+    pub(super) fn set_phase(&mut self, to: Phase) -> Result<(), String> {
         let from = self.phase()?;
         let count = orders_in(&mut self.shelf.sale, from);
         *count = count
@@ -335,18 +423,23 @@ impl Folding<'_> {
         Ok(())
     }
 
-    fn set_charge(&mut self, charge: ChargeView) {
+    pub(super) fn set_charge(&mut self, charge: ChargeView) {
         self.row.charge = number(CHARGES, &charge);
     }
 
-    fn is_charging(&self) -> bool {
+    pub(super) fn is_charging(&self) -> bool {
         matches!(
             value(CHARGES, self.row.charge),
-            Some(ChargeView::Charging | ChargeView::Unknown)
+            Some(ChargeView::Charging | ChargeView::Unknown | ChargeView::Authorised)
         )
     }
 
-    fn payment_event(&mut self, kind: OrderEventKind, attempt: u16, amount: Option<i64>) {
+    pub(super) fn payment_event(
+        &mut self,
+        kind: OrderEventKind,
+        attempt: u16,
+        amount: Option<i64>,
+    ) {
         let OrderKey { sale, number } = self.row.key;
         let reference = wire::payment_id(sale, number, attempt).to_string();
         self.event(kind, amount, None, Some(reference.into()));
@@ -362,12 +455,12 @@ impl Folding<'_> {
         self.event(kind, Some(amount), None, Some(reference.into()));
     }
 
-    fn units_event(&mut self, kind: OrderEventKind) {
+    pub(super) fn units_event(&mut self, kind: OrderEventKind) {
         let units = saturated(self.row.units);
         self.event(kind, None, Some(units), None);
     }
 
-    fn event(
+    pub(super) fn event(
         &mut self,
         kind: OrderEventKind,
         amount: Option<i64>,

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use api::sale::SaleState;
+use commerce::offer::{GroupRule, Offer};
 use commerce::plan::{Patch, Plan, SkuPatch};
-use storage::models::{ModelsError, SaleRow, StockRow, Writer};
+use storage::models::{GroupRuleRow, ModelsError, SaleRow, StockRow, Writer};
 
 use super::words::{SALE_STATES, number};
 
@@ -23,6 +24,10 @@ pub(super) struct Shelf {
     pub(super) sale: SaleRow,
     stock: Vec<StockRow>,
     touched: BTreeSet<usize>,
+    /// Every group rule that the sale ever had, with its SKU's place.
+    rules: Vec<(GroupRule, u32)>,
+    /// Rules that are not written yet, from this one on.
+    rules_written: usize,
 }
 
 impl Shelf {
@@ -32,17 +37,61 @@ impl Shelf {
             sale,
             ..SaleRow::default()
         });
-        Ok(Self {
+        let mut shelf = Self {
             sale: row,
             stock: writer.stock(sale)?,
             touched: BTreeSet::new(),
-        })
+            rules: Vec::new(),
+            rules_written: 0,
+        };
+        for row in writer.group_rules(sale)? {
+            let rule = serde_json::from_str(&row.rule);
+            let rule: GroupRule =
+                rule.map_err(|error| ModelsError::Damaged(format!("a group rule: {error}")))?;
+            shelf.add_rule(&rule).map_err(ModelsError::Damaged)?;
+        }
+        shelf.rules_written = shelf.rules.len();
+        Ok(shelf)
+    }
+
+    /// The rules of an offer; one that did not change keeps its place, as in the book.
+    pub(super) fn set_offer(&mut self, offer: &Offer) -> Result<(), String> {
+        for rule in &offer.groups {
+            if !self.rules.iter().any(|(known, _)| known == rule) {
+                self.add_rule(rule)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_rule(&mut self, rule: &GroupRule) -> Result<(), String> {
+        let place = self.stock.iter().position(|row| *row.sku == *rule.sku);
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        let place = place.ok_or_else(|| format!("a group rule for {}, unknown", rule.sku))?;
+        self.rules.push((rule.clone(), place));
+        Ok(())
+    }
+
+    /// A group rule and the place of its SKU.
+    pub(super) fn rule(&self, number: u32) -> Result<(&GroupRule, u32), String> {
+        let found = self.rules.get(number as usize);
+        let (rule, place) = found.ok_or_else(|| format!("there is no group rule {number}"))?;
+        Ok((rule, *place))
     }
 
     /// Writes what has changed; nothing for a sale that was not created yet.
     pub(super) fn write(&self, writer: &Writer) -> Result<(), ModelsError> {
         for row in self.touched.iter().filter_map(|&at| self.stock.get(at)) {
             writer.put_stock(row)?;
+        }
+        for (number, (rule, _)) in (0..).zip(&self.rules).skip(self.rules_written) {
+            let rule = serde_json::to_string(rule);
+            let rule = rule.map_err(|error| ModelsError::Damaged(error.to_string()))?;
+            writer.put_group_rule(&GroupRuleRow {
+                sale: self.sale.sale,
+                number,
+                rule: rule.into(),
+            })?;
         }
         if self.sale.currency.is_empty() {
             Ok(())
@@ -54,6 +103,7 @@ impl Shelf {
     /// What was written is committed.
     pub(super) fn settle(&mut self) {
         self.touched.clear();
+        self.rules_written = self.rules.len();
     }
 
     pub(super) fn create(&mut self, plan: &Plan, now_ms: u64) -> Result<(), String> {

@@ -1,9 +1,12 @@
 //! Numbers in rows and what they mean. A value's place in its list is its number: lists grow at the end, and a list
 //! that changes otherwise needs a new version of the schema.
 
+use api::deal::OffWhy;
+use api::line::TicketState;
 use api::order::{OrderEventKind, OrderState};
 use api::refund::RefundState;
 use api::sale::SaleState;
+use api::team::TeamState;
 use commerce::book::ChargeView;
 
 /// States of orders.
@@ -65,7 +68,56 @@ pub(crate) const EVENTS: &[OrderEventKind] = &[
     OrderEventKind::ChargedBack,
     OrderEventKind::Shipped,
     OrderEventKind::Delivered,
+    OrderEventKind::PaymentAuthorised,
+    OrderEventKind::DepositPaid,
+    OrderEventKind::HoldExtended,
+    OrderEventKind::BalanceLapsed,
+    OrderEventKind::TeamSettled,
+    OrderEventKind::Won,
 ];
+
+/// States of teams.
+pub(crate) const TEAM_STATES: &[TeamState] =
+    &[TeamState::Open, TeamState::Complete, TeamState::Failed];
+
+/// States of places in a line.
+pub(crate) const TICKET_STATES: &[TicketState] = &[
+    TicketState::Waiting,
+    TicketState::Offered,
+    TicketState::Left,
+];
+
+/// Why something came off a price.
+pub(crate) const OFFS: &[OffWhy] = &[OffWhy::Leader, OffWhy::Level, OffWhy::Coupon];
+
+/// How an order's seat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SeatWord {
+    None,
+    Held,
+    Paid,
+    Gone,
+}
+
+/// Seats of orders.
+pub(crate) const SEATS: &[SeatWord] = &[
+    SeatWord::None,
+    SeatWord::Held,
+    SeatWord::Paid,
+    SeatWord::Gone,
+];
+
+/// Whether an order's goods hang on a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Draw {
+    None,
+    /// It has no goods, or none yet.
+    Bare,
+    Won,
+}
+
+/// Draws of orders.
+pub(crate) const DRAWS: &[Draw] = &[Draw::None, Draw::Bare, Draw::Won];
 
 /// Where an order stands in its own life, whatever became of its money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use world::network::Stream;
 use world::{Network, Tasks};
 
+use super::tls::Tls;
+
 /// What calls to the outside go over.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -24,7 +26,11 @@ pub struct Line {
 
 /// Makes connections for the pool.
 #[derive(Debug, Clone)]
-pub(super) struct Dial(pub(super) Arc<dyn Network>);
+pub(super) struct Dial {
+    pub(super) network: Arc<dyn Network>,
+    /// Without it a URL with `https` cannot be called.
+    pub(super) tls: Option<Tls>,
+}
 
 impl tower::Service<Uri> for Dial {
     type Response = Wire;
@@ -36,11 +42,24 @@ impl tower::Service<Uri> for Dial {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let host = uri.host().unwrap_or_default();
         // An IPv6 address stands in brackets in a URL, and without them everywhere else.
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let connecting = self.0.connect(host, uri.port_u16().unwrap_or(80));
-        Box::pin(async move { Ok(Wire(TokioIo::new(connecting.await?))) })
+        let host = uri.host().unwrap_or_default();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let plain = uri.scheme_str() != Some("https");
+        let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
+        let connecting = self.network.connect(&host, port);
+        let tls = self.tls.clone();
+        Box::pin(async move {
+            let stream = connecting.await?;
+            if plain {
+                return Ok(Wire(TokioIo::new(stream)));
+            }
+            let tls = tls.ok_or_else(|| io::Error::other("this client speaks no TLS"))?;
+            Ok(Wire(TokioIo::new(tls.wrap(&host, stream).await?)))
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! A provider at a URL: `POST /charges`, `POST /refunds`, `GET /charges/{key}`, `GET /refunds/{key}`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::provider::{ChargeReply, ChargeRequest, RefundReply, RefundRequest};
+use api::order::{ACTION_BYTES_MAX, PaymentAction};
+use api::provider::{ChargeOutcome, ChargeReply, ChargeRequest, RefundReply, RefundRequest};
 use api::{PaymentId, RefundId};
 use bytes::Bytes;
 use http::StatusCode;
@@ -11,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::{Client, base};
 use super::dial::Line;
+use super::waiting::Waiting;
 use super::{Asked, Provider, ProviderError};
 
 pub use super::client::UrlError;
@@ -29,6 +32,7 @@ pub fn check_url(url: &str) -> Result<(), UrlError> {
 pub struct HttpProvider {
     url: String,
     client: Client,
+    waiting: Arc<Waiting>,
 }
 
 impl HttpProvider {
@@ -40,7 +44,26 @@ impl HttpProvider {
         Ok(Self {
             url: base(url)?,
             client: Client::new(line, timeout),
+            waiting: Arc::default(),
         })
+    }
+
+    /// Keeps what the buyer's page needs for as long as the charge waits for the buyer.
+    fn noted(&self, key: PaymentId, mut reply: ChargeReply) -> ChargeReply {
+        let action = reply.action.take();
+        if reply.key != key {
+            // An answer about something else says nothing, and the cashier hears so.
+            return reply;
+        }
+        if reply.outcome != ChargeOutcome::Pending {
+            self.waiting.settled(key);
+        } else if let Some(action) = action
+            && action.value.len() <= ACTION_BYTES_MAX
+        {
+            // Nothing here depends on how long it has been known.
+            self.waiting.note(key, Duration::ZERO, Some(action), None);
+        }
+        reply
     }
 
     async fn act<Q: Serialize, A: DeserializeOwned>(
@@ -81,7 +104,10 @@ fn read<A: DeserializeOwned>(status: StatusCode, body: &Bytes) -> Result<A, Prov
 
 impl Provider for HttpProvider {
     fn charge(&self, request: ChargeRequest) -> Asked<'_, ChargeReply> {
-        Box::pin(async move { self.act("charges", &request).await })
+        Box::pin(async move {
+            let reply = self.act("charges", &request).await?;
+            Ok(self.noted(request.key, reply))
+        })
     }
 
     fn refund(&self, request: RefundRequest) -> Asked<'_, RefundReply> {
@@ -89,10 +115,17 @@ impl Provider for HttpProvider {
     }
 
     fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
-        Box::pin(async move { self.status(&format!("charges/{key}")).await })
+        Box::pin(async move {
+            let reply: Option<ChargeReply> = self.status(&format!("charges/{key}")).await?;
+            Ok(reply.map(|reply| self.noted(key, reply)))
+        })
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
         Box::pin(async move { self.status(&format!("refunds/{key}")).await })
+    }
+
+    fn action(&self, key: PaymentId) -> Option<PaymentAction> {
+        self.waiting.find(key)?.action
     }
 }

@@ -15,7 +15,7 @@ use super::rates::Counts;
 use super::{Chain, RateRules, Reason, Risk, RiskEvaluator, RiskFacts, Settings, TextRules};
 
 /// Facts that the book does not count for one buyer yet, so rules of risk may not build on them.
-const UNCOUNTED: [&str; 2] = ["buyer.lapses", "buyer.orders"];
+const UNCOUNTED: [&str; 1] = ["buyer.orders"];
 
 /// Why rules cannot be a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,8 +4,8 @@ use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::service::{Answer, Call, Caller, Keys, Reply};
 use api::{Code, KeyId, Problem, Scope, Scopes};
 
-use super::Handle;
 use super::sales::house_problem;
+use super::{Handle, by};
 use crate::house;
 use crate::wire;
 
@@ -17,6 +17,11 @@ pub fn scope_bits(scopes: Scopes) -> u32 {
         .filter(|(scope, _)| scopes.has(**scope))
         .map(|(_, bit)| 1 << bit)
         .sum()
+}
+
+/// The names of scopes that the house keeps.
+pub(crate) fn scope_names(bits: u32) -> Vec<&'static str> {
+    scopes(bits).iter().map(Scope::name).collect()
 }
 
 fn scopes(bits: u32) -> Scopes {
@@ -52,7 +57,7 @@ fn merchant(caller: &Caller) -> Result<(&str, Scopes), Problem> {
 impl Handle {
     async fn create_key(&self, call: Call, body: CreateKey) -> Result<Answer<CreatedKey>, Problem> {
         let (account, held) = merchant(&call.caller)?;
-        if !held.covers(body.scopes) || *account != *body.account {
+        if !held.covers(body.asked()) || *account != *body.account {
             let detail = "a key makes only keys of its own account, with scopes that it has itself";
             return Err(Problem::because(Code::ScopeMissing, detail));
         }
@@ -63,10 +68,11 @@ impl Handle {
         let made = self
             .registry
             .house()
-            .make_key(
+            .make_key_by(
+                &by(&call.caller),
                 &body.name,
                 &body.account,
-                scope_bits(body.scopes),
+                scope_bits(body.asked()),
                 Some(asked),
             )
             .await;
@@ -97,7 +103,7 @@ impl Handle {
         {
             return Err(Problem::new(Code::ApiKeyNotFound));
         }
-        let revoked = house.revoke_key(id.0, account).await;
+        let revoked = house.revoke_key(id.0, &by(&call.caller)).await;
         revoked
             .map(|key| Answer::plain(shown(&key)))
             .map_err(|error| house_problem(&error))

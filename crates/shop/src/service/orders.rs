@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use api::line::{JoinLine, Ticket};
 use api::order::SalePosition;
 use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderPage, OrderQuery, PaymentState,
     PlaceOrder,
 };
-use api::provider::{ProviderReport, ReportedCharge};
+use api::provider::{Knock, ProviderReport, ReportedCharge};
 use api::refund::{Chargeback, Refund, RefundOrder};
+use api::sending::{ShipOrder, ShippedLine};
 use api::service::{Answer, Call, Caller, Orders, Reply};
-use api::{Code, OrderId, Problem, SaleId, Scope};
+use api::{Code, OrderId, Problem, SaleId, Scope, TicketId};
 use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
+use super::audit::MoneyOf;
 use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
@@ -65,8 +68,15 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
         tags,
         lines: wire::asked_lines(body.lines),
         paid,
-        deal: None,
+        deal: super::teams::deal(body.team, body.coupons),
     })
+}
+
+/// What the merchant told of the buyer goes to the book, whose discounts and rules may ask for it. A plain order stays
+/// plain, so that it has the fingerprint that it always had.
+fn tell_facts(place: &mut Place, facts: &Facts) {
+    let deal = place.deal.get_or_insert_default();
+    deal.facts = Some(Box::new(facts.clone()));
 }
 
 /// Orders of one batch for one sale, with what risk is asked about them.
@@ -79,8 +89,16 @@ struct Group {
 impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
         let (sale, told) = (body.sale_id, body.facts.clone());
-        let place = place(&call.caller, body)?;
+        let mut place = place(&call.caller, body)?;
+        let known = told.is_some();
         let facts = facts(&call, &place.tags, told);
+        if known {
+            tell_facts(&mut place, &facts);
+        }
+        if place.deal.is_some() {
+            let desk = self.desk(&call.caller, sale).await?;
+            self.promise(&desk, &mut place).await?;
+        }
         self.change_order(call, sale, Action::Place(place), facts)
             .await
     }
@@ -166,6 +184,14 @@ impl Handle {
         if others && !stdx::mutants::is("order-shown-to-anybody") {
             return Err(Problem::new(Code::OrderNotFound));
         }
+        if let Some(payment) = &mut body.payment
+            && matches!(
+                payment.state,
+                PaymentState::Charging | PaymentState::Unknown
+            )
+        {
+            payment.action = self.provider.action(payment.id);
+        }
         self.note_delay(&mut body);
         Ok(Answer {
             body,
@@ -191,6 +217,7 @@ impl Handle {
             key: call.key,
             action,
         };
+        let caller = call.caller;
         let told = Self::tell(&desk, command, move |book, done| {
             let Done::Refund { order, number } = done else {
                 return None;
@@ -201,7 +228,33 @@ impl Handle {
                 .find(|refund| refund.number == number)?;
             Some(wire::refund(sale.get(), order, refund))
         });
-        Ok(told.await?.answer(sale))
+        let told = told.await?;
+        self.note_money(&caller, "order.refund", &id.to_string(), &told.value)
+            .await?;
+        Ok(told.answer(sale))
+    }
+
+    async fn take_chargeback(
+        &self,
+        call: Call,
+        id: OrderId,
+        body: Chargeback,
+    ) -> Result<Answer<Order>, Problem> {
+        let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
+        let reference = body.reference;
+        let caller = call.caller.clone();
+        let taken = self.change_of_order(call, id, move |order| {
+            Action::Report(Report::Chargeback {
+                order,
+                amount,
+                reference,
+            })
+        });
+        let answer = taken.await?;
+        let money = MoneyOf::of(&answer.body);
+        self.note_money(&caller, "order.chargeback", &id.to_string(), &money)
+            .await?;
+        Ok(answer)
     }
 
     /// Places many orders: those of one sale go to its desk together, and each is decided by itself.
@@ -221,6 +274,8 @@ impl Handle {
                 tags,
                 facts: told,
                 paid,
+                team,
+                coupons,
                 ..
             } = order;
             let body = PlaceOrder {
@@ -230,11 +285,17 @@ impl Handle {
                 tags,
                 facts: told.clone(),
                 paid,
+                team,
+                coupons,
                 idempotency_key: None,
             };
             match place(&call.caller, body) {
-                Ok(place) => {
-                    let known = judges.then(|| facts(&call, &place.tags, told));
+                Ok(mut place) => {
+                    let told_any = told.is_some();
+                    let known = (judges || told_any).then(|| facts(&call, &place.tags, told));
+                    if let Some(known) = known.as_ref().filter(|_| told_any) {
+                        tell_facts(&mut place, known);
+                    }
                     let command = Command {
                         actor: actor(&call.caller),
                         key: Some(key),
@@ -245,6 +306,7 @@ impl Handle {
                         by_sale.push((sale, Vec::new(), Group::default()));
                         by_sale.len() - 1
                     });
+                    let known = known.filter(|_| judges);
                     let asked = known.and_then(|known| question(&call, &command, known));
                     by_sale[group].1.push(at);
                     by_sale[group].2.questions.push(asked);
@@ -272,7 +334,7 @@ impl Handle {
         &self,
         caller: &Caller,
         sale: SaleId,
-        group: Group,
+        mut group: Group,
     ) -> (Vec<BatchResult>, Option<SalePosition>) {
         let count = group.commands.len();
         let all = |problem: &Problem| (vec![refused(problem); count], None);
@@ -280,6 +342,13 @@ impl Handle {
             Ok(desk) => desk,
             Err(problem) => return all(&problem),
         };
+        for command in &mut group.commands {
+            if let Action::Place(place) = &mut command.action
+                && let Err(problem) = self.promise(&desk, place).await
+            {
+                return all(&problem);
+            }
+        }
         let said = match self.judge(&desk, sale, group.questions).await {
             Ok(said) => said,
             Err(problem) => return all(&problem),
@@ -317,7 +386,7 @@ impl Handle {
         }
     }
 
-    async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
+    pub(super) async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
         let said = unmatched::words(&outside);
         let Some((sale, report)) = book_report(outside) else {
             return self.keep_unmatched(&said).await;
@@ -347,7 +416,7 @@ impl Handle {
         Ok(known.is_none_or(|known| known.code() == currency.code()))
     }
 
-    async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
+    pub(super) async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {
         let kept = self.registry.house().unmatched("provider", report).await;
         kept.map(|()| Answer::plain(()))
             .map_err(|error| super::sales::house_problem(&error))
@@ -376,7 +445,7 @@ fn batch_result(sale: SaleId, done: crate::desk::Done<Slim>) -> BatchResult {
             units_left: None,
         },
         Ok(None) => unanswered(),
-        Err(refusal) => refused(&wire::problem(&refusal)),
+        Err(refusal) => refused(&wire::problem(sale.get(), &refusal)),
     }
 }
 
@@ -439,8 +508,27 @@ impl Orders for Handle {
         Box::pin(self.refund_order(call, order, body))
     }
 
-    fn ship(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Ship { order }))
+    fn join_line(&self, call: Call, sale: SaleId, body: JoinLine) -> Reply<'_, Ticket> {
+        Box::pin(self.join_a_line(call, sale, body))
+    }
+
+    fn ticket(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.show_ticket(call, ticket))
+    }
+
+    fn leave_line(&self, call: Call, ticket: TicketId) -> Reply<'_, Ticket> {
+        Box::pin(self.leave_a_line(call, ticket))
+    }
+
+    fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order> {
+        let lines = body.lines.map(|lines| {
+            let line = |line: ShippedLine| (line.line, line.quantity);
+            lines.into_iter().map(line).collect()
+        });
+        Box::pin(self.change_of_order(call, order, |order| match lines {
+            Some(lines) => Action::ShipPart { order, lines },
+            None => Action::Ship { order },
+        }))
     }
 
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
@@ -448,18 +536,14 @@ impl Orders for Handle {
     }
 
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order> {
-        let amount = Minor(i64::try_from(body.amount_minor).unwrap_or(i64::MAX));
-        let reference = body.reference;
-        Box::pin(self.change_of_order(call, order, move |order| {
-            Action::Report(Report::Chargeback {
-                order,
-                amount,
-                reference,
-            })
-        }))
+        Box::pin(self.take_chargeback(call, order, body))
     }
 
     fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {
         Box::pin(self.take_report(report))
+    }
+
+    fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {
+        Box::pin(self.take_knock(knock))
     }
 }

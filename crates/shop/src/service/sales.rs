@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use api::offer::AlterOffer;
 use api::plan::{AlterSale, CreateSale};
 use api::sale::{Sale, SalePage, SaleQuery, SaleState, Turn};
 use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales};
 use api::stock::{AddStock, Inventory, WriteOff};
-use api::{Code, Problem, SaleId};
+use api::team::{Team, TeamPage, TeamQuery};
+use api::{Code, Problem, SaleId, TeamId};
 use commerce::{Action, Book, Command};
 use ledger::Units;
 
@@ -21,6 +23,8 @@ impl Handle {
         let Caller::Merchant { account, .. } = &call.caller else {
             return Err(Problem::new(Code::ScopeMissing));
         };
+        let mut body = body;
+        let offer = body.offer.take().map(wire::offer_in).map(Box::new);
         let plan = Box::new(wire::plan(body)?);
         let key = call
             .key
@@ -36,8 +40,19 @@ impl Handle {
         let mut secret = [0; 16];
         self.registry.fill(&mut secret);
         let desk = self.registry.desk(number).await?;
-        self.change(&desk, call, Action::Create { secret, plan })
-            .await
+        let action = match offer {
+            None => Action::Create { secret, plan },
+            Some(offer) => Action::CreateWith {
+                secret,
+                plan,
+                offer,
+            },
+        };
+        let caller = call.caller.clone();
+        let answer = self.change(&desk, call, action).await?;
+        self.note_sale(&caller, "sale.create", None, &answer.body)
+            .await?;
+        Ok(answer)
     }
 
     /// Changes a sale and shows it.
@@ -58,14 +73,22 @@ impl Handle {
         Ok(told.answer(wire::sale_id(number)))
     }
 
+    /// Changes a sale, and puts on record what that changed. A repeat that finds the change made leaves the same in the
+    /// sale, and is on record as an act that changed nothing.
     async fn change_of(
         &self,
         call: Call,
         sale: SaleId,
+        what: &'static str,
         action: Action,
     ) -> Result<Answer<Sale>, Problem> {
         let desk = self.desk(&call.caller, sale).await?;
-        self.change(&desk, call, action).await
+        let before = Self::ask(&desk, move |book| wire::sale(sale.get(), book)).await?;
+        let caller = call.caller.clone();
+        let answer = self.change(&desk, call, action).await?;
+        self.note_sale(&caller, what, before.value.as_ref(), &answer.body)
+            .await?;
+        Ok(answer)
     }
 
     async fn turn_sale(
@@ -75,7 +98,7 @@ impl Handle {
         turn: Turn,
     ) -> Result<Answer<Sale>, Problem> {
         let answer = self
-            .change_of(call, sale, Action::Turn(wire::turn(turn)))
+            .change_of(call, sale, turn_name(turn), Action::Turn(wire::turn(turn)))
             .await?;
         if answer.body.state == SaleState::Retired {
             self.registry
@@ -159,10 +182,19 @@ impl Handle {
     }
 }
 
+const fn turn_name(turn: Turn) -> &'static str {
+    match turn {
+        Turn::Open => "sale.open",
+        Turn::Pause => "sale.pause",
+        Turn::Close => "sale.close",
+        Turn::Retire => "sale.retire",
+    }
+}
+
 /// A change of the house that was not made.
 pub(super) fn house_problem(error: &HouseError) -> Problem {
     match error {
-        HouseError::Journal(_) => Problem::new(Code::OutcomeUnknown),
+        HouseError::Journal(_) | HouseError::CutOff(_) => Problem::new(Code::OutcomeUnknown),
         HouseError::Full(_) => Problem::because(Code::BookFull, error.to_string()),
         HouseError::NoKey => Problem::new(Code::ApiKeyNotFound),
         HouseError::Behind(_) | HouseError::Record(_) | HouseError::Violation(_) => {
@@ -177,7 +209,21 @@ impl Sales for Handle {
     }
 
     fn alter(&self, call: Call, sale: SaleId, body: AlterSale) -> Reply<'_, Sale> {
-        Box::pin(self.change_of(call, sale, Action::Alter(Box::new(wire::patch(body)))))
+        let action = Action::Alter(Box::new(wire::patch(body)));
+        Box::pin(self.change_of(call, sale, "sale.alter", action))
+    }
+
+    fn alter_offer(&self, call: Call, sale: SaleId, body: AlterOffer) -> Reply<'_, Sale> {
+        let offer = Box::new(wire::offer_in(body.offer));
+        Box::pin(self.change_of(call, sale, "sale.offer", Action::AlterOffer(offer)))
+    }
+
+    fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage> {
+        Box::pin(self.list_teams(call, sale, query))
+    }
+
+    fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team> {
+        Box::pin(self.show_team(call, team))
     }
 
     fn turn(&self, call: Call, sale: SaleId, turn: Turn) -> Reply<'_, Sale> {
@@ -189,7 +235,7 @@ impl Sales for Handle {
             sku: body.sku.into(),
             units: Units(body.units),
         };
-        Box::pin(self.change_of(call, sale, action))
+        Box::pin(self.change_of(call, sale, "stock.add", action))
     }
 
     fn write_off(&self, call: Call, sale: SaleId, body: WriteOff) -> Reply<'_, Sale> {
@@ -198,7 +244,7 @@ impl Sales for Handle {
             units: Units(body.units),
             reason: body.reason,
         };
-        Box::pin(self.change_of(call, sale, action))
+        Box::pin(self.change_of(call, sale, "stock.write_off", action))
     }
 
     fn sale(&self, call: Call, sale: SaleId) -> Reply<'_, Sale> {

@@ -1,12 +1,18 @@
 //! Read models against the book, row by row (INV-11).
 
-use commerce::book::LineRef;
+use api::line::TicketState;
+use commerce::book::{LineRef, TeamRef, TicketRef};
 use commerce::{Book, OrderRef, OrderStatus};
 use storage::models::{
-    LineRow, ModelsError, OrderKey, OrderRow, RefundRow, SaleRow, StockRow, View,
+    DealRow, DuesRow, LineRow, ModelsError, OrderKey, OrderRow, RefundRow, SaleRow, StockRow,
+    TeamRow, TicketRow, View,
 };
 
-use crate::projector::words::{CHARGES, ORDER_STATES, REFUND_STATES, SALE_STATES, number};
+use crate::projector::deals::off_row;
+use crate::projector::words::{
+    CHARGES, DRAWS, Draw, ORDER_STATES, REFUND_STATES, SALE_STATES, SEATS, SeatWord, TEAM_STATES,
+    TICKET_STATES, number,
+};
 use crate::wire;
 
 /// Differences that are told; when there are more, the read models are to be built anew anyhow.
@@ -33,7 +39,103 @@ pub fn compare(view: &View, sale: u32, book: &Book) -> Result<Vec<String>, Model
             placed - 1
         ));
     }
+    compare_teams(view, sale, book, &mut differences)?;
+    compare_line(view, sale, book, &mut differences)?;
     Ok(differences)
+}
+
+fn compare_teams(
+    view: &View,
+    sale: u32,
+    book: &Book,
+    differences: &mut Vec<String>,
+) -> Result<(), ModelsError> {
+    let mut seen = 0;
+    view.each_team(sale, &mut |row| {
+        let expected = book
+            .team(row.key.number)
+            .filter(|_| row.key.number == seen)
+            .map(|team| team_row(team, &row));
+        if expected.as_ref() != Some(&row) {
+            tell(differences, || {
+                format!("team {seen} reads {row:?}, the book says {expected:?}")
+            });
+        }
+        seen += 1;
+    })?;
+    let (opened, _) = book.team_counts();
+    if seen != opened {
+        tell(differences, || {
+            format!("there are {seen} teams, the book has {opened}")
+        });
+    }
+    Ok(())
+}
+
+/// The team's row that the book asks for. What it does not tell (the rule's place, the prizes left) is taken from the
+/// row.
+fn team_row(team: TeamRef<'_>, row: &TeamRow) -> TeamRow {
+    let (opened, ends, ended) = team.times();
+    let (size, held, paid, filled) = team.seats();
+    let settlement = team.settlement();
+    TeamRow {
+        state: number(TEAM_STATES, &wire::team_state(team.state())),
+        opened_ms: opened.0,
+        ends_ms: ends.0,
+        ended_ms: ended.map(|ended| ended.0),
+        size,
+        held,
+        paid,
+        filled,
+        members: settlement.orders,
+        settled: settlement.settled,
+        drawn: team.draw().is_some_and(|draw| draw.opened.is_some()),
+        ..row.clone()
+    }
+}
+
+fn compare_line(
+    view: &View,
+    sale: u32,
+    book: &Book,
+    differences: &mut Vec<String>,
+) -> Result<(), ModelsError> {
+    let mut seen = 0;
+    view.each_ticket(sale, &mut |row| {
+        let expected = book
+            .ticket(row.key.number)
+            .filter(|_| row.key.number == seen)
+            .map(|ticket| ticket_row(ticket, &row));
+        if expected.as_ref() != Some(&row) {
+            tell(differences, || {
+                format!("ticket {seen} reads {row:?}, the book says {expected:?}")
+            });
+        }
+        seen += 1;
+    })?;
+    if book.ticket(seen).is_some() {
+        tell(differences, || {
+            format!("tickets from number {seen} on are missing")
+        });
+    }
+    Ok(())
+}
+
+fn ticket_row(ticket: TicketRef<'_>, row: &TicketRow) -> TicketRow {
+    let (state, offered) = match ticket.state {
+        commerce::book::TicketState::Waiting => (TicketState::Waiting, None),
+        commerce::book::TicketState::Offered { order } => (TicketState::Offered, Some(order)),
+        commerce::book::TicketState::Left => (TicketState::Left, None),
+    };
+    TicketRow {
+        key: row.key,
+        sku: ticket.sku,
+        units: ticket.units,
+        buyer: ticket.buyer.into(),
+        since_ms: ticket.since.0,
+        state: number(TICKET_STATES, &state),
+        offered,
+    }
 }
 
 fn tell(differences: &mut Vec<String>, difference: impl FnOnce() -> String) {
@@ -170,13 +272,14 @@ pub(crate) fn shown_row(sale: u32, order: OrderRef<'_>, book: &Book) -> OrderRow
         refund_pending: 0,
         charged_back: 0,
         placed_ms: 0,
-        hold_ms: 0,
+        deadline_ms: 0,
         units: 0,
         sequence: 0,
         events: 0,
         paid: None,
         lines: Vec::new(),
         refunds: Vec::new(),
+        deal: None,
     };
     order_row(sale, order, &empty, book)
 }
@@ -215,21 +318,64 @@ fn order_row(sale: u32, order: OrderRef<'_>, row: &OrderRow, book: &Book) -> Ord
         refund_pending: funds.held().0,
         charged_back: funds.charged_back().0,
         placed_ms: order.placed().0,
-        hold_ms: u32::try_from(deadline.saturating_sub(order.placed().0)).unwrap_or(u32::MAX),
+        deadline_ms: deadline,
         units: order.units(),
         sequence: row.sequence,
         events: row.events,
         paid: row.paid.clone(),
         lines: lines.collect(),
         refunds: order.refunds().map(refund_row).collect(),
+        deal: deal_row(order, row, book).map(Box::new),
     }
+}
+
+/// What the book says that an order has beyond its lines. Of a seat that counts no more it says nothing.
+fn deal_row(order: OrderRef<'_>, row: &OrderRow, book: &Book) -> Option<DealRow> {
+    let dues = order.dues().map(|(dues, paid, forfeited)| DuesRow {
+        deposit: dues.deposit.0,
+        from_ms: dues.from.0,
+        until_ms: dues.until.0,
+        paid,
+        whole: order.kept() != 0,
+        forfeited,
+    });
+    let number_of = order.team();
+    let off: Vec<_> = order.price().iter().filter_map(off_row).collect();
+    if number_of.is_none() && dues.is_none() && off.is_empty() {
+        return None;
+    }
+    let team = number_of.and_then(|number| book.team(number));
+    let draws = team.is_some_and(|team| team.rule().prizes.is_some());
+    let draw = match (draws, order.is_bare()) {
+        (false, _) => Draw::None,
+        (true, true) => Draw::Bare,
+        (true, false) => Draw::Won,
+    };
+    let member = team.and_then(|team| team.member(order.number()));
+    let seat = match member {
+        Some(member) if member.paid => number(SEATS, &SeatWord::Paid),
+        Some(_) => number(SEATS, &SeatWord::Held),
+        None => row.deal.as_ref().map_or(0, |deal| deal.seat),
+    };
+    Some(DealRow {
+        team: number_of,
+        seat,
+        draw: number(DRAWS, &draw),
+        off,
+        difference: order.difference().0,
+        dues,
+    })
 }
 
 /// A hold that is due and not swept yet is over in the book's eyes; the read models learn of it from the sweep.
 fn state(status: OrderStatus, row: &OrderRow, is_due: bool) -> u8 {
-    let waits = [OrderStatus::Held, OrderStatus::Paying]
-        .iter()
-        .any(|waits| number(ORDER_STATES, &wire::order_state(*waits)) == row.state);
+    let waits = [
+        OrderStatus::Held,
+        OrderStatus::Paying,
+        OrderStatus::Deposited,
+    ]
+    .iter()
+    .any(|waits| number(ORDER_STATES, &wire::order_state(*waits)) == row.state);
     match status {
         OrderStatus::Expired if waits && is_due => row.state,
         _ => number(ORDER_STATES, &wire::order_state(status)),
@@ -286,9 +432,9 @@ fn first_difference(found: &OrderRow, expected: &OrderRow) -> String {
             expected.placed_ms.to_string(),
         ),
         (
-            "hold",
-            found.hold_ms.to_string(),
-            expected.hold_ms.to_string(),
+            "deadline",
+            found.deadline_ms.to_string(),
+            expected.deadline_ms.to_string(),
         ),
         ("units", found.units.to_string(), expected.units.to_string()),
         (
@@ -300,6 +446,11 @@ fn first_difference(found: &OrderRow, expected: &OrderRow) -> String {
             "refunds",
             format!("{:?}", found.refunds),
             format!("{:?}", expected.refunds),
+        ),
+        (
+            "deal",
+            format!("{:?}", found.deal),
+            format!("{:?}", expected.deal),
         ),
     ];
     let differing = fields.iter().find(|(_, found, expected)| found != expected);

@@ -336,6 +336,12 @@ pub struct SaleReport {
     pub money: Money,
     /// Orders by what became of them.
     pub orders: OrderTally,
+    /// Teams and their seats.
+    pub teams: TeamTally,
+    /// Places in waiting lines.
+    pub line: LineTally,
+    /// Deposits and balances.
+    pub dues: DuesTally,
     /// Where today's rules decide otherwise.
     pub divergences: Divergences,
     /// Snapshots that were held against the book.
@@ -373,6 +379,57 @@ pub struct Money {
     pub charged_back_minor: i64,
     /// Gone out beyond what came in.
     pub loss_minor: i64,
+    /// All that came in.
+    pub money_in_minor: i64,
+    /// All that went out again, given back or taken back.
+    pub money_out_minor: i64,
+    /// Of what came in, what is promised to somebody and not gone yet.
+    pub money_open_minor: i64,
+}
+
+/// Teams by how they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct TeamTally {
+    /// Take members, or wait for their payments.
+    pub open: u64,
+    /// Came about.
+    pub complete: u64,
+    /// Did not.
+    pub failed: u64,
+    /// Ended and not settled to the last order.
+    pub unsettled: u64,
+    /// Seats of all teams.
+    pub seats: u64,
+    /// Seats that are taken and not paid.
+    pub seats_held: u64,
+    /// Seats that are paid.
+    pub seats_paid: u64,
+    /// Seats that the house filled.
+    pub seats_filled: u64,
+}
+
+/// Places in waiting lines by how they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LineTally {
+    /// Wait.
+    pub waiting: u64,
+    /// Got an order.
+    pub offered: u64,
+    /// Left.
+    pub left: u64,
+}
+
+/// Orders with a deposit and a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct DuesTally {
+    /// All of them.
+    pub orders: u64,
+    /// Whose deposit was paid.
+    pub deposits_paid: u64,
+    /// Whose balance was paid too.
+    pub balances_paid: u64,
+    /// Whose deposit the merchant keeps.
+    pub forfeited: u64,
 }
 
 /// Orders by what became of them.

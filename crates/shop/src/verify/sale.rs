@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use api::{Position, SaleId};
-use commerce::{Book, Entry, OrderStatus};
+use commerce::entry::RefundBegun;
+use commerce::{Book, Entry};
 use storage::journal::read_dir;
 use storage::models::PositionRow;
 use world::journal::{Batch, BatchReader, JournalError};
 
 use super::compare::compare;
 use super::entries::Replay;
-use super::report::{Finding, Money, OrderTally, ReadModelsReport, SaleReport, Units};
+use super::report::{Finding, ReadModelsReport, SaleReport};
 use super::snapshots::Snapshots;
-use super::{Desk, VerifyError};
+use super::{Desk, VerifyError, totals};
 use crate::wire;
 
 /// How often a journal is read again whose last batch was taken back while it was read.
@@ -196,7 +197,7 @@ impl Pass {
 
     fn report(&self) -> SaleReport {
         let book = &self.replay.book;
-        let (units, money, orders) = totals(book);
+        let (units, money, orders) = totals::totals(book);
         SaleReport {
             sale: self.sale,
             batches: self.end.sequence,
@@ -208,6 +209,9 @@ impl Pass {
             units,
             money,
             orders,
+            teams: totals::teams(book),
+            line: totals::line(book),
+            dues: totals::dues(book),
             divergences: self.replay.divergences.clone(),
             snapshots_compared: self.snapshots.compared,
             read_models: self.models.map(|models| ReadModelsReport {
@@ -220,57 +224,22 @@ impl Pass {
 }
 
 fn note_restocked(restocked: &mut Vec<Restocked>, entry: &Entry) {
-    let (Entry::RefundBegun { refund, .. }
-    | Entry::Cancelled {
-        refund: Some(refund),
-        ..
-    }) = entry
-    else {
-        return;
+    let several: &[RefundBegun] = match entry {
+        Entry::RefundBegun { refund, .. }
+        | Entry::ShippedInPart { rest: refund, .. }
+        | Entry::Cancelled {
+            refund: Some(refund),
+            ..
+        } => std::slice::from_ref(refund),
+        Entry::RefundsBegun { refunds, .. } | Entry::GivenUp { refunds, .. } => refunds,
+        _ => &[],
     };
-    if refund.restocked {
+    for refund in several.iter().filter(|refund| refund.restocked) {
         let lines = refund.lines.iter();
         restocked.extend(lines.map(|&(line, units)| Restocked {
             order: refund.order,
             line,
             units,
         }));
-    }
-}
-
-fn totals(book: &Book) -> (Units, Money, OrderTally) {
-    let (mut units, mut money, mut orders) =
-        (Units::default(), Money::default(), OrderTally::default());
-    for account in book.skus().map(|sku| sku.units()) {
-        units.stocked += u64::from(account.stocked().0);
-        units.available += u64::from(account.available().0);
-        units.held += u64::from(account.held().0);
-        units.sold += u64::from(account.sold().0);
-        units.written_off += u64::from(account.written_off().0);
-    }
-    for order in book.orders() {
-        let funds = order.funds();
-        money.captured_minor += funds.captured().0;
-        money.refunded_minor += funds.refunded().0;
-        money.refund_pending_minor += funds.held().0;
-        money.charged_back_minor += funds.charged_back().0;
-        money.loss_minor += funds.loss().0;
-        orders.placed += 1;
-        *count_of(&mut orders, order.status()) += 1;
-    }
-    (units, money, orders)
-}
-
-fn count_of(orders: &mut OrderTally, status: OrderStatus) -> &mut u64 {
-    match status {
-        OrderStatus::Held => &mut orders.held,
-        OrderStatus::Paying => &mut orders.paying,
-        OrderStatus::Paid => &mut orders.paid,
-        OrderStatus::Shipped => &mut orders.shipped,
-        OrderStatus::Delivered => &mut orders.delivered,
-        OrderStatus::Cancelled => &mut orders.cancelled,
-        OrderStatus::Expired => &mut orders.expired,
-        OrderStatus::Refunded => &mut orders.refunded,
-        OrderStatus::Deposited => &mut orders.deposited,
     }
 }

@@ -1,14 +1,17 @@
 //! Orders and refunds, between the wire and the book.
 
+use api::deal::{Lottery, OffWhy, OrderDues, OrderOff, OrderTeam};
 use api::order::{AskedLine, Order, OrderLine, OrderState, Payment, PaymentState};
 use api::refund::{Refund, RefundOrder, RefundState};
 use api::{PaymentId, RefundId};
-use commerce::book::{ChargeView, RefundRef};
+use commerce::book::{ChargeView, MemberRef, RefundRef};
 use commerce::command::UnitsBack;
+use commerce::price::{PriceLine, PriceWhat};
 use commerce::{Ask, Book, OrderRef, OrderStatus, RefundAsk};
 use ledger::{Minor, UnitPrice};
 
 use super::sale::{currency, price};
+use super::team::{team_id, team_state};
 use super::{order_id, sale_id, time};
 
 /// Where an order stands.
@@ -58,6 +61,7 @@ fn payment(sale: u32, order: OrderRef<'_>) -> Option<Payment> {
     Some(Payment {
         id: payment_id(sale, order.number(), attempt),
         state,
+        action: None,
     })
 }
 
@@ -114,6 +118,61 @@ pub(crate) fn order(sale: u32, book: &Book, number: u32) -> Option<Order> {
             .refunds()
             .map(|found| refund(sale, number, found))
             .collect(),
+        team: team(sale, order, book),
+        off: order.price().iter().filter_map(off).collect(),
+        difference_minor: order.difference().0,
+        dues: dues(order),
+        due_minor: if waits { order.due().0 } else { 0 },
+    })
+}
+
+fn team(sale: u32, order: OrderRef<'_>, book: &Book) -> Option<OrderTeam> {
+    let number = order.team()?;
+    let team = book.team(number)?;
+    let paid = |member: MemberRef| member.order == order.number() && member.paid;
+    let draws = team.rule().prizes.is_some();
+    Some(OrderTeam {
+        id: team_id(sale, number),
+        state: team_state(team.state()),
+        seat_paid: team.member(order.number()).is_some_and(paid),
+        lottery: draws.then(|| lottery(order_state(order.status()), order.is_bare())),
+    })
+}
+
+/// What a draw made of an order that may have no goods.
+pub(crate) fn lottery(state: OrderState, bare: bool) -> Lottery {
+    match state {
+        _ if !bare => Lottery::Won,
+        OrderState::Held | OrderState::Paying | OrderState::Paid => Lottery::Pending,
+        _ => Lottery::Lost,
+    }
+}
+
+/// What came off the price of an order's lines. A team's tier is in the lines' own price.
+pub(crate) fn off(line: &PriceLine) -> Option<OrderOff> {
+    let (why, number) = match line.what {
+        PriceWhat::Line { .. } | PriceWhat::Tier { .. } => return None,
+        PriceWhat::Leader => (OffWhy::Leader, None),
+        PriceWhat::Level { level } => (OffWhy::Level, Some(level)),
+        PriceWhat::Coupon { coupon } => (OffWhy::Coupon, Some(coupon.into())),
+    };
+    Some(OrderOff {
+        why,
+        number,
+        amount_minor: -line.amount.0,
+    })
+}
+
+fn dues(order: OrderRef<'_>) -> Option<OrderDues> {
+    let (dues, paid, forfeited) = order.dues()?;
+    Some(OrderDues {
+        deposit_minor: dues.deposit.0,
+        balance_minor: order.total().0 - dues.deposit.0,
+        from: time(dues.from),
+        until: time(dues.until),
+        deposit_paid: paid,
+        balance_paid: order.kept() != 0,
+        forfeited,
     })
 }
 

@@ -21,7 +21,7 @@ fn window(window: api::plan::Window) -> Window {
     }
 }
 
-fn rule(rule: Rule) -> commerce::Rule {
+pub(super) fn rule(rule: Rule) -> commerce::Rule {
     let test = match rule.test {
         RuleTest::Named => Test::Named,
         RuleTest::AnyTag => Test::AnyTag(rule.tags),

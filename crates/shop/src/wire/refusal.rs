@@ -2,14 +2,14 @@
 
 use api::{Code, Problem};
 use commerce::Refusal;
-use commerce::book::TeamState;
 use commerce::refusal::LimitOf;
 
+use super::team::{team_state, ticket_id};
 use super::{order_state, sale_state, time};
 use crate::desk::DeskError;
 
-/// A refusal of the book.
-pub(crate) fn problem(refusal: &Refusal) -> Problem {
+/// A refusal of the book of this sale.
+pub(crate) fn problem(sale: u32, refusal: &Refusal) -> Problem {
     let because = |code| Problem::because(code, refusal.to_string());
     match refusal {
         Refusal::NoSale => Problem::new(Code::SaleNotFound),
@@ -43,11 +43,34 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
         Refusal::OverReturn { left, .. } => because(Code::OverRefund).with("units_left", left.0),
         Refusal::OverWriteOff { left } => because(Code::OverWriteOff).with("units_left", left.0),
         Refusal::Invalid(why) => Problem::because(Code::InvalidFields, why.clone()),
+        Refusal::NoSaga => Problem::new(Code::SagaNotFound),
+        Refusal::SagaState { why } => Problem::because(Code::SagaState, *why),
         Refusal::Full(_) => because(Code::BookFull),
+        Refusal::NoTeam
+        | Refusal::Teams { .. }
+        | Refusal::TeamOver { .. }
+        | Refusal::TeamFull { .. }
+        | Refusal::SeatLimit { .. }
+        | Refusal::TeamRule(_)
+        | Refusal::OpenHolds { .. }
+        | Refusal::LineFirst { .. }
+        | Refusal::NothingToWaitFor { .. }
+        | Refusal::WaitsAlready { .. }
+        | Refusal::NoTicket
+        | Refusal::Price(_)
+        | Refusal::Rule { .. }
+        | Refusal::BalanceNotDue { .. } => offer_problem(sale, refusal),
+    }
+}
+
+/// A refusal that only a sale with an offer knows.
+fn offer_problem(sale: u32, refusal: &Refusal) -> Problem {
+    let because = |code| Problem::because(code, refusal.to_string());
+    match refusal {
         Refusal::NoTeam => Problem::new(Code::TeamNotFound),
         Refusal::Teams { sku, .. } => because(Code::TeamRule).with("sku", sku.to_string()),
         Refusal::TeamOver { state } => {
-            let name = team_state(*state);
+            let name = team_state(*state).name();
             Problem::because(
                 Code::TeamOver,
                 format!("the team is {name}, or its time is over"),
@@ -69,7 +92,11 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
         Refusal::NothingToWaitFor { sku, left } => because(Code::NothingToWaitFor)
             .with("sku", sku.to_string())
             .with("units_left", left.0),
-        Refusal::WaitsAlready { ticket } => because(Code::WaitsAlready).with("ticket", *ticket),
+        Refusal::WaitsAlready { ticket } => {
+            let id = ticket_id(sale, *ticket).to_string();
+            let detail = format!("{id} waits for it already");
+            Problem::because(Code::WaitsAlready, detail).with("ticket", id)
+        }
         Refusal::NoTicket => Problem::new(Code::TicketNotFound),
         Refusal::Price(_) => because(Code::CouponRefused),
         Refusal::Rule { rule, .. } => because(Code::RuleRefused).with("rule", rule.to_string()),
@@ -77,15 +104,7 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
             Problem::because(Code::BalanceNotDue, "the balance may not be paid yet")
                 .with("due_from", time(*from))
         }
-    }
-}
-
-/// How a team stands, on the wire.
-pub(crate) fn team_state(state: TeamState) -> &'static str {
-    match state {
-        TeamState::Open => "open",
-        TeamState::Complete => "complete",
-        TeamState::Failed => "failed",
+        _ => because(Code::Internal),
     }
 }
 

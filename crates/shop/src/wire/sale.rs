@@ -2,12 +2,14 @@
 
 use api::live::{LiveOrder, LiveRefusals, LiveSku, LiveTick};
 use api::plan::{Limits, Rule, RuleTest, SkuLimits, Window};
-use api::sale::{OrderCounts, Sale, SaleState, Sku};
+use api::sale::{OrderCounts, Sale, SaleState, Sku, TeamCounts};
 use api::stock::SaleStock;
 use api::{Currency, Position, PriceText};
 use commerce::{Book, SkuRef, Test};
 use ledger::Units;
 
+use super::offer::offer_out;
+use super::team::live_team;
 use super::{order_id, order_state, sale_id, time};
 use crate::desk::LiveView;
 
@@ -39,7 +41,7 @@ fn units(units: Option<Units>) -> Option<u32> {
     units.map(|units| units.0)
 }
 
-fn rule(rule: &commerce::Rule) -> Rule {
+pub(super) fn rule(rule: &commerce::Rule) -> Rule {
     let (test, tags) = match &rule.test {
         Test::Named => (RuleTest::Named, &[][..]),
         Test::AnyTag(tags) => (RuleTest::AnyTag, &tags[..]),
@@ -53,7 +55,7 @@ fn rule(rule: &commerce::Rule) -> Rule {
     }
 }
 
-fn sku(sku: SkuRef<'_>) -> Sku {
+fn sku(sku: SkuRef<'_>, waiting: u32) -> Sku {
     let (account, limits) = (sku.units(), sku.limits());
     Sku {
         sku: (&**sku.sku()).into(),
@@ -68,6 +70,7 @@ fn sku(sku: SkuRef<'_>) -> Sku {
         held_count: account.held().0.into(),
         sold_count: account.sold().0.into(),
         written_off_count: account.written_off().0.into(),
+        waiting_count: waiting.into(),
     }
 }
 
@@ -89,7 +92,11 @@ pub(crate) fn sale(number: u32, book: &Book) -> Option<Sale> {
             units_per_buyer: units(limits.per_buyer),
         },
         rules: book.rules().iter().map(rule).collect(),
-        skus: book.skus().map(sku).collect(),
+        skus: book
+            .skus()
+            .zip(0..)
+            .map(|(found, at)| sku(found, book.line_length(at)))
+            .collect(),
         orders: OrderCounts {
             placed: tally.placed.into(),
             held: tally.held.into(),
@@ -97,11 +104,23 @@ pub(crate) fn sale(number: u32, book: &Book) -> Option<Sale> {
             cancelled: tally.cancelled.into(),
             expired: tally.expired.into(),
         },
+        offer: book.offered().map(offer_out),
+        teams: teams(book),
         now: time(book.time()),
         position: Position {
             sequence: 0,
             chain: [0; 16],
         },
+    })
+}
+
+/// Counts of teams, of a sale that has or had any.
+fn teams(book: &Book) -> Option<TeamCounts> {
+    let (opened, open) = book.team_counts();
+    let offers = book.offered().is_some_and(|offer| !offer.groups.is_empty());
+    (offers || opened > 0).then_some(TeamCounts {
+        opened: opened.into(),
+        open: open.into(),
     })
 }
 
@@ -149,5 +168,10 @@ pub(crate) fn live_tick(number: u32, view: &LiveView) -> LiveTick {
         },
         requests_total: view.accepted + refused.sum(),
         recent: recent.collect(),
+        teams: view
+            .teams
+            .iter()
+            .map(|team| live_team(number, team))
+            .collect(),
     }
 }

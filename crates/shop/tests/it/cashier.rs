@@ -54,6 +54,31 @@ async fn a_wall_clock_that_was_set_back_keeps_no_charge_waiting() {
     assert_eq!(till.books.status(order), OrderStatus::Paid);
 }
 
+/// Found by a life (seed 1440): where books are searched often, a refused refund was left to a search that goes by the
+/// wall clock, and waited for all the time by which that had been set back.
+#[tokio::test(start_paused = true)]
+async fn a_refused_refund_does_not_wait_for_a_wall_clock_that_was_set_back() {
+    let often = Settings {
+        reconcile_every_ms: 20_000,
+        ..Settings::default()
+    };
+    let till = Till::open(often, sandbox::Settings::default());
+    till.line.cut.store(true, Ordering::SeqCst);
+    till.line.refund_declines.store(1, Ordering::SeqCst);
+    let order = till.books.buy("a");
+    till.books.cancel(order);
+    till.line.cut.store(false, Ordering::SeqCst);
+    let refused = |entry: &Entry| matches!(entry, Entry::RefundFailed { .. });
+    till.books
+        .until("it is refused", |books| books.count(refused) == 1)
+        .await;
+    till.set_back(minutes(10));
+    tokio::time::timeout(minutes(5), till.books.until_settled())
+        .await
+        .expect("it goes by the book's time");
+    assert_eq!(till.line.ledger().refunds().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_about_and_the_buyer_is_charged_once() {
     let lossy = sandbox::Settings {
@@ -477,4 +502,25 @@ async fn a_desk_that_is_out_of_order_for_long_costs_no_outcome_and_no_second_cha
         .expect("all is told");
     assert_eq!(till.books.count(captured), 20);
     assert_eq!(till.line.ledger().charges().len(), 20);
+}
+
+/// A sale in which ten thousand buyers look for their cards must not ask the provider ten thousand times a second.
+#[tokio::test(start_paused = true)]
+async fn a_charge_that_waits_for_its_buyer_is_not_asked_about_until_the_reconciler_comes() {
+    let slow = sandbox::Settings {
+        pending_per_mille: PerMille::ALL,
+        pending_ms_max: 100,
+        ..sandbox::Settings::default()
+    };
+    let mut till = Till::closed(Settings::default(), slow);
+    till.line.deaf.store(true, Ordering::SeqCst);
+    till.line.waits.store(true, Ordering::SeqCst);
+    till.start();
+    let order = till.books.buy("a");
+    till.pass(minutes(2)).await;
+    assert_eq!(till.books.status(order), OrderStatus::Paying);
+    assert_eq!(till.line.called().len(), 1, "{:?}", till.line.called());
+    till.books.until_settled().await;
+    assert_eq!(till.books.status(order), OrderStatus::Paid);
+    assert_eq!(till.line.called().len(), 2, "{:?}", till.line.called());
 }

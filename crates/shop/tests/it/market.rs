@@ -5,12 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use commerce::book::TicketState;
 use commerce::command::{ChargeOutcome, RefundOutcome, UnitsBack};
+use commerce::deal::Commit;
 use commerce::house::HouseEntry;
 use commerce::plan::{Patch, SkuPatch};
 use commerce::{
-    Action, Actor, Ask, Book, Command, Entry, Limits, Place, Plan, RefundAsk, Report, SkuPlan,
-    Time, Turn, Window, record,
+    Action, Actor, Ask, Book, Command, DealAsk, Entry, Limits, Offer, Place, Plan, RefundAsk,
+    Report, SkuPlan, TeamAsk, Time, Turn, Window, record,
 };
 use ledger::{Currency, Minor, UnitPrice, Units};
 use storage::journal::{Doors, InlineJournal, JournalSettings, Log, recover};
@@ -41,6 +43,24 @@ pub(crate) struct Market {
 impl Market {
     /// A sale of three SKUs that has just opened.
     pub(crate) fn open(seed: u64) -> Self {
+        let (secret, plan) = ([7; 16], Box::new(plan()));
+        Self::begin(seed, Action::Create { secret, plan })
+    }
+
+    /// The same with an offer.
+    pub(crate) fn offering(seed: u64, offer: Offer) -> Self {
+        let (secret, plan, offer) = ([7; 16], Box::new(plan()), Box::new(offer));
+        Self::begin(
+            seed,
+            Action::CreateWith {
+                secret,
+                plan,
+                offer,
+            },
+        )
+    }
+
+    fn begin(seed: u64, create: Action) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let data = DataDir::open(&disk, &dir.path().join("data"), 1).expect("a data directory");
@@ -64,9 +84,7 @@ impl Market {
             keys: 0,
             entries: Vec::new(),
         };
-        let plan = Box::new(plan());
-        let secret = [7; 16];
-        market.merchant(Action::Create { secret, plan });
+        market.merchant(create);
         market.merchant(Action::Turn(Turn::Open));
         market.flush();
         market
@@ -79,6 +97,9 @@ impl Market {
                 self.pass_time();
             }
             self.command();
+            if self.book.offered().is_some() {
+                self.offer_command();
+            }
         }
         self.flush();
     }
@@ -144,18 +165,87 @@ impl Market {
         }
     }
 
+    /// One command at random that only a sale with an offer takes.
+    fn offer_command(&mut self) {
+        match self.roll(9) {
+            0 | 1 => {
+                let mut nonce = [0; 16];
+                self.dice.fill(&mut nonce);
+                let commit = Some(Commit::of(nonce, &seed(&nonce)));
+                self.take_seat(TeamAsk::Open { commit });
+            }
+            2..6 => {
+                let (teams, _) = self.book.team_counts();
+                let back = self.roll(u64::from(teams.clamp(1, 6)));
+                let back = u32::try_from(back).expect("small");
+                self.take_seat(TeamAsk::Join {
+                    team: teams.saturating_sub(1 + back),
+                });
+            }
+            6 => {
+                let buyer = self.somebody();
+                let sku: Arc<str> = SKUS[usize::try_from(self.roll(3)).expect("small")].into();
+                let units = 1 + u32::try_from(self.roll(2)).expect("small");
+                let buyer = Some(buyer);
+                self.merchant(Action::Wait { buyer, sku, units });
+            }
+            7 if self.roll(5) == 0 => {
+                let line = (0..).map_while(|number| self.book.ticket(number));
+                let waits = line.filter(|ticket| ticket.state == TicketState::Waiting);
+                if let Some(ticket) = waits.last().map(|ticket| ticket.number) {
+                    self.merchant(Action::LeaveLine { ticket });
+                }
+            }
+            _ => self.draw(),
+        }
+    }
+
+    /// Opens the seeds of all full lottery teams.
+    pub(crate) fn draw(&mut self) {
+        let due: Vec<_> = self.book.draws_due().collect();
+        for (team, commit) in due {
+            let seed = seed(&commit.nonce);
+            self.report(Report::Seed { team, seed });
+        }
+    }
+
+    fn somebody(&self) -> Arc<str> {
+        format!("buyer-{}", self.roll(8)).into()
+    }
+
+    fn take_seat(&mut self, team: TeamAsk) {
+        let sku = SKUS[usize::try_from(self.roll(3)).expect("small")];
+        let line = Ask {
+            sku: sku.into(),
+            units: 1,
+            price: None,
+        };
+        let paid = (self.roll(8) == 0).then(|| "till 8".into());
+        self.merchant(Action::Place(Place {
+            buyer: Some(self.somebody()),
+            tags: Arc::from([]),
+            lines: vec![line],
+            paid,
+            deal: Some(Box::new(DealAsk {
+                team: Some(team),
+                ..DealAsk::default()
+            })),
+        }));
+    }
+
     fn charge_report(&mut self, order: u32) {
         let Some((attempt, total)) = self
             .book
             .order(order)
-            .map(|order| (order.charge().0, order.total()))
+            .map(|order| (order.charge().0, order.due()))
         else {
             return;
         };
         if attempt == 0 {
             return;
         }
-        let outcome = match self.roll(8) {
+        let outcome = match self.roll(9) {
+            8 => ChargeOutcome::Authorised(total),
             0 => ChargeOutcome::Failed,
             1 => ChargeOutcome::Unknown,
             2 => ChargeOutcome::Captured(Minor(total.0 + 1)),
@@ -296,6 +386,13 @@ impl Market {
     fn roll(&self, sides: u64) -> u64 {
         self.dice.next_u64() % sides
     }
+}
+
+/// The seed that a nonce of the market promises.
+fn seed(nonce: &[u8; 16]) -> [u8; 32] {
+    let mut seed = [5; 32];
+    seed[..16].copy_from_slice(nonce);
+    seed
 }
 
 fn plan() -> Plan {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::order::{OrderEventKind, OrderQuery, OrderState};
 use api::sale::SaleQuery;
 use api::{OrderId, SaleId};
-use commerce::{Action, Place};
+use commerce::{Action, Offer, Place};
 use storage::models::{Models, OrderRow, SaleRow, StockRow, Writer};
 use telemetry::Telemetry;
 use tidegate_shop::projector::answers::{self, Sight};
@@ -102,6 +102,100 @@ async fn read_models_say_what_the_book_says() {
         8,
         "the market knows every state of an order: {states:?}"
     );
+}
+
+/// Offers of all kinds: tiers and a house that fills, a lottery, a pre-sale of either kind, a line and grace for holds.
+fn offers() -> Vec<Offer> {
+    let groups = r#"{"groups":[
+        {"sku":"CUP","size":3,"least":2,"lifetime_ms":1500,"stretch_ms":200,"seats_per_buyer":2,"after":"Buyer",
+         "tiers":[{"seats":1,"price":120000},{"seats":2,"price":110000},{"seats":3,"price":90000}],
+         "leader":{"Share":1000}},
+        {"sku":"POT","size":4,"least":4,"lifetime_ms":1000,"fill":2,"pays":"Top","leave":"Bound",
+         "tiers":[{"seats":1,"price":90000},{"seats":4,"price":50000}]},
+        {"sku":"TEA","size":3,"least":3,"lifetime_ms":2000,"prizes":1,"alone":"TeamsOnly"}],
+        "line":{"hold_ms":1000,"units_most":3,"places_most":50},"holds":{"grace_ms":300}}"#;
+    let presale = |lapse: &str| {
+        format!(
+            r#"{{"presale":{{"deposit":{{"Share":3000}},"from":1800000000000,"until":1800000030000,
+            "lapse":"{lapse}","grace_ms":400}},"line":{{"hold_ms":1000,"units_most":3,"places_most":50}}}}"#
+        )
+    };
+    let wire = [groups.to_owned(), presale("Refund"), presale("Forfeit")];
+    wire.iter().map(|text| offer(text)).collect()
+}
+
+/// An offer of the book from what differs from the plainest one.
+fn offer(text: &str) -> Offer {
+    let mut found: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let plain = serde_json::json!({
+        "least": 1, "stretch_ms": 0, "tiers": [], "pays": "Reached", "seats_per_buyer": 1, "teams_per_buyer": null,
+        "open_to": [], "join_to": [], "leader": null, "leave": "Free", "after": "Merchant", "fill": 0,
+        "alone": "Sold", "prizes": null
+    });
+    let whole = serde_json::json!({
+        "groups": [], "presale": null, "line": null, "rules": [],
+        "discounts": {"coupons": [], "levels": []},
+        "holds": {"grace_ms": 0, "open_most": null, "steps": []}
+    });
+    let over = |found: &mut serde_json::Value, plain: &serde_json::Value| {
+        for (name, value) in plain.as_object().expect("an object") {
+            let fields = found.as_object_mut().expect("an object");
+            fields.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    };
+    over(&mut found, &whole);
+    over(&mut found["holds"], &whole["holds"]);
+    for group in found["groups"].as_array_mut().expect("a list") {
+        over(group, &plain);
+    }
+    serde_json::from_value(found).expect("an offer")
+}
+
+#[tokio::test]
+async fn read_models_of_teams_dues_and_lines_say_what_the_book_says() {
+    let (mut teams, mut states, mut tickets) = (Vec::new(), Vec::new(), Vec::new());
+    for (seed, offer) in (60..).zip(offers().into_iter().cycle()).take(9) {
+        let mut market = Market::offering(seed, offer);
+        for _ in 0..6 {
+            market.trade(250);
+            follow(&market).await;
+            assert_equal(&market);
+            let line = (0..).map_while(|number| market.book.ticket(number));
+            tickets.extend(line.map(|ticket| format!("{:?}", ticket.state)[..4].to_owned()));
+        }
+        let orders = market.book.orders();
+        states.extend(orders.map(|order| format!("{:?}", order.status())));
+        let seen = market.book.teams();
+        teams.extend(seen.map(|team| (format!("{:?}", team.state()), team.seats().3 > 0)));
+    }
+    for (seen, all) in [(&mut states, 9), (&mut tickets, 2)] {
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(
+            seen.len(),
+            all,
+            "the market ends in all these states: {seen:?}"
+        );
+    }
+    teams.sort_unstable();
+    teams.dedup();
+    assert_eq!(teams.len(), 4, "open, failed, complete, filled: {teams:?}");
+}
+
+#[tokio::test]
+async fn read_models_of_offers_built_anew_are_the_same() {
+    for (seed, offer) in (80..).zip(offers()) {
+        let mut market = Market::offering(seed, offer);
+        for _ in 0..4 {
+            market.trade(150);
+            follow(&market).await;
+        }
+        let in_steps = all_rows(&market);
+        std::fs::remove_file(market.data.models()).expect("it is there");
+        follow(&market).await;
+        assert_equal(&market);
+        assert_eq!(all_rows(&market), in_steps);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use api::service::{Call, Orders};
 use api::{Code, SaleId};
 use commerce::rules::{RuleSet, RuleText, Then};
 use tidegate_shop::Handle;
-use tidegate_shop::risk::{Policy, Reason, Risk, RiskEvaluator, RiskFacts, Settings};
+use tidegate_shop::risk::{
+    PastOrder, Policy, Reason, Risk, RiskEvaluator, RiskFacts, Settings, past_orders,
+};
 
 use crate::whole::{buyer, call, directory, merchant, one_cup, open, selling};
 
@@ -224,4 +226,32 @@ async fn in_a_batch_the_blocked_are_refused_and_the_others_are_decided() {
         .collect();
     assert_eq!(codes, [(201, None), (403, Some("TG-2120")), (201, None)]);
     shop.stop().await;
+}
+
+#[tokio::test]
+async fn past_orders_are_seen_as_they_were_when_they_were_placed() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    for (name, key) in [("ann", "a"), ("bob", "b"), ("ann", "c")] {
+        assert_eq!(placed(&handle, call(buyer(name), key), sale).await, Ok(()));
+    }
+    shop.stop().await;
+    let disk: Arc<dyn world::Disk> = Arc::new(world::OsDisk);
+    let mut seen = Vec::new();
+    let mut each = |order: &PastOrder| {
+        let past = (order.past.units, order.past.orders, order.past.lapses);
+        let name = order.buyer.as_deref().map(str::to_owned);
+        seen.push((name, past, order.available, order.counters.buyer));
+        assert_eq!(order.order.total_minor, 1_250);
+    };
+    past_orders(&disk, dir.path(), 3_600_000, &mut each).expect("journals");
+    let ann = Some("ann".to_owned());
+    let expected = [
+        (ann.clone(), (0, Some(0), Some(0)), 3, 1),
+        (Some("bob".to_owned()), (0, Some(0), Some(0)), 2, 1),
+        (ann, (1, Some(1), Some(0)), 1, 2),
+    ];
+    assert_eq!(seen, expected);
 }

@@ -10,7 +10,7 @@ use commerce::{
 use ledger::{Currency, UnitPrice, Units};
 use storage::journal::JournalSettings;
 use telemetry::Telemetry;
-use tidegate_shop::desk::{Desk, DeskHandle, Durability, Effects, Equipment, Settings};
+use tidegate_shop::desk::{Desk, DeskHandle, Durability, Effects, Equipment, Seeds, Settings};
 use tidegate_shop::open::{Opened, Place, doors};
 use tokio::task::JoinHandle;
 use world::faults::{FaultyDisk, MemoryDisk};
@@ -35,6 +35,26 @@ pub(crate) struct Durable(pub(crate) Mutex<u64>);
 impl Durability for Durable {
     fn publish(&self, sequence: u64, _time_ms: u64) {
         *self.0.lock().expect("no panic holds it") = sequence;
+    }
+}
+
+/// Seeds that follow from the nonce alone.
+pub(crate) struct Promised;
+
+impl Seeds for Promised {
+    fn seed(&self, _sale: u32, nonce: &[u8; 16]) -> Option<[u8; 32]> {
+        let mut seed = [7; 32];
+        seed[..16].copy_from_slice(nonce);
+        Some(seed)
+    }
+}
+
+/// No seeds at all.
+struct Seedless;
+
+impl Seeds for Seedless {
+    fn seed(&self, _sale: u32, _nonce: &[u8; 16]) -> Option<[u8; 32]> {
+        None
     }
 }
 
@@ -71,7 +91,26 @@ pub(crate) fn opened(disk: &FaultyDisk<MemoryDisk>, clock: &Arc<ManualClock>) ->
 impl Stage {
     /// Opens the desk of whatever is on the disk.
     pub(crate) fn on(disk: FaultyDisk<MemoryDisk>, settings: Settings) -> Self {
-        let clock = Arc::new(ManualClock::new(NOON));
+        Self::at(NOON, disk, settings)
+    }
+
+    /// The same at another time, as after a downtime.
+    pub(crate) fn at(wall_ms: u64, disk: FaultyDisk<MemoryDisk>, settings: Settings) -> Self {
+        Self::with(wall_ms, disk, settings, Arc::new(Promised))
+    }
+
+    /// A desk that can open no seed.
+    pub(crate) fn seedless(disk: FaultyDisk<MemoryDisk>) -> Self {
+        Self::with(NOON, disk, Settings::default(), Arc::new(Seedless))
+    }
+
+    fn with(
+        wall_ms: u64,
+        disk: FaultyDisk<MemoryDisk>,
+        settings: Settings,
+        seeds: Arc<dyn Seeds>,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::new(wall_ms));
         let (effects, durable) = (Arc::new(Outbox::default()), Arc::new(Durable::default()));
         let equipment = Equipment {
             clock: clock.clone(),
@@ -80,6 +119,7 @@ impl Stage {
             seen: None,
             effects: effects.clone(),
             durability: durable.clone(),
+            seeds,
             telemetry: Telemetry::new(),
         };
         let (desk, handle) = Desk::new(1, opened(&disk, &clock), settings, equipment);
@@ -102,7 +142,7 @@ impl Stage {
         stage
     }
 
-    async fn run(&self, key: &str, action: Action) {
+    pub(crate) async fn run(&self, key: &str, action: Action) {
         let done = self
             .desk
             .submit(vec![command("shop", key, action)], |_, _| ())

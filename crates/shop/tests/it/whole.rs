@@ -32,6 +32,8 @@ pub(crate) async fn open(dir: &Path) -> Shop {
         entropy: Arc::new(SystemEntropy),
         tasks: Tasks::of_the_machine(),
         telemetry: Telemetry::new(),
+        network: Arc::new(world::network::OsNetwork),
+        preferences: Arc::new(tidegate_shop::notices::Everybody),
     };
     Shop::open(Settings::default(), parts)
         .await
@@ -266,6 +268,7 @@ async fn an_api_key_opens_until_it_is_revoked() {
         name: "till".into(),
         account: "shop".into(),
         scopes,
+        role: None,
         idempotency_key: None,
     };
     let made = Keys::create(&*handle, call(merchant("shop"), "k"), body(Scopes::ALL))

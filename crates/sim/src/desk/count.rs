@@ -172,7 +172,9 @@ impl Count {
                 };
                 self.turn(*order, from, Phase::Cancelled);
             }
-            Entry::RefundBegun { refund, .. } => self.refund(refund),
+            Entry::RefundBegun { refund, .. } | Entry::ShippedInPart { rest: refund, .. } => {
+                self.refund(refund)
+            }
             Entry::RefundFailed {
                 order,
                 again: Some(again),

@@ -277,6 +277,7 @@ pub(super) fn order_of(entry: &Entry) -> Option<u32> {
         | Entry::RefundFailed { order, .. }
         | Entry::ChargedBack { order, .. }
         | Entry::Shipped { order, .. }
+        | Entry::ShippedInPart { order, .. }
         | Entry::ChargeAuthorised { order, .. }
         | Entry::GivenUp { order, .. }
         | Entry::Delivered { order, .. } => Some(*order),

@@ -214,7 +214,7 @@ fn act_of(entry: &Entry) -> Option<(Act, Option<(u32, u16)>)> {
             Some((Act::Refund, Some((first.order, first.number))))
         }
         Entry::ChargedBack { order, .. } => of(Act::Chargeback, *order),
-        Entry::Shipped { order, .. } => of(Act::Ship, *order),
+        Entry::Shipped { order, .. } | Entry::ShippedInPart { order, .. } => of(Act::Ship, *order),
         Entry::Delivered { order, .. } => of(Act::Deliver, *order),
         Entry::RefundBegun { refund, .. } => {
             Some((Act::Refund, Some((refund.order, refund.number))))

@@ -39,6 +39,11 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
             goes_back(order, *refund, back.0, amount.0.min(left))
         }
         Entry::RefundBegun { refund, asked, .. } => begun(rows, order, refund, *asked),
+        // What did not leave is worth its price, unless less is left of the order's money.
+        Entry::ShippedInPart { rest, .. } if rest.amount.0 == order.left() => {
+            begun(rows, order, rest, Asked::Amount)
+        }
+        Entry::ShippedInPart { rest, .. } => begun(rows, order, rest, Asked::Lines),
         Entry::Cancelled { refund, key, .. } if order.is_sold() => {
             cancelled(order, refund.as_ref(), &key.by)
         }

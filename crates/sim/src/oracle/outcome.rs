@@ -119,7 +119,7 @@ fn not_done(rows: &Rows, terms: &Terms, order: &OrderRow, at: &Happening) -> Opt
         Entry::RefundBegun { .. } | Entry::RefundsBegun { .. } => {
             (!order.is_sold()).then_some("a refund of what is not sold")
         }
-        Entry::Shipped { .. } => not_shipped(order),
+        Entry::Shipped { .. } | Entry::ShippedInPart { .. } => not_shipped(order),
         Entry::Delivered { .. } => {
             (order.phase != Phase::Shipped).then_some("delivered and never shipped")
         }

@@ -145,6 +145,7 @@ pub(super) fn bound(entry: &Entry) -> Option<&Bound> {
         | Entry::RefundBegun { key, .. }
         | Entry::ChargedBack { key, .. }
         | Entry::Shipped { key, .. }
+        | Entry::ShippedInPart { key, .. }
         | Entry::Delivered { key, .. } => Some(key),
         _ => None,
     }

@@ -39,6 +39,9 @@ impl Rows {
         if let Entry::Cancelled { refund, .. } = entry {
             return self.cancelled(number, refund.as_ref());
         }
+        if let Entry::ShippedInPart { rest, .. } = entry {
+            self.refund_begun(number, rest);
+        }
         let Some(row) = self.orders.get_mut(number) else {
             return;
         };
@@ -58,7 +61,7 @@ impl Rows {
                 }
             }
             Entry::ChargedBack { amount, .. } => row.charged_back += amount.0,
-            Entry::Shipped { .. } => row.phase = Phase::Shipped,
+            Entry::Shipped { .. } | Entry::ShippedInPart { .. } => row.phase = Phase::Shipped,
             Entry::Delivered { .. } => row.phase = Phase::Delivered,
             _ => {}
         }

@@ -155,6 +155,10 @@ fn other_words(entry: &Entry) -> String {
         Entry::WrittenOff { sku, units, .. } => format!("{units:?} of SKU {sku} are written off"),
         Entry::Noted { order, what } => format!("noted about order {order}: {what}"),
         Entry::Shipped { order, .. } => format!("order {order} is shipped"),
+        Entry::ShippedInPart { order, rest, .. } => format!(
+            "order {order} is shipped in part; refund {} of {} is begun",
+            rest.number, rest.amount.0
+        ),
         Entry::Delivered { order, .. } => format!("order {order} is delivered"),
         other => format!("{other:?}"),
     }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::offers;
 use super::query::{self, OrderFilter, OrderPage, SaleFilter, SalePage};
 use super::schema;
-use super::{EventRow, ModelsError, OrderKey, OrderRow, PositionRow, StockRow};
+use super::{EventRow, ModelsError, OrderKey, OrderRow, PositionRow, StockRow, TeamRow, TicketRow};
 
 /// Memory for pages that one reader may use.
 const READER_CACHE_KIB: u32 = 1_024;
@@ -138,6 +139,34 @@ impl View {
         visit: &mut dyn FnMut(OrderRow) -> Result<(), E>,
     ) -> Result<(), E> {
         query::each_order(self.connection()?, sale, visit)
+    }
+
+    /// One team.
+    ///
+    /// # Errors
+    /// [`ModelsError::Database`], [`ModelsError::Damaged`].
+    pub fn team(&self, key: OrderKey) -> Result<Option<TeamRow>, ModelsError> {
+        offers::team(self.connection()?, key)
+    }
+
+    /// Shows all teams of a sale in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`ModelsError::Database`], [`ModelsError::Damaged`].
+    pub fn each_team(&self, sale: u32, visit: &mut dyn FnMut(TeamRow)) -> Result<(), ModelsError> {
+        offers::each_team(self.connection()?, sale, visit)
+    }
+
+    /// Shows all places in the lines of a sale in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`ModelsError::Database`], [`ModelsError::Damaged`].
+    pub fn each_ticket(
+        &self,
+        sale: u32,
+        visit: &mut dyn FnMut(TicketRow),
+    ) -> Result<(), ModelsError> {
+        offers::each_ticket(self.connection()?, sale, visit)
     }
 
     /// A page of sales.

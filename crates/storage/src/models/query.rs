@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buyers::{self, Enough};
+use super::offers::unpack_deal;
 use super::rows::{unpack_lines, unpack_refunds};
 use super::{EventRow, ModelsError, OrderKey, OrderRow, PositionRow, SaleRow, StockRow};
 
@@ -62,7 +63,7 @@ pub struct SalePage {
 }
 
 const ORDER_COLUMNS: &str = "id, buyer, state, phase, charge, attempt, total, captured, refunded, refund_pending, \
-     charged_back, placed_ms, hold_ms, units, sequence, events, paid, lines, refunds";
+     charged_back, placed_ms, deadline_ms, units, sequence, events, paid, lines, refunds, deal";
 
 const SALE_COLUMNS: &str = "sale, title, state, currency, opens_ms, closes_ms, created_ms, skus, stocked, available, \
      held, sold, written_off, orders_placed, orders_held, orders_paid, orders_cancelled, orders_expired";
@@ -420,6 +421,10 @@ fn order_of(row: &Row<'_>) -> Result<OrderRow, ModelsError> {
         .get_ref(18)?
         .as_str_or_null()
         .map_err(rusqlite::Error::from)?;
+    let deal = row
+        .get_ref(19)?
+        .as_str_or_null()
+        .map_err(rusqlite::Error::from)?;
     Ok(OrderRow {
         key: OrderKey::from_row(row.get(0)?)?,
         buyer: row.get(1)?,
@@ -433,13 +438,14 @@ fn order_of(row: &Row<'_>) -> Result<OrderRow, ModelsError> {
         refund_pending: row.get(9)?,
         charged_back: row.get(10)?,
         placed_ms: unsigned(row, 11)?,
-        hold_ms: row.get(12)?,
+        deadline_ms: unsigned(row, 12)?,
         units: unsigned(row, 13)?,
         sequence: unsigned(row, 14)?,
         events: row.get(15)?,
         paid: row.get(16)?,
         lines: unpack_lines(lines)?,
         refunds: unpack_refunds(refunds)?,
+        deal: unpack_deal(deal)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::ModelsError;
+use super::{DealRow, ModelsError};
 
 /// Bits of an order's row number that count the orders of its sale; the sale stands above them.
 pub const ORDER_NUMBER_BITS: u32 = 39;
@@ -67,8 +67,8 @@ pub struct OrderRow {
     pub charged_back: i64,
     /// When it was placed.
     pub placed_ms: u64,
-    /// How long its units are held from then on.
-    pub hold_ms: u32,
+    /// When its hold runs out; meaningful while it is held.
+    pub deadline_ms: u64,
     /// Units over all lines.
     pub units: u64,
     /// The batch that placed it.
@@ -81,6 +81,8 @@ pub struct OrderRow {
     pub lines: Vec<LineRow>,
     /// Its refunds; a refund's number is its place, from 1.
     pub refunds: Vec<RefundRow>,
+    /// What it has beyond its lines; `None` for a plain order.
+    pub deal: Option<Box<DealRow>>,
 }
 
 /// One line of an order.

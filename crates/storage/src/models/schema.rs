@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::ModelsError;
 
 /// The version of the tables. There is no migration: an older or later file is built anew.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// "TGRM", in SQLite's header, so that a foreign database is not taken for ours.
 const APPLICATION_ID: u32 = 0x5447_524D;
@@ -41,8 +41,21 @@ CREATE TABLE orders (
     id INTEGER PRIMARY KEY, buyer TEXT, state INTEGER NOT NULL, phase INTEGER NOT NULL,
     charge INTEGER NOT NULL, attempt INTEGER NOT NULL, total INTEGER NOT NULL, captured INTEGER NOT NULL,
     refunded INTEGER NOT NULL, refund_pending INTEGER NOT NULL, charged_back INTEGER NOT NULL,
-    placed_ms INTEGER NOT NULL, hold_ms INTEGER NOT NULL, units INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, events INTEGER NOT NULL, paid TEXT, lines TEXT NOT NULL, refunds TEXT
+    placed_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL, units INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, events INTEGER NOT NULL, paid TEXT, lines TEXT NOT NULL, refunds TEXT, deal TEXT
+) STRICT;
+CREATE TABLE group_rules (
+    sale INTEGER NOT NULL, number INTEGER NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (sale, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE teams (
+    id INTEGER PRIMARY KEY, rule INTEGER NOT NULL, state INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL, ended_ms INTEGER, size INTEGER NOT NULL, held INTEGER NOT NULL, paid INTEGER NOT NULL,
+    filled INTEGER NOT NULL, house_fills INTEGER NOT NULL, members INTEGER NOT NULL, settled INTEGER NOT NULL,
+    prizes INTEGER NOT NULL, drawn INTEGER NOT NULL
+) STRICT;
+CREATE TABLE tickets (
+    id INTEGER PRIMARY KEY, sku INTEGER NOT NULL, units INTEGER NOT NULL, buyer TEXT NOT NULL,
+    since_ms INTEGER NOT NULL, state INTEGER NOT NULL, offered INTEGER
 ) STRICT;
 CREATE TABLE order_events (
     id INTEGER NOT NULL, number INTEGER NOT NULL, sequence INTEGER NOT NULL, at_ms INTEGER NOT NULL,

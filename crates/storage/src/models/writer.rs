@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, params};
 use world::ErrorKind;
 
+use super::offers::pack_deal;
 use super::rows::{pack_lines, pack_refunds};
 use super::schema::{self, SetAside};
 use super::{EventRow, ModelsError, OrderKey, OrderRow, PositionRow, SaleRow, StockRow};
@@ -149,8 +150,8 @@ impl Writer {
     pub fn insert_order(&self, row: &OrderRow) -> Result<(), ModelsError> {
         let mut statement = self.statement(
             "INSERT INTO orders (id, buyer, state, phase, charge, attempt, total, captured, refunded,
-                refund_pending, charged_back, placed_ms, hold_ms, units, sequence, events, paid, lines, refunds)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                refund_pending, charged_back, placed_ms, deadline_ms, units, sequence, events, paid, lines, refunds, deal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?;
         if let Some(buyer) = &row.buyer {
             buyers::note(&self.connection, row.key, buyer)?;
@@ -169,13 +170,14 @@ impl Writer {
             row.refund_pending,
             row.charged_back,
             signed(row.placed_ms),
-            row.hold_ms,
+            signed(row.deadline_ms),
             signed(row.units),
             signed(row.sequence),
             row.events,
             row.paid,
             pack_lines(&row.lines)?,
             pack_refunds(&row.refunds)?,
+            pack_deal(row.deal.as_deref())?,
         ])?;
         Ok(())
     }
@@ -187,7 +189,8 @@ impl Writer {
     pub fn update_order(&self, row: &OrderRow) -> Result<(), ModelsError> {
         let mut statement = self.statement(
             "UPDATE orders SET state = ?2, phase = ?3, charge = ?4, attempt = ?5, captured = ?6, refunded = ?7,
-                refund_pending = ?8, charged_back = ?9, events = ?10, lines = ?11, refunds = ?12 WHERE id = ?1",
+                refund_pending = ?8, charged_back = ?9, events = ?10, lines = ?11, refunds = ?12, deadline_ms = ?13, deal = ?14
+             WHERE id = ?1",
         )?;
         let changed = statement.execute(params![
             row.key.row(),
@@ -202,6 +205,8 @@ impl Writer {
             row.events,
             pack_lines(&row.lines)?,
             pack_refunds(&row.refunds)?,
+            signed(row.deadline_ms),
+            pack_deal(row.deal.as_deref())?,
         ])?;
         if changed == 1 {
             return Ok(());
@@ -338,7 +343,7 @@ impl Writer {
         query::order(&self.connection, key)
     }
 
-    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, ModelsError> {
+    pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, ModelsError> {
         Ok(self.connection.prepare_cached(sql)?)
     }
 }

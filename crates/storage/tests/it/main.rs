@@ -14,3 +14,4 @@ mod fuzz;
 mod models;
 mod recovery;
 mod snapshots;
+mod vaults;

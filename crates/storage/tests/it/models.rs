@@ -30,7 +30,7 @@ fn order(sale: u32, number: u32) -> OrderRow {
         refund_pending: 0,
         charged_back: 0,
         placed_ms: 1_000 + u64::from(number / 2),
-        hold_ms: 900_000,
+        deadline_ms: 901_000 + u64::from(number / 2),
         units: 1,
         sequence: 7,
         events: 1,
@@ -42,6 +42,7 @@ fn order(sale: u32, number: u32) -> OrderRow {
             returned: 0,
         }],
         refunds: Vec::new(),
+        deal: None,
     }
 }
 

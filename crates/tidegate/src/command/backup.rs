@@ -1,5 +1,6 @@
 //! `tidegate backup`: copies the data directory of a shop that may go on selling meanwhile.
 
+use super::vault::failure as people_failure;
 use crate::failure::Failure;
 use crate::outside::{Outside, storage_failure};
 use crate::settings::Settings;
@@ -45,6 +46,8 @@ struct Report {
     bytes_kept: u64,
     snapshots: u64,
     snapshots_skipped: Vec<String>,
+    /// Whether personal data are in it, locked with the master key.
+    vault: bool,
     elapsed_s: f64,
 }
 
@@ -81,9 +84,14 @@ impl Options {
             progress.progress(step.bytes, step.bytes_total);
         })
         .map_err(|error| explained(&error))?;
+        // After the house journal: whoever was erased in between is in neither, or on the list that each start goes
+        // through.
+        let vault = storage::vault::copy(&self.data, &self.to);
+        let vault = vault.map_err(vault_failure)?;
         drop(progress);
         let elapsed = outside.clock.monotonic().saturating_sub(begun);
-        let report = Report::new(&done, elapsed.as_secs_f64());
+        let mut report = Report::new(&done, elapsed.as_secs_f64());
+        report.vault = vault;
         if self.json {
             terminal::print_json(&report)?;
         } else {
@@ -104,6 +112,11 @@ impl Options {
         for sale in &report.sales {
             let name = sale.sale.map(|sale| sale.to_string()).unwrap_or_default();
             text.push_str(&format!("  {name}  {}  {}\n", sale.position, sale.time));
+        }
+        if report.vault {
+            text.push_str(
+                "  the vault with personal data, locked; keep `tidegate vault erased` beside it\n",
+            );
         }
         for skipped in &report.snapshots_skipped {
             text.push_str(&format!(
@@ -143,9 +156,15 @@ impl Report {
             snapshots_skipped: skipped
                 .map(|skipped| format!("{}: {}", skipped.path.display(), skipped.reason))
                 .collect(),
+            vault: false,
             elapsed_s,
         }
     }
+}
+
+/// What went wrong with the vault's copy.
+pub(super) fn vault_failure(error: storage::vault::VaultError) -> Failure {
+    people_failure(&error.into())
 }
 
 /// What went wrong with a backup or a restore, and what to do about it.

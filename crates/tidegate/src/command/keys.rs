@@ -4,16 +4,16 @@
 //! key that may.
 
 use super::Configuration;
-use crate::failure::Failure;
+use super::place::presented;
 use crate::outside::{Outside, runtime};
 use crate::remote::Remote;
 use crate::server::{Backroom, house_call};
-use crate::settings::{API_KEY, api_key, load};
+use crate::settings::load;
 use crate::terminal;
 use api::check::Check;
 use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::service::Keys;
-use api::{Code, KeyId, Problem, Scope, Scopes};
+use api::{KeyId, Problem, Role, Scope, Scopes};
 use serde::Serialize;
 use shop::Handle;
 use std::collections::BTreeSet;
@@ -35,9 +35,12 @@ pub(crate) enum Command {
         /// The merchant account that the key acts for
         #[arg(long)]
         account: String,
-        /// What it may do, separated by commas [default: everything]
+        /// What it may do, separated by commas [default: everything, without a role]
         #[arg(long, value_delimiter = ',', value_name = "SCOPE")]
         scopes: Vec<Scope>,
+        /// A named set of scopes: owner, operator, cashier, support or auditor; added to --scopes
+        #[arg(long)]
+        role: Option<Role>,
         #[command(flatten)]
         place: Place,
     },
@@ -84,9 +87,10 @@ impl Command {
                     name,
                     account,
                     scopes,
+                    role,
                     place,
                 } => {
-                    let scopes = if scopes.is_empty() {
+                    let scopes = if scopes.is_empty() && role.is_none() {
                         Scopes::ALL
                     } else {
                         scopes.into_iter().collect()
@@ -95,6 +99,7 @@ impl Command {
                         name: name.into(),
                         account: account.into(),
                         scopes,
+                        role,
                         idempotency_key: None,
                     };
                     let made = place
@@ -163,23 +168,32 @@ fn line(key: &ApiKey) -> String {
 impl Place {
     async fn open(&self, outside: &Outside) -> anyhow::Result<Ring> {
         if let Some(url) = &self.url {
-            return Ok(Ring::Remote(Remote::connect(url, self.key()?).await?));
+            return Ok(Ring::Remote(
+                Remote::connect(url, presented(self.key_file.as_deref())?).await?,
+            ));
         }
         let settings = load(&self.configuration.layers())?.settings;
         Ok(Ring::Local(Backroom::open(&settings, outside).await?))
     }
+}
 
-    fn key(&self) -> anyhow::Result<String> {
-        let mend = format!("put it into a file and give --key-file, or into {API_KEY}");
-        let Some(path) = &self.key_file else {
-            let missing = || Failure::new(Code::NotAuthenticated, "--url needs an API key", mend);
-            return Ok(api_key().ok_or_else(missing)?);
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let what = format!("cannot read {}: {error}", path.display());
-            Failure::new(Code::MissingFile, what, mend)
-        })?;
-        Ok(text.trim().to_owned())
+/// A running server, for the commands that ask nobody else.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Server {
+    /// The running server, like http://127.0.0.1:8080
+    #[arg(long)]
+    url: String,
+    /// File that holds the API key; TIDEGATE_API_KEY may hold it instead
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// As one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Server {
+    pub(super) async fn open(&self) -> anyhow::Result<Remote> {
+        Remote::connect(&self.url, presented(self.key_file.as_deref())?).await
     }
 }
 

@@ -117,6 +117,7 @@ async fn key(handle: &Handle, outside: &Outside) -> anyhow::Result<Box<str>> {
         name: "replay".into(),
         account: ACCOUNT.into(),
         scopes: Scopes::ALL,
+        role: None,
         idempotency_key: None,
     };
     let made = Keys::create(handle, house_call(ACCOUNT, &outside.name()), body).await?;

@@ -1,6 +1,7 @@
 //! `tidegate restore`: makes a new data directory from a backup, to its end or to an earlier point.
 
-use super::backup::explained;
+use super::backup::{explained, vault_failure};
+use super::vault::digest;
 use crate::outside::Outside;
 use crate::terminal::{self, Progress};
 use api::{Position, SaleId, Time};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use storage::backup::{BackupError, Cut, Spot};
+use storage::vault::VaultError;
 
 /// Make a new data directory from a backup
 #[derive(Debug, clap::Args)]
@@ -74,6 +76,9 @@ impl Options {
     /// `TG-4002`, `TG-4004` to `TG-4009`.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let report = self.restore().map_err(|error| explained(&error))?;
+        if let Some(data) = &self.data {
+            self.restore_vault(data, &report).map_err(vault_failure)?;
+        }
         if self.json {
             terminal::print_json(&report)?;
         } else {
@@ -96,6 +101,20 @@ impl Options {
             Some(dir) => shop::restore::restore(from, Spot { disk, dir }, self.cut(), &mut step),
             None => shop::restore::check(from, self.cut(), &mut step),
         }
+    }
+
+    /// The vault comes along, without those who were erased after the point that the shop goes back to.
+    fn restore_vault(&self, data: &Path, report: &Report) -> Result<(), VaultError> {
+        if !storage::vault::copy(&self.from, data)? {
+            return Ok(());
+        }
+        let people: Vec<[u8; 32]> = report
+            .house
+            .people_erased
+            .iter()
+            .filter_map(|digits| digest(digits))
+            .collect();
+        storage::vault::forget(data, &people).map(|_| ())
     }
 
     fn cut(&self) -> Cut {

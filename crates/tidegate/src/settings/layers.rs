@@ -58,6 +58,13 @@ pub(super) struct Given {
     text: bool,
 }
 
+impl Given {
+    /// Whether it stood in the environment.
+    pub(super) fn is_of_environment(&self) -> bool {
+        self.text && self.origin != FLAGS
+    }
+}
+
 /// Reads and judges the configuration.
 ///
 /// # Errors

@@ -26,6 +26,19 @@ pub(super) fn faults(shop: &shop::Settings) -> Vec<Fault> {
     outside.map(fault).collect()
 }
 
+/// Everything that is wrong with what the shop does outside.
+pub(super) fn outside(shop: &shop::Settings) -> Vec<Fault> {
+    let fulfilment = shop.fulfilment.faults().into_iter();
+    let fulfilment = fulfilment.map(|fault| ("fulfilment", fault.option, fault.why));
+    let delivery = shop.delivery.faults().into_iter();
+    let delivery = delivery.map(|(option, why)| ("delivery", option, why));
+    let notices = shop.notices.faults().into_iter();
+    let notices = notices.map(|(option, why)| ("notices", option, why));
+    let all = fulfilment.chain(delivery).chain(notices);
+    all.map(|(group, option, why)| Fault::new(format!("shop.{group}.{option}"), why))
+        .collect()
+}
+
 fn desk(desk: &shop::desk::Settings) -> Vec<Limit> {
     vec![
         (

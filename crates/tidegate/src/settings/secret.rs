@@ -1,7 +1,8 @@
 //! Secrets: given in place or in a file of their own, and never repeated in a message.
 //!
 //! Wherever an option or a member of a list is called `…secret`, its value may stand in the file that `…secret_file`
-//! names instead, so that no room has to know about files.
+//! names instead, so that no room has to know about files. A provider's secrets may not stand in place at all, but for
+//! the environment.
 
 use super::layers::Given;
 use crate::failure::Failure;
@@ -22,8 +23,14 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Puts the contents of secrets' files in their places.
 ///
 /// # Errors
-/// `TG-4007`: a file is missing. `TG-4004`: it holds no secret, or the secret is given twice.
+/// `TG-4007`: a file is missing. `TG-4004`: it holds no secret, the secret is given twice, or in plain sight.
 pub(super) fn read_files(given: &mut BTreeMap<String, Given>) -> Result<(), Failure> {
+    let in_place_of_provider = |(name, given): &(&String, &Given)| {
+        name.starts_with("provider.") && name.ends_with("secret") && !given.is_of_environment()
+    };
+    if let Some((name, _)) = given.iter().find(in_place_of_provider) {
+        return Err(in_plain_sight(name));
+    }
     let named: Vec<String> = given
         .keys()
         .filter(|name| name.ends_with(FILE))
@@ -87,6 +94,15 @@ fn read(name: &str, path: &Json) -> Result<Json, Failure> {
         Ok((_, text)) if text.trim_end().is_empty() => Err(bad("the file is empty")),
         Ok((_, text)) => Ok(text.trim_end().into()),
     }
+}
+
+/// A provider's secret moves money: configuration files and command lines are read by too many.
+fn in_plain_sight(name: &str) -> Failure {
+    let what = format!("{name} is given in a configuration file or a flag");
+    let mend = format!(
+        "write it into a file of its own and give {name}_file, or set it in the environment"
+    );
+    Failure::new(Code::BadConfiguration, what, mend)
 }
 
 fn twice(name: &str) -> Failure {

@@ -187,3 +187,73 @@ fn values_that_do_not_fit_are_told_with_their_limits() {
         assert!(shown.err.contains(part), "{part} is not in {}", shown.err);
     }
 }
+
+#[test]
+fn a_provider_that_is_chosen_is_judged_as_a_whole_and_one_that_is_not_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for (kind, parts) in [
+        (
+            "stripe",
+            &[
+                "provider.stripe.api_secret: ",
+                "provider.stripe.webhook_secret: ",
+            ][..],
+        ),
+        (
+            "wechat",
+            &[
+                "provider.wechat.appid: ",
+                "provider.wechat.mchid: ",
+                "provider.wechat.key_secret: ",
+                "provider.wechat.api_v3_secret: ",
+                "provider.wechat.notify_url: ",
+            ],
+        ),
+        ("http", &["provider.url: is needed"]),
+        ("paypal", &["provider.kind: "]),
+    ] {
+        let shown = show(dir.path(), &[], &[("TIDEGATE_PROVIDER__KIND", kind)]);
+        assert_eq!(shown.code, 2, "{kind}");
+        for part in parts {
+            assert!(shown.err.contains(part), "{part} is not in {}", shown.err);
+        }
+    }
+    assert_eq!(
+        show(dir.path(), &[], &[("TIDEGATE_PROVIDER__KIND", "sandbox")]).code,
+        0
+    );
+}
+
+#[test]
+fn a_secret_of_a_provider_stands_in_a_file_of_its_own_or_in_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("key", "rk_test_horse0123456789\n");
+    let group = "[provider]\nkind = 'stripe'\n[provider.stripe]\n";
+    let hook = (
+        "TIDEGATE_PROVIDER__STRIPE__WEBHOOK_SECRET",
+        "whsec_horse0123",
+    );
+    write("file.toml", &format!("{group}api_secret_file = 'key'\n"));
+    let shown = show(dir.path(), &["--config", "file.toml"], &[hook]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(!shown.out.contains("horse"), "{}", shown.out);
+    write(
+        "place.toml",
+        &format!("{group}api_secret = 'rk_test_horse0123456789'\n"),
+    );
+    let flag = [
+        "--set",
+        "provider.stripe.api_secret=rk_test_horse0123456789",
+    ];
+    for words in [&["--config", "place.toml"], &flag] {
+        let shown = show(dir.path(), words, &[hook]);
+        assert_eq!(shown.code, 2);
+        assert!(
+            shown.err.contains("TG-4004") && shown.err.contains("api_secret_file"),
+            "{}",
+            shown.err
+        );
+        assert!(!shown.err.contains("horse"), "{}", shown.err);
+    }
+}

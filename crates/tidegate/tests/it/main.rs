@@ -2,10 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod backup;
+mod bank;
 mod configuration;
 mod keys;
+#[allow(dead_code, reason = "it answers in more ways than are needed here")]
+#[path = "../../../shop/tests/it/outsider.rs"]
+mod outsider;
+mod people;
 mod process;
 mod proof;
 mod reference;
+mod rules;
+mod saga;
 mod server;
 mod usage;

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use std::path::Path;
 
 /// Makes a merchant's key in a directory that no server has.
-fn key(dir: &Path) -> String {
+pub(crate) fn key(dir: &Path) -> String {
     let words = [
         "keys",
         "create",
@@ -23,7 +23,7 @@ fn key(dir: &Path) -> String {
     format!("Authorization: Bearer {}", made["secret"].as_str().unwrap())
 }
 
-fn sale(server: &Server, bearer: &str) -> String {
+pub(crate) fn sale(server: &Server, bearer: &str) -> String {
     let body = r#"{"name": "Cups", "currency": "EUR", "skus": [{"sku": "CUP", "price": "12.50", "stock": 10}]}"#;
     let (status, sale) = ask(
         &server.public,

@@ -115,3 +115,33 @@ fn a_second_capture_of_the_deposit_goes_back_and_is_no_balance() {
         (OrderStatus::Deposited, Minor(50))
     );
 }
+
+// Found by the table of docs/payments.md: it was called forfeited, though the merchant keeps nothing of it.
+#[test]
+fn a_deposit_that_the_bank_took_back_or_the_rule_gives_back_is_not_forfeited() {
+    for lapse in [Lapse::Refund, Lapse::Forfeit] {
+        for (charged_back, lapses) in [(0, true), (0, false), (30, true), (30, false)] {
+            let mut sale = Sale::open(1, presale(lapse));
+            let order = sale.place("ann", None).unwrap();
+            sale.pay(order);
+            let report = Report::Chargeback {
+                order,
+                amount: Minor(charged_back),
+                reference: "bank".into(),
+            };
+            let bank = sale.ask(Actor::House, Action::Report(report));
+            bank.decision.unwrap();
+            if lapses {
+                sale.tick(300_000);
+            } else {
+                sale.buyer("ann", Action::Cancel { order }).unwrap();
+            }
+            let (_, paid, forfeited) = sale.book.order(order).unwrap().dues().unwrap();
+            let kept = lapse == Lapse::Forfeit && charged_back == 0;
+            assert!(
+                paid && forfeited == kept,
+                "{lapse:?}, {charged_back}, {lapses}"
+            );
+        }
+    }
+}

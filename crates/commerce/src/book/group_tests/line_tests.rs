@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn line() -> Offer {
+pub(super) fn line() -> Offer {
     Offer {
         line: Some(LinePolicy {
             hold_ms: 10_000,
@@ -13,7 +13,7 @@ fn line() -> Offer {
     }
 }
 
-fn wait(units: u32) -> Action {
+pub(super) fn wait(units: u32) -> Action {
     Action::Wait {
         buyer: None,
         sku: "cup".into(),

@@ -1,5 +1,7 @@
 //! What lives of the simulation found in teams, dues and the line, each kept from coming back.
 
+use super::dues_tests::presale;
+use super::line_tests::{line, wait};
 use super::*;
 
 // A seed's life: the first members of a filled team were settled before the house had taken the seats that were given up
@@ -108,4 +110,18 @@ fn a_deposit_that_the_bank_took_back_is_not_called_forfeited() {
     assert_eq!(sale.status(order), OrderStatus::Expired);
     let (_, _, forfeited) = sale.book.order(order).unwrap().dues().unwrap();
     assert!(!forfeited);
+}
+
+// A seed's life: a paid deposit left its first place in the heap of deadlines, behind an earlier one of another order. When
+// both were due in one sweep, the order was let go twice, and the sale stopped.
+#[test]
+fn an_order_with_two_places_among_the_deadlines_ends_once() {
+    let mut sale = Sale::open(2, presale(Lapse::Refund));
+    let unpaid = sale.place("ann", None).unwrap();
+    sale.now += 1;
+    let order = sale.place("bob", None).unwrap();
+    sale.pay(order);
+    sale.tick(400_000);
+    assert_eq!(sale.status(unpaid), OrderStatus::Expired);
+    assert_eq!(sale.status(order), OrderStatus::Expired);
 }

@@ -4,8 +4,10 @@ use super::{assert_told, corpus, documented};
 use crate::client::{Client, bearer};
 use crate::shop::MERCHANT;
 use crate::world_of_tests::{Open, run, settings};
+use api::device::AskDevice;
 use api::key::CreateKey;
 use api::order::{PlaceBatch, PlaceOrder};
+use api::people::PersonData;
 use api::plan::{AlterSale, CreateSale};
 use api::refund::{Chargeback, RefundOrder};
 use api::stock::{AddStock, WriteOff};
@@ -46,6 +48,8 @@ const ROUTES: &[Route] = &[
         same::<Chargeback>,
     ),
     ("key", "POST", "/v1/keys", same::<CreateKey>),
+    ("person", "PUT", "/v1/people/ann", same::<PersonData>),
+    ("device", "POST", "/v1/device/code", same::<AskDevice>),
     ("turn", "POST", "/v1/sales/sale_00001/open", |_| ()),
 ];
 

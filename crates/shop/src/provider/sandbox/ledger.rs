@@ -118,6 +118,7 @@ impl Ledger {
             outcome: charge.outcome(now),
             amount_minor: charge.record.request.amount_minor,
             currency: charge.record.request.currency,
+            action: None,
         })
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use commerce::OrderStatus;
+use telemetry::PaymentOutcome;
 use tidegate_shop::cashier::Settings;
 use tidegate_shop::provider::sandbox;
 
@@ -129,4 +130,60 @@ async fn whatever_is_held_or_lost_an_effect_keeps_its_one_key() {
         (30, 30)
     );
     assert!(refunds.iter().all(|refund| refund.request.key.number == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_are_counted_by_what_became_of_them() {
+    let script = sandbox::Settings {
+        decline_per_mille: sandbox::PerMille::new(300).expect("a share"),
+        ..sandbox::Settings::default()
+    };
+    let till = Till::open(Settings::default(), script);
+    for n in 0..100 {
+        till.books.buy(&n.to_string());
+    }
+    till.books.until_settled().await;
+    let count = |till: &Till, outcome| {
+        let meters = till.telemetry.meters();
+        meters.outside.payments(outcome).get()
+    };
+    let taken = u64::try_from(till.books.count(captured)).expect("few");
+    assert_eq!(count(&till, PaymentOutcome::Success), taken);
+    assert_eq!(count(&till, PaymentOutcome::Declined), 100 - taken);
+    assert!((1..100).contains(&taken), "{taken}");
+    till.line.cut.store(true, Ordering::SeqCst);
+    till.books.buy("nobody answers");
+    till.pass(minutes(1)).await;
+    assert_eq!(count(&till, PaymentOutcome::Failure), 1);
+}
+
+/// restate#5196: work that waited for a place which only its own end would free. One worker and one place have to be
+/// enough for a step that asks, acts and asks again, and for callbacks that come meanwhile.
+#[tokio::test(start_paused = true)]
+async fn one_worker_and_one_place_never_wait_for_themselves() {
+    let one = Settings {
+        workers: 1,
+        bulkhead_calls_max: 1,
+        bulkhead_wait_ms: 0,
+        ..Settings::default()
+    };
+    let busy = sandbox::Settings {
+        pending_per_mille: sandbox::PerMille::ALL,
+        callback_per_mille: sandbox::PerMille::ALL,
+        duplicate_callback_per_mille: sandbox::PerMille::ALL,
+        callback_delay_ms_max: 0,
+        lost_answer_per_mille: sandbox::PerMille::new(500).expect("a share"),
+        ..sandbox::Settings::default()
+    };
+    let mut till = Till::closed(one, busy);
+    for n in 0..50 {
+        till.books.buy(&n.to_string());
+    }
+    // Found in the book, so each is asked about first and then acted on, in one step.
+    till.start();
+    tokio::time::timeout(minutes(10), till.books.until_settled())
+        .await
+        .expect("nobody waits for ever");
+    assert_eq!(till.books.count(captured), 50);
+    assert_eq!(till.line.ledger().charges().len(), 50);
 }

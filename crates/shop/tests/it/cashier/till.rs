@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::order::{ActionKind, PaymentAction};
 use api::provider::{
     ChargeReply, ChargeRequest, ProviderLedger, RefundOutcome, RefundReply, RefundRequest,
 };
@@ -90,6 +91,8 @@ pub(super) struct Line {
     pub(super) panics: AtomicBool,
     /// Charges are refused as they stand and never reach the sandbox.
     pub(super) refuses: AtomicBool,
+    /// Every charge waits for its buyer, whose page has what it needs.
+    pub(super) waits: AtomicBool,
     /// Refunds never come to an answer.
     pub(super) refunds_hang: AtomicBool,
     calls: Mutex<Vec<(Instant, Called)>>,
@@ -179,6 +182,13 @@ impl Provider for Line {
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
         Box::pin(self.call(Called::AskedRefund(key), self.sandbox.refund_status(key)))
+    }
+
+    fn action(&self, _key: PaymentId) -> Option<PaymentAction> {
+        let waits = self.waits.load(Ordering::SeqCst);
+        waits
+            .then(|| PaymentAction::new(ActionKind::Redirect, "https://pay.example"))
+            .flatten()
     }
 
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
@@ -424,6 +434,7 @@ impl Till {
             refund_declines: AtomicU32::new(0),
             panics: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             refunds_hang: AtomicBool::new(false),
             calls: Mutex::default(),
             under_way: Mutex::default(),

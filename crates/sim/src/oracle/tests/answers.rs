@@ -134,8 +134,14 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
                 attempt,
             },
             state,
+            action: None,
         }),
         refunds: refunds.collect(),
+        team: None,
+        off: Vec::new(),
+        difference_minor: 0,
+        dues: None,
+        due_minor: 0,
     }
 }
 
@@ -162,6 +168,7 @@ fn sale(life: &Life) -> Sale {
         held_count: sku.units().held().0.into(),
         sold_count: sku.units().sold().0.into(),
         written_off_count: sku.units().written_off().0.into(),
+        waiting_count: 0,
     });
     Sale {
         id: SaleId::new(1).unwrap(),
@@ -174,6 +181,8 @@ fn sale(life: &Life) -> Sale {
         rules: Vec::new(),
         skus: skus.collect(),
         orders: OrderCounts::default(),
+        offer: None,
+        teams: None,
         now: Time::from_ms(life.now),
         position: life.position(),
     }

@@ -185,6 +185,7 @@ async fn merchant_key(config: &Path, outside: &Outside) -> anyhow::Result<Arc<st
         name: "drill".into(),
         account: ACCOUNT.into(),
         scopes: Scopes::ALL,
+        role: None,
         idempotency_key: None,
     };
     let made = Keys::create(&*shop.handle(), house_call(ACCOUNT, "drill"), body).await;

@@ -1,0 +1,214 @@
+//! The ways to a buyer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::provider::SIGNATURE_HEADER;
+use http::StatusCode;
+use http::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+use world::disk::Access;
+use world::{Clock, Disk, Tasks};
+
+use super::event::Event;
+use super::mail::Mailer;
+use super::settings::{ChannelName, Locale, Settings};
+use crate::provider::Line;
+use crate::provider::client::{Client, UrlError, base};
+use crate::provider::signature::Secret;
+
+/// How long one delivery may take.
+pub(super) const DELIVERY: Duration = Duration::from_secs(10);
+
+/// What is delivered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Message {
+    /// The letter's key: the same however often it is delivered.
+    pub key: String,
+    /// What it is about.
+    pub event: Event,
+    /// In which language.
+    pub locale: Locale,
+    /// The order.
+    pub order_id: String,
+    /// Whose order it is.
+    pub buyer: Option<String>,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// Where mail goes; never sent elsewhere.
+    #[serde(skip)]
+    pub mail: Option<String>,
+}
+
+/// Why a delivery failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    /// It may work later.
+    #[error("{0}")]
+    Later(String),
+    /// It will never work.
+    #[error("{0}")]
+    Never(String),
+}
+
+/// The channels that are configured.
+pub struct Channel {
+    webhook: Option<Webhook>,
+    mail: Option<Arc<Mailer>>,
+    file: Option<Arc<Lines>>,
+    tasks: Tasks,
+}
+
+struct Webhook {
+    url: String,
+    secret: Secret,
+    clock: Arc<dyn Clock>,
+    client: Client,
+}
+
+/// A file of lines, one writer at a time.
+struct Lines {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    one: Mutex<()>,
+}
+
+impl Channel {
+    pub(super) fn new(
+        settings: &Settings,
+        disk: &Arc<dyn Disk>,
+        clock: &Arc<dyn Clock>,
+        line: &Line,
+    ) -> Result<Self, UrlError> {
+        let secret = settings.webhook_secret.as_ref();
+        let secret = secret.and_then(|secret| Secret::new(secret.bytes()));
+        let webhook = match (&settings.webhook_url, secret) {
+            (Some(url), Some(secret)) => Some(Webhook {
+                url: base(url)?,
+                secret,
+                clock: Arc::clone(clock),
+                client: Client::new(line, DELIVERY),
+            }),
+            _ => None,
+        };
+        let file = settings.file.as_ref().map(|path| {
+            Arc::new(Lines {
+                disk: Arc::clone(disk),
+                path: path.clone(),
+                one: Mutex::new(()),
+            })
+        });
+        Ok(Self {
+            webhook,
+            mail: Mailer::new(settings, DELIVERY).map(Arc::new),
+            file,
+            tasks: line.tasks.clone(),
+        })
+    }
+
+    /// Delivers a message once.
+    ///
+    /// # Errors
+    /// [`ChannelError`]; it may have been delivered all the same.
+    pub async fn deliver(&self, over: ChannelName, message: Message) -> Result<(), ChannelError> {
+        let missing = || ChannelError::Never(format!("{} is not configured", over.name()));
+        match over {
+            ChannelName::Webhook => {
+                let webhook = self.webhook.as_ref().ok_or_else(missing)?;
+                webhook.send(&message).await
+            }
+            ChannelName::Mail => {
+                let mail = Arc::clone(self.mail.as_ref().ok_or_else(missing)?);
+                self.beside(move || mail.send(&message)).await
+            }
+            ChannelName::File => {
+                let file = Arc::clone(self.file.as_ref().ok_or_else(missing)?);
+                self.beside(move || file.append(&message)).await
+            }
+        }
+    }
+
+    async fn beside(
+        &self,
+        work: impl FnOnce() -> Result<(), ChannelError> + Send + 'static,
+    ) -> Result<(), ChannelError> {
+        let done = self.tasks.blocking(work).await;
+        done.unwrap_or_else(|ended| Err(ChannelError::Later(ended.to_string())))
+    }
+}
+
+impl Webhook {
+    async fn send(&self, message: &Message) -> Result<(), ChannelError> {
+        let never = |why: String| ChannelError::Never(why);
+        let body = serde_json::to_vec(message).map_err(|error| never(error.to_string()))?;
+        let signature = self.secret.sign(self.clock.wall_ms() / 1_000, &body);
+        let headers = [
+            (SIGNATURE_HEADER, signature.as_str()),
+            ("idempotency-key", message.key.as_str()),
+        ];
+        let headers = headers.into_iter().filter_map(|(name, value)| {
+            Some((
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).ok()?,
+            ))
+        });
+        match self.client.send(&self.url, body, headers).await {
+            Ok((status, _)) => judge(status),
+            Err(error) => Err(ChannelError::Later(error.to_string())),
+        }
+    }
+}
+
+fn judge(status: StatusCode) -> Result<(), ChannelError> {
+    match status {
+        status if status.is_success() => Ok(()),
+        StatusCode::BAD_REQUEST
+        | StatusCode::NOT_FOUND
+        | StatusCode::GONE
+        | StatusCode::UNPROCESSABLE_ENTITY => {
+            Err(ChannelError::Never(format!("refused, status {status}")))
+        }
+        status => Err(ChannelError::Later(format!("status {status}"))),
+    }
+}
+
+impl Lines {
+    fn append(&self, message: &Message) -> Result<(), ChannelError> {
+        let mut line =
+            serde_json::to_vec(message).map_err(|error| ChannelError::Never(error.to_string()))?;
+        line.push(b'\n');
+        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let append = || {
+            let file = self.disk.open(&self.path, Access::OpenOrCreate)?;
+            file.write_at(file.len()?, &line)
+        };
+        append().map_err(|error| ChannelError::Later(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_receiver_says_about_the_message_itself_is_final() {
+        assert_eq!(judge(StatusCode::NO_CONTENT), Ok(()));
+        for later in [
+            StatusCode::BAD_GATEWAY,
+            StatusCode::UNAUTHORIZED,
+            StatusCode::CONFLICT,
+        ] {
+            assert!(
+                matches!(judge(later), Err(ChannelError::Later(_))),
+                "{later}"
+            );
+        }
+        assert!(matches!(
+            judge(StatusCode::GONE),
+            Err(ChannelError::Never(_))
+        ));
+    }
+}

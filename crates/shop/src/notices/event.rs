@@ -1,0 +1,136 @@
+//! The table of events: which entries of a journal a buyer hears of.
+
+use commerce::Entry;
+use commerce::entry::Fate;
+use commerce::saga::{SagaEntry, Stage};
+use serde::{Deserialize, Serialize};
+
+/// Something that a buyer may hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The order was placed.
+    Placed,
+    /// It is paid.
+    Paid,
+    /// A payment came too late or twice; it goes back.
+    PaymentReturned,
+    /// The time to pay is over.
+    Expired,
+    /// It was given up.
+    Cancelled,
+    /// Goods left.
+    Shipped,
+    /// Some goods left, and the rest is refunded.
+    ShippedInPart,
+    /// Goods arrived.
+    Delivered,
+    /// Money went back.
+    Refunded,
+    /// Everything outside is arranged.
+    Fulfilled,
+    /// It could not be sent: what was arranged is taken back.
+    NotFulfilled,
+}
+
+impl Event {
+    /// All events.
+    pub const ALL: &'static [Self] = &[
+        Self::Placed,
+        Self::Paid,
+        Self::PaymentReturned,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Shipped,
+        Self::ShippedInPart,
+        Self::Delivered,
+        Self::Refunded,
+        Self::Fulfilled,
+        Self::NotFulfilled,
+    ];
+
+    /// Its name, in keys, templates and on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Paid => "paid",
+            Self::PaymentReturned => "payment_returned",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Shipped => "shipped",
+            Self::ShippedInPart => "shipped_in_part",
+            Self::Delivered => "delivered",
+            Self::Refunded => "refunded",
+            Self::Fulfilled => "fulfilled",
+            Self::NotFulfilled => "not_fulfilled",
+        }
+    }
+}
+
+/// What an entry tells, and about which orders.
+pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
+    let one = |event, order: &u32| vec![(event, *order)];
+    match entry {
+        Entry::Placed(placed) if placed.paid.is_some() => one(Event::Paid, &placed.order),
+        Entry::Placed(placed) => one(Event::Placed, &placed.order),
+        Entry::Captured {
+            order,
+            fate: Fate::GoesBack { .. },
+            ..
+        } => one(Event::PaymentReturned, order),
+        Entry::Captured { order, .. } => one(Event::Paid, order),
+        Entry::Expired { orders } => orders
+            .iter()
+            .map(|order| (Event::Expired, *order))
+            .collect(),
+        Entry::Cancelled { order, .. } => one(Event::Cancelled, order),
+        Entry::Shipped { order, .. } => one(Event::Shipped, order),
+        Entry::ShippedInPart { order, .. } => one(Event::ShippedInPart, order),
+        Entry::Delivered { order, .. } => one(Event::Delivered, order),
+        Entry::Refunded { order, .. } => one(Event::Refunded, order),
+        Entry::Saga(
+            SagaEntry::Moved { order, change, .. } | SagaEntry::Ordered { order, change, .. },
+        ) => match change.to.stage {
+            Stage::Done if change.mark.is_some() => one(Event::Fulfilled, order),
+            Stage::Compensated if change.mark.is_some() => one(Event::NotFulfilled, order),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_name_of_its_own_which_is_the_one_on_disk() {
+        for (at, event) in Event::ALL.iter().enumerate() {
+            let json = serde_json::to_string(event).expect("a name");
+            assert_eq!(json, format!("\"{}\"", event.name()));
+            assert!(Event::ALL[..at].iter().all(|other| other != event));
+        }
+    }
+
+    #[test]
+    fn an_entry_tells_each_of_its_orders() {
+        let entry = Entry::Expired { orders: vec![3, 4] };
+        assert_eq!(events(&entry), [(Event::Expired, 3), (Event::Expired, 4)]);
+        let late = Entry::Captured {
+            order: 1,
+            attempt: 1,
+            amount: ledger::Minor(5),
+            fate: Fate::GoesBack {
+                refund: 1,
+                amount: ledger::Minor(5),
+            },
+        };
+        assert_eq!(events(&late), [(Event::PaymentReturned, 1)]);
+        let noted = Entry::ChargeFailed {
+            order: 1,
+            attempt: 1,
+        };
+        assert_eq!(events(&noted), []);
+    }
+}

@@ -1,0 +1,162 @@
+//! How buyers are told things.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use crate::provider::http::check_url;
+use crate::saga::Hidden;
+
+/// Settings of the notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The channel where a buyer prefers none: `webhook`, `mail` or `file`. Default not set: nobody is told anything.
+    pub channel: Option<ChannelName>,
+    /// The language where a buyer prefers none: `zh` or `en`.
+    pub locale: Locale,
+    /// What is told: names of events. Default: everything.
+    pub events: Vec<Event>,
+    /// Templates of your own, one file `EVENT.LOCALE.txt` each: the subject in the first line, then the text. Default
+    /// not set: the ones that come with Tidegate.
+    pub templates: Option<PathBuf>,
+    /// Where `webhook` sends to, like `http://127.0.0.1:9200/notices`; plain HTTP.
+    pub webhook_url: Option<String>,
+    /// Signs what `webhook` sends: 32 bytes at least.
+    pub webhook_secret: Option<Hidden>,
+    /// The file that `file` writes, one JSON object a line.
+    pub file: Option<PathBuf>,
+    /// The mail server of `mail`, a name or an address.
+    pub mail_host: Option<String>,
+    /// Its port.
+    pub mail_port: u16,
+    /// How mail is sent: `off`, `starttls` or `tls`.
+    pub mail_tls: MailTls,
+    /// Whom mail is from, like `Shop <shop@example.org>`.
+    pub mail_from: Option<String>,
+    /// Tries of one delivery before it is given up. Limit: 1 to 100.
+    pub attempts_max: u32,
+    /// Letters that wait or were given up, at most; beyond it the journal is read on when there is room. Limit: 100 to
+    /// 1,000,000.
+    pub letters_max: usize,
+}
+
+/// A channel's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelName {
+    /// A signed request.
+    Webhook,
+    /// Mail.
+    Mail,
+    /// A line in a file.
+    File,
+}
+
+impl ChannelName {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Mail => "mail",
+            Self::File => "file",
+        }
+    }
+}
+
+/// A language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Locale {
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+impl Locale {
+    /// All languages.
+    pub const ALL: &'static [Self] = &[Self::Zh, Self::En];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// In the clear, for a server on this machine.
+    Off,
+    /// Begun in the clear and then secured; without it nothing is sent.
+    Starttls,
+    /// Secured from the first byte.
+    Tls,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            channel: None,
+            locale: Locale::En,
+            events: Event::ALL.to_vec(),
+            templates: None,
+            webhook_url: None,
+            webhook_secret: None,
+            file: None,
+            mail_host: None,
+            mail_port: 25,
+            mail_tls: MailTls::Starttls,
+            mail_from: None,
+            attempts_max: 10,
+            letters_max: 10_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong, as option and reason.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let needed = match self.channel {
+            None => &[][..],
+            Some(ChannelName::Webhook) => &[
+                ("webhook_url", self.webhook_url.is_some()),
+                ("webhook_secret", self.webhook_secret.is_some()),
+            ],
+            Some(ChannelName::Mail) => &[
+                ("mail_host", self.mail_host.is_some()),
+                ("mail_from", self.mail_from.is_some()),
+            ],
+            Some(ChannelName::File) => &[("file", self.file.is_some())],
+        };
+        let missing = needed.iter().filter(|(_, given)| !given);
+        faults.extend(missing.map(|(option, _)| (*option, "is needed by the channel".to_owned())));
+        if let Some(Err(error)) = self.webhook_url.as_deref().map(check_url) {
+            faults.push(("webhook_url", error.to_string()));
+        }
+        let short = |secret: &Hidden| secret.bytes().len() < 32;
+        if self.webhook_secret.as_ref().is_some_and(short) {
+            faults.push(("webhook_secret", "must have 32 bytes at least".into()));
+        }
+        if let Some(Err(error)) = self.mail_from.as_deref().map(super::mail::check_address) {
+            faults.push(("mail_from", error));
+        }
+        if !(1..=100).contains(&self.attempts_max) {
+            faults.push(("attempts_max", "must be from 1 to 100".into()));
+        }
+        if !(100..=1_000_000).contains(&self.letters_max) {
+            faults.push(("letters_max", "must be from 100 to 1000000".into()));
+        }
+        faults
+    }
+}

@@ -1,0 +1,234 @@
+//! A whole shop in front of the fake Stripe: what the page is shown, and what a webhook has to fit before it counts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::order::{ActionKind, Order, OrderState, PaymentAction, PlaceOrder};
+use api::plan::CreateSale;
+use api::provider::Knock;
+use api::sale::Turn;
+use api::service::{Call, Caller, Orders, Sales};
+use api::{KeyId, OrderId, RequestId, Scopes};
+use storage::DataDir;
+use telemetry::Telemetry;
+use tidegate_shop::provider::Provider;
+use tidegate_shop::provider::sandbox::{self, Sandbox};
+use tidegate_shop::provider::wechat::Way;
+use tidegate_shop::{Handle, Parts, Settings, Shop};
+use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
+
+use super::stripe::{HOOK_SECRET, Till, hook, intent_event, till};
+use super::{NOON_MS, payment};
+
+async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let parts = Parts {
+        data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
+        provider,
+        disk,
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(SystemEntropy),
+        tasks: Tasks::of_the_machine(),
+        telemetry: Telemetry::new(),
+        network: Arc::new(world::network::OsNetwork),
+        preferences: Arc::new(tidegate_shop::notices::Everybody),
+    };
+    let opened = Shop::open(Settings::default(), parts).await;
+    opened.expect("it opens")
+}
+
+fn call(caller: Caller, key: &str) -> Call {
+    Call {
+        caller,
+        key: Some(key.into()),
+        request_id: RequestId::from_u64(1),
+        address: None,
+    }
+}
+
+fn merchant() -> Caller {
+    Caller::Merchant {
+        account: "shop".into(),
+        key: KeyId(1),
+        scopes: Scopes::ALL,
+    }
+}
+
+fn ann() -> Caller {
+    Caller::Buyer {
+        id: "ann".into(),
+        tags: Arc::from([]),
+    }
+}
+
+/// An order of 12.50 whose charge has begun.
+async fn paying(handle: &Handle, currency: &str) -> OrderId {
+    let body: CreateSale = serde_json::from_str(&format!(
+        r#"{{"name":"Cups","currency":"{currency}","skus":[{{"sku":"CUP","price":"12.50","stock":3}}]}}"#,
+    ))
+    .expect("a sale");
+    let made = Sales::create(handle, call(merchant(), "create"), body).await;
+    let sale = made.expect("a sale").body.id;
+    let opened = handle
+        .turn(call(merchant(), "open"), sale, Turn::Open)
+        .await;
+    opened.expect("it opens");
+    let body: PlaceOrder = serde_json::from_str(&format!(
+        r#"{{"sale_id":"{sale}","lines":[{{"sku":"CUP","quantity":1}}]}}"#
+    ))
+    .expect("an order");
+    let placed = handle.place(call(ann(), "cart"), body).await;
+    let order = placed.expect("there is one").body.id;
+    let begun = handle.pay(call(ann(), "pay"), order).await;
+    begun.expect("a charge begins");
+    order
+}
+
+async fn shown(handle: &Handle, order: OrderId) -> Order {
+    let shown = handle.order(call(ann(), "-"), order).await;
+    shown.expect("it is there").body
+}
+
+/// Waits until the page has what it needs.
+async fn action(handle: &Handle, order: OrderId) -> PaymentAction {
+    let wait = async {
+        loop {
+            let payment = shown(handle, order).await.payment;
+            if let Some(action) = payment.and_then(|payment| payment.action) {
+                return action;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("the charge was made")
+}
+
+fn captured(key: &str, amount_minor: i64, currency: &str, at_ms: u64) -> Knock {
+    let kind = "payment_intent.succeeded";
+    let body = intent_event(kind, key, amount_minor, currency, "house-1", false);
+    hook(&body, at_ms, HOOK_SECRET)
+}
+
+/// The code that a callback is refused with, or nothing.
+async fn knock(handle: &Handle, knock: Knock) -> Option<&'static str> {
+    let knocked = handle.knock(call(Caller::Provider, "-"), knock).await;
+    knocked.err().map(|problem| problem.code().as_str())
+}
+
+async fn shop() -> (Till, tempfile::TempDir, Shop) {
+    let till = till(None).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    (till, dir, shop)
+}
+
+#[tokio::test]
+async fn only_a_webhook_that_fits_the_book_pays_an_order() {
+    let (_till, _dir, shop) = shop().await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    let action = action(&handle, order).await;
+    assert!(action.value.contains("_secret_"));
+    let key = shown(&handle, order)
+        .await
+        .payment
+        .expect("one")
+        .id
+        .to_string();
+    let unmatched = || handle.registry().house().book().unmatched();
+    for (amount, currency) in [
+        (500, "eur"),
+        (125_000, "eur"),
+        (1_250, "usd"),
+        (1_250, "xxxx"),
+    ] {
+        let code = knock(&handle, captured(&key, amount, currency, NOON_MS)).await;
+        assert_eq!(code, Some("TG-1113"), "{amount} {currency}");
+        let order = shown(&handle, order).await;
+        assert_eq!((order.state, order.captured_minor), (OrderState::Paying, 0));
+    }
+    assert_eq!(unmatched(), 3, "what names money is kept for people");
+    let mut forged = captured(&key, 1_250, "eur", NOON_MS);
+    forged.body[20] ^= 1;
+    assert_eq!(knock(&handle, forged).await, Some("TG-1104"));
+    let old = captured(&key, 1_250, "eur", NOON_MS - 600_000);
+    assert_eq!(knock(&handle, old).await, Some("TG-1111"));
+    let good = captured(&key, 1_250, "eur", NOON_MS);
+    assert_eq!(knock(&handle, good.clone()).await, None);
+    assert_eq!(knock(&handle, good).await, Some("TG-1112"));
+    // The provider's own repeat is signed anew, and counts once all the same.
+    let repeat = captured(&key, 1_250, "eur", NOON_MS + 1_000);
+    assert_eq!(knock(&handle, repeat).await, None);
+    let paid = shown(&handle, order).await;
+    assert_eq!((paid.state, paid.captured_minor), (OrderState::Paid, 1_250));
+    assert_eq!(paid.payment.expect("one").action, None);
+    assert_eq!(unmatched(), 3);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_webhook_for_an_order_that_is_not_here_is_taken_and_kept() {
+    let (_till, _dir, shop) = shop().await;
+    let handle = shop.handle();
+    let nowhere = captured(&payment(1, 1).to_string(), 5, "eur", NOON_MS);
+    assert_eq!(knock(&handle, nowhere).await, None);
+    assert_eq!(handle.registry().house().book().unmatched(), 1);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_shop_that_was_started_anew_shows_the_page_what_it_needs_again() {
+    let (till, dir, shop) = shop().await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    let before = action(&handle, order).await;
+    drop(handle);
+    shop.stop().await;
+    let shop = open(dir.path(), Arc::new(till.restarted())).await;
+    assert_eq!(action(&shop.handle(), order).await, before);
+    assert_eq!(till.fake.captured(), 0);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn another_buyer_is_not_shown_how_to_pay() {
+    let (_till, _dir, shop) = shop().await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    action(&handle, order).await;
+    let bob = Caller::Buyer {
+        id: "bob".into(),
+        tags: Arc::from([]),
+    };
+    let refused = handle.order(call(bob, "-"), order).await;
+    let code = refused.expect_err("not his").code().as_str();
+    assert_eq!(code, "TG-2002");
+    shop.stop().await;
+}
+
+/// Inside WeChat an order is paid by name: the buyer's pseudonym goes along to the provider.
+#[tokio::test]
+async fn a_buyer_in_wechat_is_charged_by_name() {
+    let till = super::wechat::till(|settings| settings.way = Way::Jsapi).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.wechat.clone())).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "CNY").await;
+    let action = action(&handle, order).await;
+    assert_eq!(action.kind, ActionKind::WechatJsapi);
+    assert_eq!(till.fake.payers(), ["ann"]);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_knocks_where_no_such_provider_is_connected() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let sandbox = Sandbox::new(sandbox::Settings::default(), clock, Tasks::of_the_machine());
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(sandbox)).await;
+    let good = captured(&payment(1, 1).to_string(), 5, "eur", NOON_MS);
+    assert_eq!(knock(&shop.handle(), good).await, Some("TG-1010"));
+    shop.stop().await;
+}

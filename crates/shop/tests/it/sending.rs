@@ -1,0 +1,509 @@
+//! Paid orders on their way: sagas with participants over HTTP, carriers, and what buyers are told.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::order::{OrderState, PlaceOrder};
+use api::sending::{CarrierWord, SagaQuery, SagaVerb, ShipOrder};
+use api::service::{Caller, Orders, Sending};
+use api::{Code, OrderId, SaleId};
+use serde_json::Value as Json;
+use storage::DataDir;
+use telemetry::Telemetry;
+use tidegate_shop::notices::{
+    ChannelName, Event, Everybody, Locale, MailTls, Preference, Preferences,
+};
+use tidegate_shop::provider::sandbox::{self, Sandbox};
+use tidegate_shop::saga::{Choice, Hidden};
+use tidegate_shop::{Handle, Parts, Settings, Shop};
+use world::network::OsNetwork;
+use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
+
+use crate::outsider::{Answer, Outsider};
+use crate::whole::{call, directory, merchant, selling};
+
+async fn open(dir: &Path, settings: Settings) -> Shop {
+    open_for(dir, settings, Arc::new(Everybody)).await
+}
+
+async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferences>) -> Shop {
+    let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
+        (Arc::new(OsDisk), Arc::new(SystemClock::new()));
+    let tasks = Tasks::of_the_machine();
+    let sandbox = sandbox::Settings::default();
+    let parts = Parts {
+        data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
+        provider: Arc::new(Sandbox::new(sandbox, Arc::clone(&clock), tasks.clone())),
+        disk,
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        tasks,
+        telemetry: Telemetry::new(),
+        network: Arc::new(OsNetwork),
+        preferences,
+    };
+    Shop::open(settings, parts).await.expect("it opens")
+}
+
+fn fulfilling(carrier: &Outsider) -> Settings {
+    let mut settings = Settings::default();
+    settings.fulfilment.kind = Some(Choice::Fulfilment);
+    settings.fulfilment.carrier_url = Some(carrier.url.clone());
+    settings.fulfilment.secret = Some(Hidden::new("0123456789abcdef0123456789abcdef"));
+    settings
+}
+
+fn admin() -> Caller {
+    merchant("shop")
+}
+
+/// An order that was paid at the till.
+async fn paid(handle: &Handle, sale: SaleId, cups: u32, key: &str) -> OrderId {
+    let body = format!(
+        r#"{{"sale_id":"{sale}","buyer":"ann","paid":{{"reference":"till"}},
+            "lines":[{{"sku":"CUP","quantity":{cups}}}]}}"#
+    );
+    let body: PlaceOrder = serde_json::from_str(&body).expect("an order");
+    let placed = handle.place(call(admin(), key), body).await;
+    placed.expect("it is placed").body.id
+}
+
+/// Waits until the saga of an order is in this stage; how long that took.
+async fn saga_is(handle: &Handle, order: OrderId, stage: &str) -> Duration {
+    let begun = Instant::now();
+    let wait = async {
+        loop {
+            let saga = Sending::saga(handle, call(admin(), "-"), order).await;
+            if saga.is_ok_and(|saga| &*saga.body.stage == stage) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    waited.unwrap_or_else(|_| panic!("no saga of {order} is {stage}"));
+    begun.elapsed()
+}
+
+async fn order_is(handle: &Handle, order: OrderId) -> OrderState {
+    let found = Orders::order(handle, call(admin(), "-"), order).await;
+    found.expect("the order is there").body.state
+}
+
+/// D34: messages may come twice, the coordinator keeps one state for each step, and the order moves once.
+#[tokio::test]
+async fn a_paid_order_is_booked_once_and_its_key_is_the_step_s() {
+    let carrier = Outsider::new(|_, _| Answer::Done);
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    saga_is(&handle, order, "done").await;
+    let keys: Vec<String> = carrier.done().into_keys().collect();
+    assert_eq!(keys, [format!("sag_{}_0_1", sale.get())]);
+    assert_eq!(carrier.requests().len(), 1);
+    let late = handle
+        .order_saga(call(admin(), "late"), order, SagaVerb::Compensate)
+        .await;
+    assert_eq!(late.expect_err("it is over").code(), Code::SagaState);
+    shop.stop().await;
+}
+
+/// B34: a participant that is cut off for two seconds, with an answer lost before, is booked once, and the saga comes to
+/// its end within the five seconds that were allowed.
+#[tokio::test]
+async fn a_partitioned_carrier_is_booked_once_and_the_saga_converges_within_five_seconds() {
+    let first = Instant::now();
+    let carrier = Outsider::new(move |_, before| match before {
+        0 => Answer::Lost,
+        _ if first.elapsed() < Duration::from_secs(2) => Answer::Silent,
+        _ => Answer::Done,
+    });
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    let took = saga_is(&handle, order, "done").await;
+    println!("converged after {took:?} with a participant cut off for two seconds");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(carrier.done().into_values().collect::<Vec<_>>(), [1]);
+    let asked = carrier.requests();
+    assert_eq!(
+        asked[1]["op"], "forward_status",
+        "it is asked before it is told again"
+    );
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_refuses_takes_the_order_back_with_its_money() {
+    let carrier = Outsider::new(|_, _| Answer::Refused);
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 2, "a").await;
+    saga_is(&handle, order, "compensated").await;
+    let found = Orders::order(&*handle, call(admin(), "-"), order)
+        .await
+        .expect("it is there");
+    assert_eq!(found.body.state, OrderState::Cancelled);
+    assert_eq!(
+        found
+            .body
+            .refunds
+            .iter()
+            .map(|refund| refund.amount_minor)
+            .sum::<i64>(),
+        2_500
+    );
+    shop.stop().await;
+}
+
+/// What was under way when the process ended is asked about after the next start, under the same key.
+#[tokio::test]
+async fn a_shop_that_stops_in_the_middle_of_a_call_goes_on_where_it_was() {
+    let carrier = Outsider::new(|_, before| match before {
+        0 => Answer::Lost,
+        _ => Answer::Done,
+    });
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    while carrier.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(handle);
+    shop.stop().await;
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    saga_is(&shop.handle(), order, "done").await;
+    assert_eq!(carrier.done().len(), 1);
+    assert_eq!(carrier.requests()[1]["op"], "forward_status");
+    shop.stop().await;
+}
+
+fn word(order: OrderId, event: &str, code: &str) -> CarrierWord {
+    CarrierWord {
+        event: event.into(),
+        order_id: order,
+        code: code.into(),
+    }
+}
+
+/// E10, E20: words that come twice, too early, or that nobody knows.
+#[tokio::test]
+async fn a_carrier_s_words_move_an_order_once_in_any_order_and_unknown_ones_wait() {
+    let dir = directory();
+    let shop = open(dir.path(), Settings::default()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let (one, other) = (
+        paid(&handle, sale, 1, "a").await,
+        paid(&handle, sale, 1, "b").await,
+    );
+    let hear = |carrier: &'static str, word| {
+        let handle = handle.clone();
+        async move { Sending::carrier(&*handle, call(admin(), "-"), carrier.into(), word).await }
+    };
+    let unknown = hear("sf", word(one, "e0", "SF999")).await;
+    assert_eq!(
+        unknown.expect_err("nobody guesses").code(),
+        Code::CarrierCode
+    );
+    assert_eq!(order_is(&handle, one).await, OrderState::Paid);
+    for event in ["e1", "e1", "e2"] {
+        hear("sf", word(one, event, "SF001"))
+            .await
+            .expect("it is taken");
+    }
+    assert_eq!(order_is(&handle, one).await, OrderState::Shipped);
+    hear("zto", word(other, "e3", "ZTO200"))
+        .await
+        .expect("it arrived, so it left");
+    hear("sf", word(other, "e4", "SF001"))
+        .await
+        .expect("a late word changes nothing");
+    assert_eq!(order_is(&handle, other).await, OrderState::Delivered);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_part_leaves_and_the_rest_is_back_on_sale_with_its_money_returned() {
+    let dir = directory();
+    let shop = open(dir.path(), Settings::default()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 3, "a").await;
+    let body: ShipOrder =
+        serde_json::from_str(r#"{"lines":[{"line":0,"quantity":2}]}"#).expect("a body");
+    let shipped = handle
+        .ship(call(admin(), "ship"), order, body)
+        .await
+        .expect("a part leaves");
+    assert_eq!(shipped.body.state, OrderState::Shipped);
+    assert_eq!(shipped.body.refunds[0].amount_minor, 1_250);
+    shop.stop().await;
+}
+
+fn telling(dir: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.notices.channel = Some(ChannelName::File);
+    settings.notices.locale = Locale::Zh;
+    settings.notices.file = Some(dir.join("told.jsonl"));
+    settings
+}
+
+fn told(dir: &Path) -> Vec<Json> {
+    let text = std::fs::read_to_string(dir.join("told.jsonl")).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line"))
+        .collect()
+}
+
+async fn told_of(dir: &Path, events: usize) -> Vec<Json> {
+    let wait = async {
+        while told(dir).len() < events {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.unwrap_or_else(|_| panic!("{:?}", told(dir)));
+    told(dir)
+}
+
+/// E11, E22: what a buyer is told follows from the journal, once for each event, also over a restart.
+#[tokio::test]
+async fn a_buyer_is_told_each_event_once_in_its_language() {
+    let dir = directory();
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    told_of(dir.path(), 1).await;
+    drop(handle);
+    shop.stop().await;
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let handle = shop.handle();
+    handle
+        .ship(call(admin(), "s"), order, ShipOrder::default())
+        .await
+        .expect("it leaves");
+    let told = told_of(dir.path(), 2).await;
+    let events: Vec<&str> = told
+        .iter()
+        .filter_map(|line| line["event"].as_str())
+        .collect();
+    assert_eq!(events, ["paid", "shipped"]);
+    assert!(
+        told[0]["subject"]
+            .as_str()
+            .is_some_and(|subject| subject.contains("支付成功"))
+    );
+    assert_eq!(told[1]["order_id"], order.to_string());
+    let keys: BTreeSet<&str> = told
+        .iter()
+        .filter_map(|line| line["key"].as_str())
+        .collect();
+    assert_eq!(keys.len(), 2);
+    shop.stop().await;
+}
+
+/// The file of letters may be lost: then letters come again, under the same keys.
+#[tokio::test]
+async fn letters_that_are_delivered_again_have_the_keys_that_they_had() {
+    let dir = directory();
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    paid(&handle, sale, 1, "a").await;
+    told_of(dir.path(), 1).await;
+    drop(handle);
+    shop.stop().await;
+    std::fs::remove_file(dir.path().join("notices.json")).expect("it was kept");
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let told = told_of(dir.path(), 2).await;
+    assert_eq!(told[0]["key"], told[1]["key"]);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_notice_that_nobody_takes_is_shown_as_dead_and_tried_again_when_somebody_says_so() {
+    let receiver = Outsider::new(|_, before| match before {
+        0 => Answer::Refused,
+        _ => Answer::Done,
+    });
+    let dir = directory();
+    let mut settings = Settings::default();
+    settings.notices.channel = Some(ChannelName::Webhook);
+    settings.notices.webhook_url = Some(receiver.url.clone());
+    settings.notices.webhook_secret = Some(Hidden::new("0123456789abcdef0123456789abcdef"));
+    let shop = open(dir.path(), settings).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    let wait = async {
+        loop {
+            let dead = handle
+                .dead_notices(call(admin(), "-"))
+                .await
+                .expect("a list")
+                .body;
+            if let Some(first) = dead.notices.into_iter().next() {
+                return first;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let dead = tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("it is dead");
+    assert_eq!(
+        (dead.order_id, &*dead.event, dead.attempts),
+        (order, "paid", 1)
+    );
+    let others = handle
+        .dead_notices(call(merchant("other"), "-"))
+        .await
+        .expect("a list");
+    assert_eq!(others.body.notices, []);
+    let again = handle
+        .retry_notices(call(admin(), "again"))
+        .await
+        .expect("it is tried");
+    assert_eq!(again.body.notices, 1);
+    while receiver.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let requests = receiver.requests();
+    assert_eq!(requests[0]["key"], requests[1]["key"]);
+    shop.stop().await;
+}
+
+/// A participant that is down is tried a bounded number of times, and an operator settles what is left.
+#[tokio::test]
+async fn open_sagas_are_listed_by_sale_and_none_of_another_account() {
+    let carrier = Outsider::new(|_, _| Answer::Down);
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    let query = |stage: Option<&str>| SagaQuery {
+        sale_id: sale,
+        stage: stage.map(Into::into),
+    };
+    while carrier.requests().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let page = handle
+        .sagas(call(admin(), "-"), query(None))
+        .await
+        .expect("a list")
+        .body;
+    assert_eq!(
+        page.sagas
+            .iter()
+            .map(|saga| saga.order_id)
+            .collect::<Vec<_>>(),
+        [order]
+    );
+    let other = handle
+        .sagas(call(merchant("other"), "-"), query(None))
+        .await;
+    assert_eq!(other.expect_err("not theirs").code(), Code::SaleNotFound);
+    let wrong = handle.sagas(call(admin(), "-"), query(Some("lost"))).await;
+    assert_eq!(wrong.expect_err("no stage").code(), Code::InvalidFields);
+    let back = handle
+        .order_saga(call(admin(), "back"), order, SagaVerb::Compensate)
+        .await;
+    back.expect("the pivot is not done");
+    shop.stop().await;
+}
+
+/// Everybody reads mail, in English.
+struct Readers;
+
+impl Preferences for Readers {
+    fn of(&self, buyer: &str, event: Event) -> Preference {
+        Preference {
+            locale: Some(Locale::En),
+            channel: Some(ChannelName::Mail),
+            mail: Some(format!("{buyer}@example.org")),
+            silent: event != Event::Paid,
+        }
+    }
+}
+
+/// Takes one mail, as a server of SMTP does, and gives what it was.
+fn mailbox() -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (give, take) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("somebody comes");
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        let mut stream = stream;
+        let mut say = |line: &str| write!(stream, "{line}\r\n").expect("it is heard");
+        say("220 here");
+        let (mut mail, mut inside) = (String::new(), false);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            mail.push_str(&line);
+            let word = line.trim_end().to_owned();
+            line.clear();
+            match (inside, word.as_str()) {
+                (true, ".") => {
+                    say("250 taken");
+                    // The test may be over.
+                    let _ = give.send(std::mem::take(&mut mail));
+                    inside = false;
+                }
+                (true, _) => {}
+                (false, "DATA") => {
+                    inside = true;
+                    say("354 go on");
+                }
+                (false, "QUIT") => break,
+                (false, _) => say("250 fine"),
+            }
+        }
+    });
+    (port, take)
+}
+
+#[tokio::test]
+async fn a_mail_goes_to_the_buyer_s_address_with_its_key_as_its_id() {
+    let (port, mail) = mailbox();
+    let dir = directory();
+    let mut settings = telling(dir.path());
+    settings.notices.mail_host = Some("127.0.0.1".into());
+    settings.notices.mail_port = port;
+    settings.notices.mail_tls = MailTls::Off;
+    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
+    let shop = open_for(dir.path(), settings, Arc::new(Readers)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    handle
+        .ship(call(admin(), "s"), order, ShipOrder::default())
+        .await
+        .expect("it leaves");
+    let taken = tokio::task::spawn_blocking(move || mail.recv_timeout(Duration::from_secs(30)));
+    let mail = taken.await.expect("no panic").expect("a mail came");
+    assert!(mail.contains("RCPT TO:<ann@example.org>"), "{mail}");
+    assert!(mail.contains("Message-ID: <ntc_"), "{mail}");
+    assert!(
+        mail.contains(&format!("Subject: Order {order} is paid")),
+        "{mail}"
+    );
+    assert_eq!(told(dir.path()).len(), 0, "the rest was not wanted");
+    shop.stop().await;
+}
