@@ -50,6 +50,9 @@ const HEALING: Duration = Duration::from_secs(60 * 60);
 /// Keys that are asked for again at the end, at most.
 const ROLL_CALL: usize = 2_000;
 
+/// Lives of desks with offers that each seed of the search lives.
+const LIVES_OF_A_SEED: u64 = 4;
+
 /// What became of a desk's life.
 #[derive(Debug)]
 pub struct DeskLived {
@@ -81,6 +84,11 @@ pub struct DeskLived {
     pub journal: Vec<Batch>,
     /// How many batches were on record after each crash.
     pub crashed_at: Vec<u64>,
+}
+
+/// Seeds of the lives of desks with offers that belong to a seed of the search.
+pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
+    (0..LIVES_OF_A_SEED).map(move |nth| seed.wrapping_mul(LIVES_OF_A_SEED).wrapping_add(nth))
 }
 
 /// Lives the life of a desk, with the offer that its seed draws where it has one.

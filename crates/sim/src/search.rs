@@ -153,7 +153,7 @@ pub fn one(seed: u64, trim: &Trim, steps_max: u64) -> Report {
             let mut report = report(seed, lived);
             // What is taken out of a life is not in a desk's.
             if trim.is_nothing() {
-                at_a_desk(seed, &mut report);
+                at_desks(seed, &mut report);
             }
             report
         })
@@ -173,18 +173,20 @@ pub fn one(seed: u64, trim: &Trim, steps_max: u64) -> Report {
     }
 }
 
-/// The seed's life of a desk with teams, dues and a line.
-fn at_a_desk(seed: u64, report: &mut Report) {
-    let lived = desk::live(seed, DeskSize::draw_offers(seed));
-    report.marks.extend(marks::of_desk(&lived));
-    report.crashes += lived.crashes;
-    report.orders += lived.orders;
-    report.steps += lived.steps;
-    let findings = lived.findings.into_iter();
-    report.findings.extend(findings.map(|finding| {
-        let what = format!("at a desk with offers: {}", finding.what);
-        Finding::new(finding.promise, what)
-    }));
+/// The seed's lives of desks with teams, dues and a line: short ones, so several of them.
+fn at_desks(seed: u64, report: &mut Report) {
+    for seed in desk::seeds(seed) {
+        let lived = desk::live(seed, DeskSize::draw_offers(seed));
+        report.marks.extend(marks::of_desk(&lived));
+        report.crashes += lived.crashes;
+        report.orders += lived.orders;
+        report.steps += lived.steps;
+        let findings = lived.findings.into_iter();
+        report.findings.extend(findings.map(|finding| {
+            let what = format!("at desk {seed} with offers: {}", finding.what);
+            Finding::new(finding.promise, what)
+        }));
+    }
 }
 
 fn report(seed: u64, lived: Lived) -> Report {

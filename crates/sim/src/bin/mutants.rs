@@ -91,12 +91,13 @@ fn hunt(seeds: u64) -> anyhow::Result<Option<Noticed>> {
                 promise,
             }));
         }
-        let desks = [
-            ("a desk", DeskSize::draw(seed)),
-            ("a desk with offers", DeskSize::draw_offers(seed)),
-        ];
-        for (by, size) in desks {
-            if let Some(promise) = at_a_desk(seed, size) {
+        let offers = desk::seeds(seed).map(|seed| {
+            let size = DeskSize::draw_offers(seed);
+            ("a desk with offers", seed, size)
+        });
+        let plain = ("a desk", seed, DeskSize::draw(seed));
+        for (by, own, size) in std::iter::once(plain).chain(offers) {
+            if let Some(promise) = at_a_desk(own, size) {
                 return Ok(Some(Noticed {
                     seeds: seed,
                     by,
