@@ -82,7 +82,8 @@ fn reached(rows: &Rows, buyer: &str) -> (Option<u32>, Option<usize>) {
     };
     let lapses = rows.gathered.lapses.get(buyer).copied().unwrap_or(0);
     let steps = offer.holds.steps.iter();
-    let step = steps.filter(|step| i64::from(step.lapses) <= lapses).last();
+    let mut steps = steps.rev();
+    let step = steps.find(|step| i64::from(step.lapses) <= lapses);
     match step {
         Some(step) => (Some(step.hold_ms), Some(usize::from(step.open_most))),
         None => (None, offer.holds.open_most.map(usize::from)),

@@ -7,12 +7,10 @@ use super::rows::Rows;
 
 /// The unit price with so many paid seats; `plain` without tiers.
 pub(super) fn price_at(rule: &GroupRule, filled: i64, plain: i64) -> i64 {
-    let reached = rule
-        .tiers
-        .iter()
-        .filter(|tier| filled >= i64::from(tier.seats));
+    let mut tiers = rule.tiers.iter().rev();
+    let reached = tiers.find(|tier| filled >= i64::from(tier.seats));
     let first = rule.tiers.first().map_or(plain, |tier| tier.price.0);
-    reached.last().map_or(first, |tier| tier.price.0)
+    reached.map_or(first, |tier| tier.price.0)
 }
 
 /// What a new member pays for a unit.
