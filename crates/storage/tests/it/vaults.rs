@@ -12,7 +12,7 @@ const NEXT: &[u8] = b"the second master secret, long enough";
 fn open(dir: &Path, masters: &[(&str, &[u8])]) -> Result<Vault, VaultError> {
     let masters = masters
         .iter()
-        .map(|(id, secret)| MasterKey::new(id, secret).unwrap());
+        .map(|(id, secret)| MasterKey::new(id, secret).expect("a key"));
     let entropy = Arc::new(SeededEntropy::new(5));
     Vault::open(&dir.join(VAULT_FILE), masters.collect(), entropy)
 }
@@ -25,8 +25,8 @@ fn record(kept_ms: u64, text: &str) -> Record {
 }
 
 fn holds(dir: &Path, text: &str) -> bool {
-    std::fs::read_dir(dir).unwrap().any(|file| {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    std::fs::read_dir(dir).expect("a directory").any(|file| {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
         bytes
             .windows(text.len())
             .any(|part| part == text.as_bytes())
@@ -61,7 +61,7 @@ fn an_erased_record_leaves_no_byte_of_its_row() {
     assert_eq!(vault.erase([(&ann, 7)]).unwrap(), 1);
     assert_eq!(vault.get(&ann).unwrap(), None);
     for file in std::fs::read_dir(dir.path()).unwrap() {
-        let after = std::fs::read(file.unwrap().path()).unwrap();
+        let after = std::fs::read(file.expect("a file").path()).expect("its bytes");
         for part in row.chunks(24) {
             assert!(!after.windows(24).any(|found| found == part));
         }
