@@ -51,6 +51,12 @@ const DRILL_KEYS: [&str; 20] = [
     "kills",
     "recovery_ms_max",
     "storm",
+    "teams_complete",
+    "teams_refunded",
+    "money_in_minor",
+    "money_out_minor",
+    "money_open_minor",
+    "unsettled",
     "verdict",
 ];
 

@@ -54,7 +54,7 @@ fn a_secret_is_not_taken_from_a_flag() {
     );
     assert_eq!(ended.code, 2);
     assert!(
-        ended.err.contains("comes from a file or the environment"),
+        ended.err.contains("TG-4004") && ended.err.contains("in the environment"),
         "{}",
         ended.err
     );
