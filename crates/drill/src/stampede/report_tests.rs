@@ -139,6 +139,12 @@ fn the_keys_of_the_figures_are_a_contract() {
         "kills",
         "recovery_ms_max",
         "storm",
+        "teams_complete",
+        "teams_refunded",
+        "money_in_minor",
+        "money_out_minor",
+        "money_open_minor",
+        "unsettled",
         "verdict",
     ];
     expected.sort_unstable();
