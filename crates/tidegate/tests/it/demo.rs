@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 fn play(words: &[&str]) -> Ended {
     let dir = tempfile::tempdir().unwrap();
-    let all = [&["demo", "group", "--lifetime", "3"], words].concat();
+    let all = [&["demo", "group", "--lifetime", "6"], words].concat();
     let ended = run(dir.path(), &all);
     let left = std::fs::read_dir(dir.path()).unwrap().count();
     assert_eq!((ended.code, left), (0, 0), "{}{}", ended.err, ended.out);
@@ -30,4 +30,12 @@ fn one_team_comes_about_another_has_its_money_back_and_no_money_is_open() {
     let kept = report["money_kept_minor"].as_i64().unwrap();
     let (came, went) = (&report["money_in_minor"], &report["money_out_minor"]);
     assert_eq!(came.as_i64().unwrap() - went.as_i64().unwrap(), kept);
+}
+
+#[test]
+fn a_lifetime_out_of_its_limits_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(dir.path(), &["demo", "group", "--lifetime", "1"]);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    assert!(ended.err.contains("--lifetime"), "{}", ended.err);
 }

@@ -151,7 +151,7 @@ impl Cast {
         Ok(team)
     }
 
-    /// Shows the time of a team go by until it has ended, `lifetime_ms` after now at the earliest guess.
+    /// Shows the time of a team go by until it has ended.
     ///
     /// # Errors
     /// The server does not answer.
@@ -167,15 +167,19 @@ impl Cast {
             if told.replace(seconds) != Some(seconds) {
                 let what = match seconds {
                     0 => "its time is over".to_owned(),
-                    _ => format!("{seconds} s left, {} seat free", team.seats.free),
+                    _ => format!("{seconds} s left, free seats: {}", team.seats.free),
                 };
                 self.story.seats(&team, &what)?;
             }
             self.doors.outside.tasks.sleep(LOOK).await;
             team = self.team(id).await?;
         }
-        let told = format!("the team is {}", team.state.name());
-        self.story.seats(&team, &told)?;
+        let told = match team.state {
+            TeamState::Open => "the team should have ended by now",
+            TeamState::Complete => "the team is complete",
+            TeamState::Failed => "the team has failed: everybody gets the money back",
+        };
+        self.story.seats(&team, told)?;
         Ok(team)
     }
 

@@ -50,8 +50,11 @@ impl Story {
     /// # Errors
     /// The output is closed.
     pub(super) fn settlement(&self, team: &Team, far: &TeamSettlement) -> anyhow::Result<()> {
-        let (back, on_its_way) = (amount(far.refunded_minor), amount(far.pending_minor));
-        let (settled, orders) = (far.settled, far.orders);
+        let on_its_way = match far.pending_minor {
+            0 => "nothing".to_owned(),
+            pending => amount(pending),
+        };
+        let (back, settled, orders) = (amount(far.refunded_minor), far.settled, far.orders);
         let what = format!(
             "{back} back, {on_its_way} on its way back; {settled} of {orders} orders settled"
         );

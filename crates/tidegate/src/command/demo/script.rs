@@ -69,8 +69,8 @@ async fn fill(cast: &mut Cast, sale: &Sale) -> anyhow::Result<PlayedTeam> {
     let team = ann.team()?;
     cast.pay(&mut ann).await?;
     let mut bob = cast.take_seat("bob", sale, Some(team)).await?;
-    let mut cyd = cast.take_seat("cyd", sale, Some(team)).await?;
     cast.pay(&mut bob).await?;
+    let mut cyd = cast.take_seat("cyd", sale, Some(team)).await?;
     cast.pay(&mut cyd).await?;
     end(cast, team, vec![ann, bob, cyd]).await
 }
