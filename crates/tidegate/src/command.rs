@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod completions;
 mod config;
+mod demo;
 mod drill;
 mod export;
 mod keys;
@@ -48,6 +49,8 @@ Every error has a code with a help page; a running server serves them under /err
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Options),
+    #[command(subcommand)]
+    Demo(demo::Command),
     Drill(drill::Options),
     Replay(replay::Options),
     Verify(verify::Options),
@@ -83,6 +86,7 @@ impl Line {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(options) => options.run(),
+            Command::Demo(command) => command.run(),
             Command::Drill(options) => options.run(),
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),

@@ -65,6 +65,18 @@ pub(crate) async fn prepare(
         .turn(house_call(ACCOUNT, "demo-open"), sale.id, Turn::Open)
         .await?
         .body;
+    Ok(Credentials {
+        sale: sale.id,
+        key: merchant_key(handle, outside).await?,
+        token: buyer_token(secret, BUYER, outside)?,
+    })
+}
+
+/// A new key that may do everything for the demo's merchant.
+///
+/// # Errors
+/// The shop refuses, or the journal cannot be written.
+pub(crate) async fn merchant_key(handle: &Handle, outside: &Outside) -> anyhow::Result<Box<str>> {
     let body = CreateKey {
         name: "demo".into(),
         account: ACCOUNT.into(),
@@ -75,17 +87,25 @@ pub(crate) async fn prepare(
     let made = Keys::create(handle, house_call(ACCOUNT, &outside.name()), body)
         .await?
         .body;
+    made.secret.context("a new key has a secret")
+}
+
+/// A buyer's token, good for a day.
+///
+/// # Errors
+/// The token cannot be written.
+pub(crate) fn buyer_token(
+    secret: &TokenSecret,
+    buyer: &str,
+    outside: &Outside,
+) -> anyhow::Result<String> {
     let claims = Claims {
-        sub: BUYER.into(),
+        sub: buyer.into(),
         exp: outside.clock.wall_ms() / 1000 + TOKEN_S,
         nbf: None,
         tags: Arc::new([]),
     };
-    Ok(Credentials {
-        sale: sale.id,
-        key: made.secret.context("a new key has a secret")?,
-        token: edge::mint(secret, &claims)?,
-    })
+    Ok(edge::mint(secret, &claims)?)
 }
 
 /// What a visitor reads: where to look, who to be, what to try.

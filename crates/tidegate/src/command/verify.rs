@@ -109,7 +109,8 @@ fn receipt(text: &str) -> Result<Receipt, String> {
     Ok(Receipt { sale, position })
 }
 
-fn explained(error: &VerifyError) -> Failure {
+/// Why nothing can be said, and what to do about it.
+pub(super) fn explained(error: &VerifyError) -> Failure {
     match error {
         VerifyError::Storage(error) => storage_failure(error),
         VerifyError::Journal(_) => {

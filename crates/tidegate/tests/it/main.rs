@@ -4,6 +4,7 @@
 mod backup;
 mod bank;
 mod configuration;
+mod demo;
 mod keys;
 #[allow(dead_code, reason = "it answers in more ways than are needed here")]
 #[path = "../../../shop/tests/it/outsider.rs"]
