@@ -192,10 +192,10 @@ impl Cast {
         let mut told = None;
         loop {
             let team = self.team(id).await?;
-            if let Some(settlement) = team.settlement {
-                if told.replace(settlement) != Some(settlement) {
-                    self.story.settlement(&team, &settlement)?;
-                }
+            if let Some(settlement) = team.settlement
+                && told.replace(settlement) != Some(settlement)
+            {
+                self.story.settlement(&team, &settlement)?;
             }
             if is_settled(&team) || self.is_past(until) {
                 return Ok(team);
