@@ -31,7 +31,7 @@ const REPLAY_KEYS: [&str; 13] = [
     "verdict",
 ];
 
-const DRILL_KEYS: [&str; 20] = [
+const DRILL_KEYS: [&str; 26] = [
     "buyers",
     "stock",
     "requests",
