@@ -118,3 +118,57 @@ async fn teams(door: &Door, tools: &Tools, sale: SaleId, seen: &mut Seen) -> boo
         path = format!("/v1/sales/{sale}/teams?limit=200&cursor={cursor}");
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn team(state: &str, settled: Option<u32>) -> Team {
+        let sale = SaleId::new(1).unwrap();
+        let mut team = json!({
+            "id": TeamId::new(sale, 1).unwrap(), "sale_id": sale, "sku": "CUP", "state": state, "joinable": false,
+            "seats": {"total": 5, "free": 3, "held": 0, "paid": 2, "filled_by_house": 0}, "price": "10.00",
+            "opened_at": "2026-11-11T00:00:00.000Z", "ends_at": "2026-11-11T00:00:08.000Z", "link": "/t/1",
+        });
+        if let Some(settled) = settled {
+            team["settlement"] = json!({
+                "orders": 2, "settled": settled, "refunds_pending": 0, "refunds_done": settled, "pending_minor": 0,
+                "refunded_minor": 1_000 * settled,
+            });
+        }
+        serde_json::from_value(team).unwrap()
+    }
+
+    #[test]
+    fn a_team_is_at_its_end_only_when_each_of_its_orders_is_settled() {
+        let cases = [
+            ("open", None, false),
+            // As lists show it: nobody has seen the settlement.
+            ("failed", None, false),
+            ("failed", Some(1), false),
+            ("failed", Some(2), true),
+            ("complete", Some(1), false),
+            ("complete", Some(2), true),
+        ];
+        for (state, settled, end) in cases {
+            assert_eq!(
+                is_settled(&team(state, settled)),
+                end,
+                "{state} {settled:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ended_team_that_is_partly_settled_counts_as_loose() {
+        let of = |settled| {
+            let team = team("failed", Some(settled));
+            let mut seen = Seen::default();
+            seen.teams.insert(team.id, team);
+            seen.loose_teams().count()
+        };
+        assert_eq!((of(1), of(2)), (1, 0));
+    }
+}
