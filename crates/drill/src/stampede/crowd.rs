@@ -10,7 +10,7 @@ use super::outcome::{Account, Outage, Outcome};
 use super::plan::{HOLD_MS, SKUS, UNITS_PER_BUYER, UNITS_PER_ORDER, Wave, visitor, waves};
 use super::probe::Probe;
 use super::sampler::Sampler;
-use super::scenario::Accounts;
+use super::scenario::{Books, Seen};
 use super::settle::settle;
 use super::tally::{Tally, read};
 use super::verify::{Evidence, verify};
@@ -84,7 +84,7 @@ pub(super) async fn rehearse(
         requests: played.requests,
         receipts: receipts.len() as u64,
         samples: sampler.samples,
-        books: Accounts::of(&audit, &*tools.provider, &[]).books,
+        books: Books::of(&audit, &*tools.provider, &Seen::default()),
     }))
 }
 

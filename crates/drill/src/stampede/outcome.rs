@@ -144,7 +144,15 @@ pub(super) struct Account<'a> {
 }
 
 impl Outcome {
-    pub(super) fn new(account: Account<'_>) -> Self {
+    pub(super) fn new(mut account: Account<'_>) -> Self {
+        // Here, where no scenario can forget it: whatever is still open could yet end either way.
+        if account.books.unsettled > 0 {
+            let what = format!(
+                "{} orders and teams did not settle",
+                account.books.unsettled
+            );
+            account.findings.say(what);
+        }
         let mut states: BTreeMap<OrderState, u64> = BTreeMap::new();
         for order in &account.audit.orders {
             *states.entry(order.state).or_default() += 1;

@@ -2,24 +2,24 @@
 //! the same kills, the same verdict; the crowd and the oracles are smaller, since they look at teams and money.
 
 mod accounts;
+mod ending;
 mod sale;
 mod visitor;
 
 use super::child::Server;
-use super::door::{Door, body};
+use super::door::Door;
 use super::fault::Fault;
 use super::memory::Receipts;
 use super::outcome::{Account, Outage, Outcome};
 use super::tally::{Tally, count, read};
+use super::verify::Findings;
 use super::{Settings, StampedeError, Tools};
-use crate::chance::Chance;
-use crate::client::{Patience, Pool, Request};
+use crate::client::{Patience, Pool};
 use crate::watch::Watcher;
-pub(super) use accounts::{Accounts, Books};
-use api::order::{Order, OrderState};
-use api::team::{Team, TeamPage, TeamState};
-use api::{OrderId, SaleId};
-use std::collections::BTreeMap;
+pub(super) use accounts::Books;
+use accounts::judge;
+pub(super) use ending::Seen;
+use ending::settle;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -30,10 +30,6 @@ use world::{Clock, SystemClock};
 
 /// Pause between two kills.
 const KILL_EVERY: Duration = Duration::from_secs(2);
-/// How long loose ends may take.
-const SETTLE_MAX: Duration = Duration::from_secs(120);
-/// Pause between two looks at them.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// What is rehearsed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,9 +108,12 @@ pub(super) async fn rehearse(
         crowd.spawn(Visitor::new(number, &settings, &door, tools, sale).visit());
     }
     let outages = kill(&settings, &mut server, tools, watcher, (&door, started)).await?;
-    let mut told = Vec::new();
-    while let Some(orders) = crowd.join_next().await {
-        told.extend(orders.unwrap_or_default());
+    let (mut told, mut broken) = (Vec::new(), Vec::new());
+    while let Some(visited) = crowd.join_next().await {
+        match visited {
+            Ok(orders) => told.extend(orders),
+            Err(error) => broken.push(format!("a buyer broke: {error}")),
+        }
         count(&door.tally.gone);
         watcher.progress(read(&door.tally.gone), settings.buyers.into());
     }
@@ -127,10 +126,17 @@ pub(super) async fn rehearse(
     let unclean = server.stop().await?;
     watcher.stage("verifying");
     let audit = (tools.audit)(&tools.data).map_err(StampedeError::Audit)?;
-    let accounts = Accounts::of(&audit, &*tools.provider, &seen.teams);
-    let mut findings = accounts.judge(&audit, &*tools.provider, &told, &seen);
+    let books = Books::of(&audit, &*tools.provider, &seen);
     let (receipts, forks) = door.receipts.all();
-    for words in forks.into_iter().chain(unclean) {
+    let mut findings = Findings::default();
+    judge(
+        &mut findings,
+        (&audit, &*tools.provider),
+        (&told, &receipts),
+        &seen,
+    );
+    findings.lost += forks.len() as u64;
+    for words in forks.into_iter().chain(unclean).chain(broken) {
         findings.say(words);
     }
     Ok(Outcome::new(Account {
@@ -144,7 +150,7 @@ pub(super) async fn rehearse(
         requests: read(&door.tally.requests),
         receipts: receipts.len() as u64,
         samples: Vec::new(),
-        books: accounts.books,
+        books,
     }))
 }
 
@@ -187,74 +193,6 @@ async fn kill(
         });
     }
     Ok(outages)
-}
-
-/// What was seen last of orders and teams.
-#[derive(Debug, Default)]
-struct Seen {
-    orders: BTreeMap<OrderId, Order>,
-    teams: Vec<Team>,
-}
-
-impl Seen {
-    /// Orders and teams that are not at their end.
-    fn loose(&self) -> u64 {
-        let orders = self.orders.values().filter(|order| is_loose(order));
-        let teams = self.teams.iter().filter(|team| {
-            let settlement = team.settlement.as_ref();
-            let unsettled = settlement.is_some_and(|of| of.settled < of.orders);
-            team.state == TeamState::Open || unsettled
-        });
-        (orders.count() + teams.count()) as u64
-    }
-}
-
-fn is_loose(order: &Order) -> bool {
-    let open = matches!(
-        order.state,
-        OrderState::Held | OrderState::Paying | OrderState::Deposited
-    );
-    open || order.refund_pending_minor > 0
-}
-
-/// Looks until nothing is loose, or the time is over.
-async fn settle(door: &Arc<Door>, tools: &Tools, sale: SaleId, told: &[OrderId]) -> Seen {
-    let until = door.clock.monotonic() + SETTLE_MAX;
-    let mut seen = Seen::default();
-    loop {
-        for id in told {
-            if seen.orders.get(id).is_none_or(is_loose)
-                && let Some(order) = look(door, tools, &format!("/v1/orders/{id}")).await
-            {
-                seen.orders.insert(*id, order);
-            }
-        }
-        seen.teams = teams(door, tools, sale).await;
-        if seen.loose() == 0 || door.clock.monotonic() >= until {
-            return seen;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn look<T: serde::de::DeserializeOwned>(door: &Door, tools: &Tools, path: &str) -> Option<T> {
-    let request = Request::get(path, &tools.merchant_key);
-    let heard = door.insist(&request, &Chance::new(0, 0)).await;
-    heard.ok().as_ref().and_then(body)
-}
-
-/// All teams of the sale.
-async fn teams(door: &Door, tools: &Tools, sale: SaleId) -> Vec<Team> {
-    let mut all = Vec::new();
-    let mut path = format!("/v1/sales/{sale}/teams?limit=200");
-    while let Some(page) = look::<TeamPage>(door, tools, &path).await {
-        all.extend(page.teams);
-        let Some(cursor) = page.next_cursor else {
-            break;
-        };
-        path = format!("/v1/sales/{sale}/teams?limit=200&cursor={cursor}");
-    }
-    all
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ async fn is_loose(door: Arc<Door>, bearer: Arc<str>, id: OrderId) -> Option<Orde
 }
 
 /// Orders that nobody was told of may hold units too.
-async fn nothing_held(door: &Arc<Door>, sale: SaleId, bearer: &str) -> bool {
+pub(super) async fn nothing_held(door: &Arc<Door>, sale: SaleId, bearer: &str) -> bool {
     let path = format!("/v1/sales/{sale}");
     let request = Request::get(&path, bearer);
     let chance = Chance::new(0, 0);

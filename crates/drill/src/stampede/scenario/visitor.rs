@@ -1,6 +1,6 @@
 //! A buyer of a scenario: opens or joins a team, pays, tries again when the bank says no, and sometimes walks away.
 
-use super::super::door::{Door, body};
+use super::super::door::{Door, body, code};
 use super::super::tally::count;
 use super::super::{Settings, Tools};
 use super::{Scenario, sale};
@@ -152,6 +152,7 @@ impl Visitor {
             if let Some(order) = body(&heard) {
                 return Some(order);
             }
+            self.door.tally.refused(&code(&heard));
         }
         None
     }
