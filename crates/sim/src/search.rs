@@ -173,6 +173,15 @@ pub fn one(seed: u64, trim: &Trim, steps_max: u64) -> Report {
     }
 }
 
+/// How a finding of a desk's life begins.
+const AT_DESK: &str = "at desk ";
+
+/// Whether the life of a desk broke this, not the whole shop's.
+#[must_use]
+pub fn is_of_a_desk(finding: &Finding) -> bool {
+    finding.what.starts_with(AT_DESK)
+}
+
 /// The seed's lives of desks with teams, dues and a line: short ones, so several of them.
 fn at_desks(seed: u64, report: &mut Report) {
     for seed in desk::seeds(seed) {
@@ -183,7 +192,7 @@ fn at_desks(seed: u64, report: &mut Report) {
         report.steps += lived.steps;
         let findings = lived.findings.into_iter();
         report.findings.extend(findings.map(|finding| {
-            let what = format!("at desk {seed} with offers: {}", finding.what);
+            let what = format!("{AT_DESK}{seed} with offers: {}", finding.what);
             Finding::new(finding.promise, what)
         }));
     }

@@ -8,7 +8,7 @@ use tidegate_sim::life::live_for;
 use tidegate_sim::network::Way;
 use tidegate_sim::plan::{LifePlan, Size};
 use tidegate_sim::record::Finding;
-use tidegate_sim::search::{Search, one};
+use tidegate_sim::search::{Search, is_of_a_desk, one};
 use tidegate_sim::shrink::{Verdict, shrink};
 use tidegate_sim::story;
 use tidegate_sim::trim::{BankHabit, Trim, has_habit, kind_of};
@@ -100,7 +100,13 @@ fn trim_to(parts: &[Part]) -> Trim {
 
 /// Makes the life of a seed small, and tells it on standard error.
 pub(crate) fn tell(search: &Search, seed: u64, findings: &[Finding], clock: &SystemClock) {
-    let Some(broken) = findings.first() else {
+    // Nothing can be taken out of a desk's life, and a smaller life is lived without its desks.
+    let Some(broken) = findings.iter().find(|finding| !is_of_a_desk(finding)) else {
+        if !findings.is_empty() {
+            aside(
+                "it failed at a desk only, whose life is not made smaller: its seed lives it again",
+            );
+        }
         return;
     };
     aside(&format!(

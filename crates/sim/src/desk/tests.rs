@@ -65,3 +65,12 @@ fn a_disk_that_lies_is_found_out_or_harmless() {
     }
     assert!(noticed > 1, "only {noticed} losses");
 }
+
+// A sync failed, the process died of something else before it could begin a new segment, and the next one found the batch
+// where it had been written, synced again, was told yes, and went on. Then the power went, and the batch with it.
+#[test]
+fn what_a_dead_process_failed_to_sync_is_durable_before_the_next_one_goes_on() {
+    let lived = live(1_459, DeskSize::draw_offers(1_459));
+    assert!(lived.findings.is_empty(), "{:#?}", lived.findings);
+    assert!(lived.crashes > 0 && lived.orders > 0, "{lived:#?}");
+}

@@ -33,6 +33,8 @@ pub struct Recovery {
 pub(super) struct Tip {
     pub(super) segments: Segments,
     pub(super) offset: u64,
+    /// Where its last batch begins; as `offset` if it has none.
+    pub(super) last: u64,
     /// Greatest number of any segment file, good or not.
     pub(super) ordinal_max: u64,
 }
@@ -120,6 +122,8 @@ struct Pass {
     index: usize,
     walker: Walker,
     end: Option<u64>,
+    /// Where the last batch of this segment begins.
+    last: Option<u64>,
     time_ms: Option<u64>,
     segments_read: u64,
     bytes: u64,
@@ -142,6 +146,7 @@ impl Pass {
             headless,
             start,
             index,
+            last: None,
             time_ms: None,
             segments_read: 1,
             bytes: 0,
@@ -165,6 +170,7 @@ impl Pass {
         match (self.walker.step(batch)?, self.end) {
             (Found::Batch, _) => {
                 self.time_ms = Some(batch.time_ms);
+                self.last = Some(offset);
                 self.bytes += self.walker.offset - offset;
                 self.check_start()?;
                 Ok(true)
@@ -185,6 +191,7 @@ impl Pass {
         self.index += 1;
         self.walker = open_walker(&self.segments, self.index)?;
         self.end = self.segments.end(self.index);
+        self.last = None;
         self.segments_read += 1;
         self.limit();
         if self.walker.position == position {
@@ -240,6 +247,7 @@ impl Pass {
             dir: self.segments.dir().to_owned(),
             found: Some(Tip {
                 offset: self.walker.offset,
+                last: self.last.unwrap_or(self.walker.offset),
                 ordinal_max: self.headless.first().map_or(tip, |file| file.ordinal),
                 segments: self.segments,
             }),

@@ -1,6 +1,7 @@
 //! The segment that is written.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use world::disk::{Access, Disk, DiskFile};
@@ -105,16 +106,22 @@ impl Tail {
         Ok(Self::new(file, header, HEADER_BYTES, bytes_max, ground))
     }
 
-    /// Opens the newest segment again behind its last good batch, and makes durable what an
-    /// earlier process may have written without living to sync it.
+    /// Opens the newest segment again behind its last good batch, which lies at `last`, and makes
+    /// durable what an earlier process may have written without living to sync it.
+    ///
+    /// That process may have died of a sync that failed. What it wrote can still be read then, yet
+    /// the system holds it for clean, and a second sync says yes and writes nothing. So the last
+    /// batch is written again first: the same bytes to the same place, which no tear can harm.
     pub(super) fn reopen(
         disk: &dyn Disk,
         path: &Path,
         header: SegmentHeader,
-        offset: u64,
+        last: Range<u64>,
     ) -> io::Result<Self> {
         let file = disk.open(path, Access::Write)?;
+        write_again(&*file, last.clone())?;
         file.sync_all()?;
+        let offset = last.end;
         let bytes = file.len()?;
         let ground = if bytes > offset {
             Ground::Zeros
@@ -195,4 +202,20 @@ impl Tail {
         scratch.extend_from_slice(payload);
         self.file.write_at(self.offset, scratch)
     }
+}
+
+/// Makes the bytes of a range wait for the next sync, whatever became of the last one.
+fn write_again(file: &dyn DiskFile, range: Range<u64>) -> io::Result<()> {
+    let mut piece = vec![0; COPY_BYTES_MAX];
+    let mut at = range.start;
+    while at < range.end {
+        let rest = usize::try_from(range.end - at).unwrap_or(COPY_BYTES_MAX);
+        let count = file.read_at(at, &mut piece[..rest.min(COPY_BYTES_MAX)])?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(at, &piece[..count])?;
+        at += count as u64;
+    }
+    Ok(())
 }

@@ -69,7 +69,7 @@ impl Log {
         for leftover in [NEW_FILE, PREPARED_FILE] {
             remove_leftover(&doors, &dir.join(leftover))?;
         }
-        let tail = Tail::reopen(&*doors.disk, &path, header, tip.offset)
+        let tail = Tail::reopen(&*doors.disk, &path, header, tip.last..tip.offset)
             .map_err(cannot("open for writing", &path))?;
         settle_names(&doors, &dir)?;
         let mut log = Self::new(dir, doors, settings, tip.segments, tail, position);
