@@ -376,7 +376,52 @@ pub(super) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::*;
+    use crate::stampede::Scenario;
+
+    fn verdict(scenario: Scenario, unsettled: u64) -> (&'static str, usize) {
+        let audit = AuditReport {
+            orders: Vec::new(),
+            stock: Vec::new(),
+            problems: Vec::new(),
+            batches: 0,
+            chain: Box::new(|_, _| None),
+        };
+        let outcome = Outcome::new(Account {
+            settings: Settings {
+                scenario,
+                ..Settings::default()
+            },
+            tally: &Tally::new().expect("bounds that are right"),
+            audit: &audit,
+            findings: Findings::default(),
+            outages: Vec::new(),
+            elapsed: Duration::from_secs(1),
+            settled: Duration::ZERO,
+            requests: 0,
+            receipts: 0,
+            samples: Vec::new(),
+            books: Books {
+                unsettled,
+                ..Books::default()
+            },
+        });
+        (outcome.summary.verdict, outcome.findings.len())
+    }
+
+    #[test]
+    fn what_is_not_settled_fails_the_verdict_of_every_scenario() {
+        for scenario in [
+            Scenario::Flash,
+            Scenario::Group,
+            Scenario::Presale,
+            Scenario::Lottery,
+            Scenario::PaymentsFromHell,
+        ] {
+            assert_eq!(verdict(scenario, 0), ("ok", 0), "{scenario}");
+            assert_eq!(verdict(scenario, 1), ("failed", 1), "{scenario}");
+        }
+    }
 
     #[test]
     fn thousands_are_grouped() {
