@@ -211,32 +211,6 @@ fn what_was_shown_survives_all_that_an_honest_disk_does() {
     assert!(met > 400, "{met}");
 }
 
-// A process whose sync failed dies before it has begun a new segment. The next one reads the batch, and what it reads
-// counts as clean: a mere second sync makes nothing durable, here twice, since the first start fails too.
-#[test]
-fn a_batch_that_a_dead_process_failed_to_sync_is_durable_before_anything_follows_it() {
-    let forgets = || FaultPlan::from(Fault::during(FaultKind::SyncForgets, 0..u64::MAX));
-    for seed in 0..40 {
-        let disk = SimDisk::new(seed);
-        live(&disk, 6, &mut Shown::default()).expect("an honest life");
-        let mut log = open(&disk).expect("a log");
-        disk.set_plan(forgets());
-        let failed = log.append(6, &batch(6));
-        assert!(matches!(failed, Err(JournalError::Unknown { .. })));
-        let next = disk.crash(Outage::Process);
-        next.set_plan(forgets());
-        assert!(open(&next).is_err(), "seed {seed}: a start without a sync");
-        let next = next.crash(Outage::Process);
-        next.heal();
-        let (_, read) = recovered(&next, None).expect("a recovery");
-        assert_eq!(read.len(), 7, "seed {seed}: the batch is read");
-        live(&next, 14, &mut Shown::default()).expect("a life on top of it");
-        let (_, kept) = recovered(&next.crash(Outage::Forgets), None)
-            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert_eq!(kept.len(), 14, "seed {seed}");
-    }
-}
-
 #[test]
 fn a_lying_disk_is_found_out_by_whoever_saw_more() {
     let mut lost = 0;
