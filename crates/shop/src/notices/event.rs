@@ -1,6 +1,7 @@
 //! The table of events: which entries of a journal a buyer hears of.
 
 use commerce::Entry;
+use commerce::deal::Settled;
 use commerce::entry::Fate;
 use commerce::saga::{SagaEntry, Stage};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,18 @@ pub enum Event {
     Fulfilled,
     /// It could not be sent: what was arranged is taken back.
     NotFulfilled,
+    /// Its turn in the waiting line came: the order is held for a short time.
+    Offered,
+    /// The deposit is paid.
+    Deposited,
+    /// The balance was not paid in time.
+    BalanceLapsed,
+    /// Its team ended in a better tier: the difference goes back.
+    Difference,
+    /// Its team did not come about, or it was not drawn: the money goes back.
+    TeamGaveBack,
+    /// It was drawn.
+    Won,
 }
 
 impl Event {
@@ -47,6 +60,12 @@ impl Event {
         Self::Refunded,
         Self::Fulfilled,
         Self::NotFulfilled,
+        Self::Offered,
+        Self::Deposited,
+        Self::BalanceLapsed,
+        Self::Difference,
+        Self::TeamGaveBack,
+        Self::Won,
     ];
 
     /// Its name, in keys, templates and on the wire.
@@ -64,6 +83,12 @@ impl Event {
             Self::Refunded => "refunded",
             Self::Fulfilled => "fulfilled",
             Self::NotFulfilled => "not_fulfilled",
+            Self::Offered => "offered",
+            Self::Deposited => "deposited",
+            Self::BalanceLapsed => "balance_lapsed",
+            Self::Difference => "difference",
+            Self::TeamGaveBack => "team_gave_back",
+            Self::Won => "won",
         }
     }
 }
@@ -74,6 +99,20 @@ pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
     match entry {
         Entry::Placed(placed) if placed.paid.is_some() => one(Event::Paid, &placed.order),
         Entry::Placed(placed) => one(Event::Placed, &placed.order),
+        Entry::Dealt(dealt) if dealt.placed.paid.is_some() => one(Event::Paid, &dealt.placed.order),
+        Entry::Dealt(dealt) => one(Event::Placed, &dealt.placed.order),
+        Entry::LineOffered(offer) => one(Event::Offered, &offer.order),
+        Entry::BalanceLapsed { orders } => orders
+            .iter()
+            .map(|lapsed| (Event::BalanceLapsed, lapsed.order))
+            .collect(),
+        Entry::TeamSettled { orders, .. } => orders.iter().filter_map(settled).collect(),
+        Entry::GivenUp { order, .. } => one(Event::Cancelled, order),
+        Entry::Captured {
+            order,
+            fate: Fate::Deposit | Fate::DepositAgain,
+            ..
+        } => one(Event::Deposited, order),
         Entry::Captured {
             order,
             fate: Fate::GoesBack { .. },
@@ -98,6 +137,18 @@ pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
         },
         _ => Vec::new(),
     }
+}
+
+/// What the end of a team means for one of its orders.
+fn settled(settled: &Settled) -> Option<(Event, u32)> {
+    let event = match settled {
+        Settled::Nothing { .. } => return None,
+        Settled::Voided { .. } => Event::Cancelled,
+        Settled::GivenUp { .. } => Event::TeamGaveBack,
+        Settled::Difference(_) => Event::Difference,
+        Settled::Won { .. } => Event::Won,
+    };
+    Some((event, settled.order()))
 }
 
 #[cfg(test)]
@@ -127,6 +178,18 @@ mod tests {
             },
         };
         assert_eq!(events(&late), [(Event::PaymentReturned, 1)]);
+        let ended = Entry::TeamSettled {
+            team: 0,
+            orders: vec![
+                Settled::Won { order: 1 },
+                Settled::Nothing { order: 2 },
+                Settled::GivenUp {
+                    order: 3,
+                    refund: None,
+                },
+            ],
+        };
+        assert_eq!(events(&ended), [(Event::Won, 1), (Event::TeamGaveBack, 3)]);
         let noted = Entry::ChargeFailed {
             order: 1,
             attempt: 1,

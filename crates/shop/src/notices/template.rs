@@ -111,6 +111,48 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
         (Event::NotFulfilled, Locale::Zh) => {
             "订单 {{ order }} 无法配送\n非常抱歉，已支付的款项将原路退回。\n"
         }
+        (event, locale) => built_in_of_offer(event, locale),
+    }
+}
+
+/// The text that comes with Tidegate for teams, dues and the waiting line.
+fn built_in_of_offer(event: Event, locale: Locale) -> &'static str {
+    match (event, locale) {
+        (Event::Offered, Locale::En) => {
+            "It is your turn: order {{ order }}\nWe hold {{ units }} for you in {{ sale }}, for a short time. Please pay {{ total }}.\n"
+        }
+        (Event::Offered, Locale::Zh) => {
+            "轮到您了：订单 {{ order }}\n已为您在「{{ sale }}」短暂预留 {{ units }} 件商品，请尽快支付 {{ total }}。\n"
+        }
+        (Event::Deposited, Locale::En) => {
+            "The deposit of order {{ order }} is paid\nIts goods are yours until the balance is due.\n"
+        }
+        (Event::Deposited, Locale::Zh) => {
+            "订单 {{ order }} 定金支付成功\n商品已为您保留，请在尾款期内支付尾款。\n"
+        }
+        (Event::BalanceLapsed, Locale::En) => {
+            "The balance of order {{ order }} was not paid in time\nIts goods are on sale again.\n"
+        }
+        (Event::BalanceLapsed, Locale::Zh) => {
+            "订单 {{ order }} 尾款逾期未付\n商品已释放，定金按活动规则处理。\n"
+        }
+        (Event::Difference, Locale::En) => {
+            "Order {{ order }} became cheaper\nYour team reached a better price; the difference comes back to you.\n"
+        }
+        (Event::Difference, Locale::Zh) => {
+            "订单 {{ order }} 拼团成功，差价退回\n您的团达到了更优惠的价格，差价将原路退回。\n"
+        }
+        (Event::Won, Locale::En) => {
+            "Order {{ order }} was drawn\nYou won. Your goods are on their way soon.\n"
+        }
+        (Event::Won, Locale::Zh) => "订单 {{ order }} 中奖了\n恭喜，商品将很快发出。\n",
+        // `TeamGaveBack`: all others stand above or before.
+        (_, Locale::En) => {
+            "The money of order {{ order }} comes back\nYour team did not come about, or you were not drawn. You need to do nothing.\n"
+        }
+        (_, Locale::Zh) => {
+            "订单 {{ order }} 的款项将退回\n未能成团或未中奖，款项将自动原路退回，无需操作。\n"
+        }
     }
 }
 
