@@ -45,8 +45,9 @@ use floor::{Floor, Refused, Start};
 
 /// Steps of the scheduler before a life counts as running in circles.
 const STEPS_MAX: u64 = 50_000_000;
-/// How long everything may take to settle once nothing breaks any more.
-const HEALING: Duration = Duration::from_secs(60 * 60);
+/// How long a shop may take, after the last fault, until everything is final: a refund that was refused again and again
+/// waits six hours for its next try, and a charge that nobody heard of until its reconciler comes by.
+const HEALING: Duration = Duration::from_secs(8 * 3_600);
 /// Keys that are asked for again at the end, at most.
 const ROLL_CALL: usize = 2_000;
 
@@ -455,7 +456,7 @@ impl Director {
                 return;
             }
             if self.tasks.now() >= deadline {
-                let what = format!("an hour after the last fault there is still open: {open:?}");
+                let what = format!("eight hours after the last fault there is still open: {open:?}");
                 return self.findings.push(Finding::new("healing", what));
             }
             self.tasks.sleep(Duration::from_secs(5)).await;
