@@ -456,7 +456,8 @@ impl Director {
                 return;
             }
             if self.tasks.now() >= deadline {
-                let what = format!("eight hours after the last fault there is still open: {open:?}");
+                let what =
+                    format!("eight hours after the last fault there is still open: {open:?}");
                 return self.findings.push(Finding::new("healing", what));
             }
             self.tasks.sleep(Duration::from_secs(5)).await;
