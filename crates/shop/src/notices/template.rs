@@ -111,7 +111,16 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
         (Event::NotFulfilled, Locale::Zh) => {
             "订单 {{ order }} 无法配送\n非常抱歉，已支付的款项将原路退回。\n"
         }
-        (event, locale) => built_in_of_offer(event, locale),
+        // Named one by one, so that a new event does not compile until it has words of its own.
+        (
+            Event::Offered
+            | Event::Deposited
+            | Event::BalanceLapsed
+            | Event::Difference
+            | Event::TeamGaveBack
+            | Event::Won,
+            locale,
+        ) => built_in_of_offer(event, locale),
     }
 }
 
