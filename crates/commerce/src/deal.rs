@@ -81,6 +81,13 @@ pub struct Deal {
     pub facts: Option<Box<Facts>>,
 }
 
+impl Deal {
+    /// Whether the order is a plain one: nothing lies beyond its lines.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.seat.is_none() && self.dues.is_none() && self.price.is_empty() && self.facts.is_none()
+    }
+}
+
 /// A seat in a team, taken with the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use ledger::{Minor, Units, Violation};
 
 use super::order::{DuesKept, Order, Phase, SeatIn, coupons_of};
-use super::place::Stop;
+use super::place::{Asked, Stop};
 use super::team::{TEAMS_MOST, Team, TeamState};
-use super::{Book, Done, Offered, Terms};
+use super::{Book, Done, Offered};
 use crate::command::Place;
 use crate::deal::{Deal, Dealt, Dues, Opening, Seat, TeamAsk};
 use crate::entry::{PlacedLine, PlacedLines};
-use crate::offer::{Alone, GroupRule, Offer, Pays, Presale};
+use crate::offer::{Alone, GroupRule, Offer, Pays};
 use crate::plan::Rule;
 use crate::price::{self, CouponAsk, Discounts, LinePrice, PriceError, Priced, Pricing};
 use crate::rules::{Counters, Ground, OrderGround, Verdict};
@@ -23,14 +23,14 @@ impl Book {
         self.offered.as_ref().map(|offered| &offered.offer)
     }
 
-    /// What an order has beyond its lines; prices of lines become those of the team's tier.
+    /// Finds the seat and the dues of an order; prices of lines become those of the team's tier.
     pub(crate) fn deal(
         &self,
-        now: Time,
-        terms: &Terms,
-        (place, buyer): (&Place, Option<&Arc<str>>),
+        asked: &Asked<'_>,
         lines: &mut PlacedLines,
-    ) -> Result<Option<Deal>, Stop> {
+        deal: &mut Deal,
+    ) -> Result<(), Stop> {
+        let (now, place) = (asked.now, asked.place);
         let ask = place.deal.as_deref().and_then(|deal| deal.team);
         let Some(offered) = &self.offered else {
             let codes = place.deal.as_ref().and_then(|deal| deal.coupons.first());
@@ -40,15 +40,11 @@ impl Book {
                     let code = code.clone();
                     Err(Refusal::Price(PriceError::Unknown { code }).into())
                 }
-                (None, None) => Ok(None),
+                (None, None) => Ok(()),
             };
         };
-        let mut deal = Deal::default();
         match ask {
-            Some(ask) => {
-                let asked = (place, buyer);
-                deal.seat = Some(self.seat(now, terms, offered, asked, ask, lines)?);
-            }
+            Some(ask) => deal.seat = Some(self.seat(asked, offered, ask, lines)?),
             None => self.check_alone(offered, lines.as_slice())?,
         }
         self.check_line(lines.as_slice())?;
@@ -67,7 +63,7 @@ impl Book {
                 grace_ms: presale.grace_ms,
             });
         }
-        Ok((deal != Deal::default()).then_some(deal))
+        Ok(())
     }
 
     fn no_teams(&self, lines: &[PlacedLine]) -> Refusal {
@@ -109,17 +105,16 @@ impl Book {
 
     fn seat(
         &self,
-        now: Time,
-        terms: &Terms,
+        asked: &Asked<'_>,
         offered: &Offered,
-        (place, buyer): (&Place, Option<&Arc<str>>),
         ask: TeamAsk,
         lines: &mut PlacedLines,
     ) -> Result<Seat, Stop> {
         let PlacedLines::One(line) = lines else {
             return Err(Refusal::Invalid("an order of a team has one line".into()).into());
         };
-        let Some(buyer) = buyer else {
+        let now = asked.now;
+        let Some(buyer) = asked.buyer() else {
             return Err(Refusal::Invalid("an order of a team names its buyer".into()).into());
         };
         if line.own_price {
@@ -147,15 +142,11 @@ impl Book {
         } else {
             &rule.join_to
         };
-        let admits = |rule: &Rule| rule.admits(now, Some(buyer), &place.tags);
+        let admits = |rule: &Rule| rule.admits(now, Some(buyer), &asked.place.tags);
         if let Some(rule) = rules.iter().position(|rule| !admits(rule)) {
             return Err(Refusal::NotEligible { rule }.into());
         }
-        // Nobody has a seat in a new team, so whoever opens one is only looked up where his teams are limited.
-        if seat.opens.is_none() || rule.teams_per_buyer.is_some() {
-            let at = self.buyers.find(&terms.secret, buyer);
-            self.check_seats(rule, &seat, at)?;
-        }
+        self.check_seats(rule, &seat, asked.at)?;
         if rule.prizes.is_some() && line.units != 1 {
             return Err(Refusal::Invalid("a seat of a lottery team is for 1 unit".into()).into());
         }
@@ -245,20 +236,44 @@ impl Book {
         }
     }
 
-    /// The price line by line, where a discount, a coupon, a tier or the leader's cut may change it.
-    pub(crate) fn price(
+    /// The whole price after what comes off it, which goes on record line by line; dues of which one would be nothing
+    /// are none.
+    pub(crate) fn priced(
         &self,
-        now: Time,
-        terms: &Terms,
-        (place, buyer): (&Place, Option<&Arc<str>>),
+        asked: &Asked<'_>,
         lines: &[PlacedLine],
-        deal: Option<&Deal>,
+        gross: Minor,
+        deal: &mut Deal,
+    ) -> Result<Minor, Stop> {
+        let mut total = gross;
+        if let Some(price) = self.price(asked, lines, deal.seat.as_ref())? {
+            total = price.total;
+            if price.lines.iter().any(|line| line.amount.0 < 0) {
+                deal.price = price.lines;
+            }
+        }
+        if let Some(dues) = &mut deal.dues {
+            let presale = self.offer().and_then(|offer| offer.presale.as_ref());
+            let deposit = presale.and_then(|presale| presale.deposit.of(total));
+            match deposit.filter(|&deposit| deposit.is_positive() && deposit < total) {
+                Some(deposit) => dues.deposit = deposit,
+                None => deal.dues = None,
+            }
+        }
+        Ok(total)
+    }
+
+    /// The price line by line, where a discount, a coupon, a tier or the leader's cut may change it.
+    fn price(
+        &self,
+        asked: &Asked<'_>,
+        lines: &[PlacedLine],
+        seat: Option<&Seat>,
     ) -> Result<Option<Priced>, Stop> {
-        let ask = place.deal.as_deref();
+        let ask = asked.place.deal.as_deref();
         let codes = ask.map_or(&[][..], |ask| &ask.coupons);
         let none = Discounts::default();
         let discounts = self.offer().map_or(&none, |offer| &offer.discounts);
-        let seat = deal.and_then(|deal| deal.seat.as_ref());
         let rule = self.rule_of(seat);
         let opens = seat.is_some_and(|seat| seat.opens.is_some());
         let opens = opens || stdx::mutants::is("every-member-is-a-leader");
@@ -283,18 +298,17 @@ impl Book {
             }
         };
         let lines: Vec<LinePrice> = lines.iter().map(of_line).collect();
-        let at = buyer.and_then(|buyer| self.buyers.find(&terms.secret, buyer));
         let coupons: Vec<CouponAsk<'_>> = codes
             .iter()
-            .map(|code| self.coupons.asked(discounts, code, at))
+            .map(|code| self.coupons.asked(discounts, code, asked.at))
             .collect();
-        let facts = facts_of(place);
+        let facts = facts_of(asked.place);
         let filled = seat
             .and_then(|seat| self.teams.get(seat.team))
             .map(Team::filled);
         let priced = price::price(&Pricing {
-            now,
-            currency: terms.currency,
+            now: asked.now,
+            currency: asked.terms.currency,
             lines: &lines,
             seats: tiers.then(|| filled.unwrap_or(0).into()),
             facts: &facts,
@@ -312,11 +326,10 @@ impl Book {
     /// Asks the offer's rules, and gives back what was known of the buyer where the decision looked at it.
     pub(crate) fn judged(
         &self,
-        now: Time,
-        (place, buyer): (&Place, Option<&Arc<str>>),
+        asked: &Asked<'_>,
         total: Minor,
         lines: &[PlacedLine],
-        deal: Option<&Deal>,
+        seat: Option<&Seat>,
     ) -> Result<Option<Box<Facts>>, Stop> {
         let Some(offered) = &self.offered else {
             return Ok(None);
@@ -325,14 +338,13 @@ impl Book {
         if offered.rules.is_empty() && discounts.levels.is_empty() && discounts.coupons.is_empty() {
             return Ok(None);
         }
-        let facts = facts_of(place);
+        let facts = facts_of(asked.place);
         facts.check().map_err(Refusal::Invalid)?;
-        let seat = deal.and_then(|deal| deal.seat.as_ref());
         let ground = Ground {
-            now,
-            buyer: buyer.map(AsRef::as_ref),
+            now: asked.now,
+            buyer: asked.buyer(),
             facts: &facts,
-            past: self.past_of(buyer.map(AsRef::as_ref)),
+            past: self.past_at(asked.at),
             order: OrderGround {
                 units: lines.iter().map(|line| u64::from(line.units)).sum(),
                 total_minor: total.0,
@@ -371,16 +383,12 @@ impl Book {
     }
 
     /// How long the buyer's hold lives; refuses where he holds as many as he may.
-    pub(crate) fn hold_of(&self, terms: &Terms, buyer: Option<&str>) -> Result<u32, Stop> {
-        let (Some(offer), Some(buyer)) = (self.offer(), buyer) else {
-            return Ok(terms.hold_ms);
+    pub(crate) fn hold_of(&self, asked: &Asked<'_>) -> Result<u32, Stop> {
+        let hold_ms = asked.terms.hold_ms;
+        let Some(offer) = self.offer().filter(|_| asked.buyer.is_some()) else {
+            return Ok(hold_ms);
         };
-        // Most offers say nothing of holds, and looking a buyer up costs as much as half of the order.
-        if offer.holds.open_most.is_none() && offer.holds.steps.is_empty() {
-            return Ok(terms.hold_ms);
-        }
-        let at = self.buyers.find(&terms.secret, buyer);
-        let (open, lapses) = self.buyers.holds(at);
+        let (open, lapses) = self.buyers.holds(asked.at);
         let step = match stdx::mutants::is("holds-never-shrink") {
             true => None,
             false => offer.holds.step(lapses),
@@ -390,7 +398,7 @@ impl Book {
         if let Some(most) = most.filter(|&most| open >= most && counts) {
             return Err(Stop::Short(Refusal::OpenHolds { open, most, lapses }));
         }
-        Ok(step.map_or(terms.hold_ms, |step| step.hold_ms.min(terms.hold_ms)))
+        Ok(step.map_or(hold_ms, |step| step.hold_ms.min(hold_ms)))
     }
 
     pub(crate) fn apply_dealt(&mut self, now: Time, dealt: &Dealt) -> Result<(), Violation> {
@@ -441,37 +449,5 @@ fn facts_of(place: &Place) -> Facts {
         device: None,
         address: None,
         ..told
-    }
-}
-
-/// The whole price after what comes off it; dues of which one would be nothing are none.
-pub(crate) fn priced(
-    gross: Minor,
-    presale: Option<&Presale>,
-    price: Option<Priced>,
-    deal: Option<Deal>,
-) -> (Minor, Option<Deal>) {
-    let mut deal = deal.unwrap_or_default();
-    let total = price.as_ref().map_or(gross, |price| price.total);
-    if let Some(price) = price.filter(|price| price.lines.iter().any(|line| line.amount.0 < 0)) {
-        deal.price = price.lines;
-    }
-    let deposit = presale.and_then(|presale| presale.deposit.of(total));
-    let within = deposit.filter(|&deposit| deposit.is_positive() && deposit < total);
-    deal.dues = deal
-        .dues
-        .zip(within)
-        .map(|(dues, deposit)| Dues { deposit, ..dues });
-    (total, (deal != Deal::default()).then_some(deal))
-}
-
-/// What was known of the buyer goes on record with the order, where the decision looked at it.
-pub(crate) fn with_facts(deal: Option<Deal>, facts: Option<Box<Facts>>) -> Option<Deal> {
-    match (deal, facts) {
-        (deal, None) => deal,
-        (deal, facts) => Some(Deal {
-            facts,
-            ..deal.unwrap_or_default()
-        }),
     }
 }

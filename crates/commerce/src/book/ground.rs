@@ -15,7 +15,10 @@ impl Book {
     pub fn past_of(&self, buyer: Option<&str>) -> PastGround {
         let secret = self.terms.as_ref().map(|terms| terms.secret);
         let known = secret.zip(buyer);
-        let at = known.and_then(|(secret, buyer)| self.buyers.find(&secret, buyer));
+        self.past_at(known.and_then(|(secret, buyer)| self.buyers.find(&secret, buyer)))
+    }
+
+    pub(crate) fn past_at(&self, at: Option<u32>) -> PastGround {
         let (_, lapses) = self.buyers.holds(at);
         PastGround {
             units: self.buyers.units(at),

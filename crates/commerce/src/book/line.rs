@@ -13,7 +13,7 @@ use stdx::chunks::Chunks;
 
 use super::keys::Question;
 use super::order::{Charge, Lines, Order, Phase, SeatIn};
-use super::place::Stop;
+use super::place::{Asked, Stop};
 use super::sale::accept;
 use super::{Book, Done, FixedState, ORDERS_MOST, Terms, Verdict};
 use crate::command::{Actor, Place};
@@ -190,8 +190,8 @@ impl Book {
             let bound = format!("units lies between 1 and {}", policy.units_most);
             return Err(Refusal::Invalid(bound).into());
         }
-        self.check_waiter(now, terms, (buyer, tags), &alone)?;
         let known = self.buyers.find(&terms.secret, buyer);
+        self.check_waiter(now, terms, (buyer, known, tags), &alone)?;
         if known.is_none() && self.buyers.is_full() {
             return Err(Refusal::Full("buyers of one sale").into());
         }
@@ -227,7 +227,7 @@ impl Book {
         &self,
         now: Time,
         terms: &Terms,
-        (buyer, tags): (&Arc<str>, &[Box<str>]),
+        (buyer, at, tags): (&Arc<str>, Option<u32>, &[Box<str>]),
         lines: &[PlacedLine],
     ) -> Result<(), Stop> {
         check_tags(tags).map_err(Refusal::Invalid)?;
@@ -243,8 +243,14 @@ impl Book {
             deal: None,
         };
         let total = super::place::total(terms, lines)?;
-        self.judged(now, (&place, Some(buyer)), total, lines, None)
-            .map(|_| ())
+        let asked = Asked {
+            now,
+            terms,
+            place: &place,
+            buyer: Some(buyer),
+            at,
+        };
+        self.judged(&asked, total, lines, None).map(|_| ())
     }
 
     /// Whether the buyer's limits leave room for what he wants to wait for.

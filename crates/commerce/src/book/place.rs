@@ -6,7 +6,6 @@ use std::sync::Arc;
 use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
-use super::deal::{priced, with_facts};
 use super::keys::Question;
 use super::order::{Charge, Line, Lines, Order, Phase, SeatIn};
 use super::sale::accept;
@@ -30,6 +29,23 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// An order while it is decided: what is asked for, and of whom. The buyer is looked up once.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) now: Time,
+    pub(crate) terms: &'a Terms,
+    pub(crate) place: &'a Place,
+    pub(crate) buyer: Option<&'a Arc<str>>,
+    /// The buyer's place, unless his name is new.
+    pub(crate) at: Option<u32>,
+}
+
+impl Asked<'_> {
+    pub(crate) fn buyer(&self) -> Option<&str> {
+        self.buyer.map(AsRef::as_ref)
+    }
+}
+
 impl Book {
     pub(crate) fn decide_place(
         &self,
@@ -39,8 +55,7 @@ impl Book {
         place: &Place,
     ) -> Verdict {
         match self.try_place(now, terms, question, place) {
-            Ok((placed, None)) => accept(Entry::Placed(placed)),
-            Ok((placed, Some(deal))) => accept(Entry::Dealt(Box::new(Dealt { placed, deal }))),
+            Ok(entry) => accept(entry),
             Err(Stop::Refuse(refusal)) => refusal.into(),
             // A hold that is due keeps nobody from buying: it expires first (and gives its buyer's limit back).
             Err(Stop::Short(_)) if self.has_due(now) => Verdict::SweepFirst,
@@ -54,7 +69,7 @@ impl Book {
         terms: &Terms,
         question: &Question<'_>,
         place: &Place,
-    ) -> Result<(Placed, Option<Deal>), Stop> {
+    ) -> Result<Entry, Stop> {
         let paused = terms.state == SaleState::Paused;
         if terms.state != SaleState::Open && !(paused && stdx::mutants::is("paused-sale-sells")) {
             return Err(not_open(terms).into());
@@ -66,23 +81,27 @@ impl Book {
             return Err(Refusal::NotEligible { rule }.into());
         }
         let mut lines = self.resolve(place)?;
+        let asked = Asked {
+            now,
+            terms,
+            place,
+            buyer,
+            at: buyer.and_then(|name| self.buyers.find(&terms.secret, name)),
+        };
+        let mut deal = Deal::default();
         let asks = self.offer().is_some() || place.deal.is_some();
-        let deal = match asks {
-            true => self.deal(now, terms, (place, buyer), &mut lines)?,
-            false => None,
-        };
-        let goods = !deal.as_ref().is_some_and(|deal| self.is_draw(deal));
-        self.check_amounts(terms, buyer.map(AsRef::as_ref), lines.as_slice(), goods)?;
-        let total = total(terms, lines.as_slice())?;
-        let hold_ms = match asks {
-            true => self.hold_of(terms, buyer.map(AsRef::as_ref))?,
-            false => terms.hold_ms,
-        };
-        let presale = self.offer().and_then(|offer| offer.presale.as_ref());
-        let price = self.price(now, terms, (place, buyer), lines.as_slice(), deal.as_ref())?;
-        let (total, deal) = priced(total, presale, price, deal);
-        let facts = self.judged(now, (place, buyer), total, lines.as_slice(), deal.as_ref())?;
-        let deal = with_facts(deal, facts);
+        if asks {
+            self.deal(&asked, &mut lines, &mut deal)?;
+        }
+        self.check_amounts(&asked, lines.as_slice(), !self.is_draw(&deal))?;
+        let mut total = total(terms, lines.as_slice())?;
+        let mut hold_ms = terms.hold_ms;
+        if asks {
+            hold_ms = self.hold_of(&asked)?;
+            total = self.priced(&asked, lines.as_slice(), total, &mut deal)?;
+            deal.facts = self.judged(&asked, total, lines.as_slice(), deal.seat.as_ref())?;
+        }
+        let plain = deal.is_plain();
         if self.orders.len() >= ORDERS_MOST {
             return Err(Refusal::Full("orders of one sale").into());
         }
@@ -93,7 +112,7 @@ impl Book {
             // A buyer who orders for himself is named by his key already.
             buyer: buyer.filter(|_| question.buyer().is_none()).cloned(),
             // Tags only matter where there are rules that ask for them.
-            tags: match terms.rules.is_empty() && deal.is_none() {
+            tags: match terms.rules.is_empty() && plain {
                 true => Vec::new(),
                 false => place.tags.to_vec(),
             },
@@ -105,7 +124,10 @@ impl Book {
             },
             paid: place.paid.clone(),
         };
-        Ok((placed, deal))
+        Ok(match plain {
+            true => Entry::Placed(placed),
+            false => Entry::Dealt(Box::new(Dealt { placed, deal })),
+        })
     }
 
     fn resolve(&self, place: &Place) -> Result<PlacedLines, Refusal> {
@@ -137,15 +159,15 @@ impl Book {
     /// Limits and stock. Lines of the same SKU count together (medusa#16502 checked each alone).
     fn check_amounts(
         &self,
-        terms: &Terms,
-        buyer: Option<&str>,
+        asked: &Asked<'_>,
         lines: &[PlacedLine],
         goods: bool,
     ) -> Result<(), Stop> {
+        let (terms, at) = (asked.terms, asked.at);
         let whole: u64 = lines.iter().map(|line| u64::from(line.units)).sum();
         within(|| LimitOf::Order, terms.limits.per_order, 0, whole)?;
-        let buyer = buyer.map(|name| self.buyers.find(&terms.secret, name));
-        if let Some(at) = buyer {
+        let buyer = asked.buyer.map(|_| at);
+        if buyer.is_some() {
             if at.is_none() && self.buyers.is_full() {
                 return Err(Refusal::Full("buyers of one sale").into());
             }

@@ -1,11 +1,24 @@
-//! Seats of one team by buyer: a sorted list, since most teams are small and the largest has a thousand seats. One map
-//! over all teams cost more than the rest of the seat together.
+//! Seats of one large team by buyer: a sorted list, since the largest has a thousand seats. One map over all teams cost
+//! more than the rest of the seat together, and small teams need no list at all.
+
+use super::team::{Member, SeatState};
 
 /// Seats by buyer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeatsOf(Vec<(u32, u16)>);
 
 impl SeatsOf {
+    /// The seats that these members have.
+    pub(crate) fn of(members: &[Member]) -> Self {
+        let mut seats = Self::default();
+        for member in members {
+            if member.seat != SeatState::Gone {
+                seats.count(member.buyer);
+            }
+        }
+        seats
+    }
+
     /// Seats of this buyer.
     pub(crate) fn get(&self, buyer: u32) -> u16 {
         let found = self.0.binary_search_by_key(&buyer, |(of, _)| *of);
@@ -41,14 +54,9 @@ impl SeatsOf {
         last
     }
 
-    /// Seats of all buyers.
-    pub(crate) fn seats(&self) -> usize {
-        self.0.iter().map(|(_, seats)| usize::from(*seats)).sum()
-    }
-
     /// Buyers with a seat.
-    pub(crate) fn buyers(&self) -> usize {
-        self.0.len()
+    pub(crate) fn buyers(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|(buyer, _)| *buyer)
     }
 }
 
@@ -61,8 +69,8 @@ mod tests {
         let mut seats = SeatsOf::default();
         assert!(seats.count(7) && !seats.count(7) && seats.count(3));
         assert_eq!((seats.get(7), seats.get(3), seats.get(5)), (2, 1, 0));
-        assert_eq!((seats.seats(), seats.buyers()), (3, 2));
+        assert!(seats.buyers().eq([3, 7]));
         assert!(!seats.uncount(7) && seats.uncount(7) && !seats.uncount(7));
-        assert_eq!((seats.seats(), seats.buyers()), (1, 1));
+        assert!(seats.buyers().eq([3]));
     }
 }

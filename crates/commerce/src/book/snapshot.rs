@@ -13,7 +13,7 @@ use super::keys::KeyRecord;
 use super::line::Ticket;
 use super::order::{Order, Phase};
 use super::saga::SagasHead;
-use super::team::{SeatState, Team};
+use super::team::Team;
 use super::{Book, Offered, Pending, Sku, Tally, Terms};
 use crate::Time;
 use crate::entry::EffectKind;
@@ -199,22 +199,21 @@ impl Book {
         }
     }
 
-    fn restore_team(&mut self, team: Team) -> Result<(), Violation> {
+    fn restore_team(&mut self, mut team: Team) -> Result<(), Violation> {
         let stranger = || Violation::new("INV-6", "a team of a snapshot that fits nothing");
         self.teams.rule(&team)?;
-        let mut buyers = Vec::with_capacity(team.members.len());
-        for member in &team.members {
-            let order = self.orders.get(member.order).ok_or_else(stranger)?;
-            if member.seat != SeatState::Gone {
-                buyers.push(order.buyer);
-            }
-        }
         let known = self.buyers.len();
-        if buyers.iter().any(|&buyer| buyer >= known) || team.settled as usize > team.members.len()
-        {
+        for member in &mut team.members {
+            let order = self.orders.get(member.order);
+            let buyer = order
+                .map(|order| order.buyer)
+                .filter(|&buyer| buyer < known);
+            member.buyer = buyer.ok_or_else(stranger)?;
+        }
+        if team.settled as usize > team.members.len() {
             return Err(stranger());
         }
-        self.teams.restore(team, buyers.into_iter());
+        self.teams.restore(team);
         Ok(())
     }
 

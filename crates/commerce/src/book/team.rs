@@ -11,6 +11,8 @@
 //! team stayed open, expired and was refunded. Here a seat is a unit of the team's account, held with the order and
 //! posted with its payment, and whoever posts the last one completes the team (INV-6).
 
+mod count;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::num::NonZeroU32;
@@ -20,7 +22,7 @@ use ledger::{Hold, UnitAccount, Units, Violation};
 use serde::{Deserialize, Serialize};
 
 use super::Book;
-use super::order::{Order, Phase, SeatIn};
+use super::order::{Order, SeatIn};
 use super::seats::SeatsOf;
 use crate::Time;
 use crate::deal::{Commit, Opening, Seed, TeamEnd};
@@ -30,6 +32,8 @@ use crate::offer::GroupRule;
 /// Teams of one sale, at most.
 pub(crate) const TEAMS_MOST: u32 = 1 << 30;
 const ONE: NonZeroU32 = NonZeroU32::MIN;
+/// Members that are looked through one by one as fast as a list of them would be searched.
+const FEW: usize = 16;
 
 /// How a team stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +58,9 @@ pub(crate) enum SeatState {
 pub(crate) struct Member {
     pub(crate) order: u32,
     pub(crate) seat: SeatState,
+    /// Whose; the order says so when a snapshot is read.
+    #[serde(skip)]
+    pub(crate) buyer: u32,
 }
 
 /// The draw of a lottery team.
@@ -91,10 +98,10 @@ pub(crate) struct Team {
     /// The house takes what is free since the end.
     pub(crate) house_fills: bool,
     pub(crate) prizes: Option<Hold>,
-    pub(crate) draw: Option<Draw>,
-    /// Counted anew when a snapshot is read.
+    pub(crate) draw: Option<Box<Draw>>,
+    /// Kept for teams of more members than are looked through quickly; counted anew when a snapshot is read.
     #[serde(skip)]
-    seats_of: SeatsOf,
+    seats_of: Option<SeatsOf>,
 }
 
 impl Team {
@@ -103,6 +110,36 @@ impl Team {
             .members
             .binary_search_by_key(&order, |member| member.order);
         found.ok()
+    }
+
+    /// Seats of this buyer.
+    fn seats_by(&self, buyer: u32) -> u16 {
+        if let Some(seats) = &self.seats_of {
+            return seats.get(buyer);
+        }
+        let own = |member: &&Member| member.buyer == buyer && member.seat != SeatState::Gone;
+        u16::try_from(self.members.iter().filter(own).count()).unwrap_or(u16::MAX)
+    }
+
+    /// Counts a seat that was just taken; whether it is the buyer's first one.
+    fn seat_taken(&mut self, buyer: u32) -> bool {
+        if let Some(seats) = &mut self.seats_of {
+            return seats.count(buyer);
+        }
+        self.list_seats();
+        self.seats_by(buyer) == 1
+    }
+
+    /// Counts a seat that was just given back; whether it was the buyer's last one.
+    fn seat_left(&mut self, buyer: u32) -> bool {
+        match &mut self.seats_of {
+            Some(seats) => seats.uncount(buyer),
+            None => self.seats_by(buyer) == 0,
+        }
+    }
+
+    fn list_seats(&mut self) {
+        self.seats_of = (self.members.len() > FEW).then(|| SeatsOf::of(&self.members));
     }
 
     /// Paid seats, those of the house included.
@@ -167,18 +204,11 @@ impl Teams {
     }
 
     pub(crate) fn seats_of(&self, team: u32, buyer: u32) -> u16 {
-        self.get(team).map_or(0, |team| team.seats_of.get(buyer))
+        self.get(team).map_or(0, |team| team.seats_by(buyer))
     }
 
     pub(crate) fn teams_of(&self, buyer: u32) -> u16 {
         self.teams_of.get(buyer as usize).copied().unwrap_or(0)
-    }
-
-    fn count_seat(&mut self, team: u32, buyer: u32) -> Result<(), Violation> {
-        if self.get_mut(team)?.seats_of.count(buyer) {
-            self.count_team(buyer);
-        }
-        Ok(())
     }
 
     fn count_team(&mut self, buyer: u32) {
@@ -189,20 +219,10 @@ impl Teams {
         self.teams_of[at] = self.teams_of[at].saturating_add(1);
     }
 
-    fn uncount_seat(&mut self, team: u32, buyer: u32) -> Result<(), Violation> {
-        if self.get_mut(team)?.seats_of.uncount(buyer)
-            && let Some(teams) = self.teams_of.get_mut(buyer as usize)
-        {
+    fn uncount_team(&mut self, buyer: u32) {
+        if let Some(teams) = self.teams_of.get_mut(buyer as usize) {
             *teams = teams.saturating_sub(1);
         }
-        Ok(())
-    }
-
-    /// Seats and teams by buyer, as counted.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        let seats = self.all.iter().map(|team| team.seats_of.seats());
-        let teams = self.teams_of.iter().map(|&teams| usize::from(teams));
-        (seats.sum(), teams.sum())
     }
 
     /// When the teams next have something to do by themselves.
@@ -226,14 +246,12 @@ impl Teams {
         Some(team)
     }
 
-    /// Puts a team back that was read from a snapshot, with the buyer of each seat.
-    pub(crate) fn restore(&mut self, mut team: Team, buyers: impl Iterator<Item = u32>) {
+    /// Puts a team back that was read from a snapshot, whose members know their buyers.
+    pub(crate) fn restore(&mut self, mut team: Team) {
         let number = self.len();
-        for buyer in buyers {
-            if team.seats_of.count(buyer) {
-                self.count_team(buyer);
-            }
-        }
+        team.list_seats();
+        let seats = SeatsOf::of(&team.members);
+        seats.buyers().for_each(|buyer| self.count_team(buyer));
         if team.state == TeamState::Open {
             self.open += 1;
             self.push_due(team.ends, number);
@@ -399,11 +417,13 @@ impl Book {
             settled: 0,
             house_fills: false,
             prizes: None,
-            draw: opening.commit.map(|commit| Draw {
-                commit,
-                opened: None,
+            draw: opening.commit.map(|commit| {
+                Box::new(Draw {
+                    commit,
+                    opened: None,
+                })
             }),
-            seats_of: SeatsOf::default(),
+            seats_of: None,
         });
         self.teams.open += 1;
         self.teams.push_due(opening.ends, number);
@@ -435,9 +455,13 @@ impl Book {
             None => team.members.push(Member {
                 order: number,
                 seat,
+                buyer,
             }),
         }
-        self.teams.count_seat(at, buyer)
+        if team.seat_taken(buyer) {
+            self.teams.count_team(buyer);
+        }
+        Ok(())
     }
 
     /// The order is paid, and so is its seat; the last one completes the team.
@@ -484,7 +508,10 @@ impl Book {
             SeatState::Paid => team.seats.give_back(Units(1))?,
             SeatState::Gone => return Ok(()),
         }
-        self.teams.uncount_seat(at, buyer)
+        if team.seat_left(buyer) {
+            self.teams.uncount_team(buyer);
+        }
+        Ok(())
     }
 
     /// A payment of a member began or ended; a team that only waited for it is looked at again.
@@ -519,52 +546,6 @@ impl Book {
         };
         let complete = |team: &Team| team.state == TeamState::Complete;
         order.seat.has_goods() && self.teams.get(at).is_some_and(complete)
-    }
-
-    /// INV-6, counted from the ground up.
-    pub(crate) fn check_teams(&self) -> Result<(), Violation> {
-        let off = |team: u32, what: &str| {
-            let detail = format!("team {team}: {what}: {:?}", self.teams.get(team));
-            Err(Violation::new("INV-6", detail))
-        };
-        let (mut seats_of, mut teams_of, mut members) = (0, 0, 0);
-        for (team, number) in self.teams.all.iter().zip(0_u32..) {
-            let (mut held, mut paid, mut charging) = (0, 0, 0);
-            for member in &team.members {
-                let order = self.orders.get(member.order);
-                let Some(order) = order.filter(|order| order.seat.team() == Some(number)) else {
-                    return off(number, "a member whose order is elsewhere");
-                };
-                let is_held = matches!(member.seat, SeatState::Held(_));
-                if is_held != (order.phase == Phase::Held) {
-                    return off(number, "a seat outlived its order, or an order its seat");
-                }
-                held += u32::from(is_held);
-                paid += u32::from(member.seat == SeatState::Paid);
-                charging += u32::from(order.phase == Phase::Held && order.is_charging());
-                seats_of += usize::from(member.seat != SeatState::Gone);
-            }
-            members += team.members.len();
-            teams_of += team.seats_of.buyers();
-            team.seats.check()?;
-            if (team.seats.held().0, team.seats.sold().0, team.charging) != (held, paid, charging) {
-                return off(number, "seats do not add up");
-            }
-            if team.is_full() && team.state != TeamState::Complete {
-                return off(number, "full and not complete");
-            }
-        }
-        if self.teams.counts() != (seats_of, teams_of) {
-            return Err(Violation::new("INV-6", "seats by buyer do not add up"));
-        }
-        let seated = self
-            .orders
-            .iter()
-            .filter(|order| order.seat.team().is_some());
-        if seated.count() != members {
-            return Err(Violation::new("INV-6", "an order has a seat in no team"));
-        }
-        Ok(())
     }
 }
 
