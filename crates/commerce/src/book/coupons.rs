@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ledger::Minor;
 
+use super::buyers::NOBODY;
 use crate::price::{CouponAsk, Discounts};
 
 /// Uses of coupons, by their place in the offer.
@@ -51,7 +52,10 @@ impl Coupons {
             let (spent, times) = self.given.entry(coupon).or_default();
             *spent = spent.saturating_add(off.0);
             *times = times.saturating_add(1);
-            *self.uses.entry((coupon, buyer)).or_default() += 1;
+            // Orders of nobody are not one buyer's.
+            if buyer != NOBODY {
+                *self.uses.entry((coupon, buyer)).or_default() += 1;
+            }
         }
     }
 

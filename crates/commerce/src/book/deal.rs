@@ -17,6 +17,9 @@ use crate::price::{self, CouponAsk, Discounts, LinePrice, PriceError, Priced, Pr
 use crate::rules::{Counters, Ground, OrderGround, Verdict};
 use crate::{Facts, Refusal, Time};
 
+/// Why a deposit cannot be paid.
+pub(crate) const PRESALE_OVER: &str = "the pre-sale is over";
+
 impl Book {
     /// What the sale offers beyond plain orders, if it does.
     pub(crate) fn offer(&self) -> Option<&Offer> {
@@ -52,7 +55,7 @@ impl Book {
         let dues = offered.offer.presale.as_ref();
         if let Some(presale) = dues.filter(|_| place.paid.is_none() && deal.seat.is_none()) {
             if now >= presale.until {
-                return Err(Refusal::Invalid("the pre-sale is over".into()).into());
+                return Err(Refusal::Invalid(PRESALE_OVER.into()).into());
             }
             deal.dues = Some(Dues {
                 // The share is taken of the whole price, once that is known.
@@ -234,6 +237,13 @@ impl Book {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether an order that comes back to its team stays within what one buyer may have.
+    pub(crate) fn has_room_in(&self, team: u32, buyer: u32) -> bool {
+        let seat = Seat { team, opens: None };
+        let rule = self.rule_of(Some(&seat));
+        rule.is_some_and(|rule| self.check_seats(rule, &seat, Some(buyer)).is_ok())
     }
 
     /// The whole price after what comes off it, which goes on record line by line; dues of which one would be nothing

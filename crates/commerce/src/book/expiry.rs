@@ -43,7 +43,12 @@ impl Due {
             false => now,
         };
         while self.first().is_some_and(|deadline| deadline <= now) {
-            let Reverse((deadline, number)) = self.heap.pop()?;
+            let place = self.heap.pop()?;
+            // The deadline of a paid deposit may be the very moment at which the hold would have ended anyway.
+            while self.heap.peek() == Some(&place) {
+                self.heap.pop();
+            }
+            let Reverse((deadline, number)) = place;
             // A hold that lives longer has a later place, and must not be taken from both.
             let its_place = |order: &Order| order.deadline() == deadline && order.is_due(now);
             if orders.get(number).is_some_and(its_place) {
@@ -298,9 +303,11 @@ impl Book {
             }
             buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
+        if !order.has_deposit() {
+            buyers.close(order.buyer);
+        }
         order.phase = phase;
         coupons.give_back(order.buyer, order.coupons());
-        buyers.close(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held -= 1;
         if seat == SeatIn::NONE {

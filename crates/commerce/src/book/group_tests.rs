@@ -155,12 +155,20 @@ impl Sale {
     }
 
     pub(super) fn place(&mut self, buyer: &str, team: Option<TeamAsk>) -> Result<u32, Refusal> {
+        self.place_so(buyer, team, 1)
+    }
+
+    pub(super) fn place_units(&mut self, buyer: &str, units: u32) -> Result<u32, Refusal> {
+        self.place_so(buyer, None, units)
+    }
+
+    fn place_so(&mut self, buyer: &str, team: Option<TeamAsk>, units: u32) -> Result<u32, Refusal> {
         let place = Place {
             buyer: None,
             tags: Arc::from([]),
             lines: vec![Ask {
                 sku: "cup".into(),
-                units: 1,
+                units,
                 price: None,
             }],
             paid: None,

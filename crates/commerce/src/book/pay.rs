@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use ledger::{Minor, Units, Violation};
 
 use super::buyers::NOBODY;
+use super::deal::PRESALE_OVER;
 use super::keys::Question;
 use super::order::{Charge, Lines, Order, Phase, RefundRecord, RefundState, SeatIn};
 use super::sale::accept;
-use super::team::TeamState;
+use super::team::{Team, TeamState};
 use super::{Book, Done, Pending, Terms, Verdict};
 use crate::command::ChargeOutcome;
 use crate::entry::{EffectKind, Entry, Fate};
@@ -91,8 +92,15 @@ impl Book {
         {
             return Err(Refusal::TeamOver { state: team.state });
         }
-        match order.dues().filter(|kept| kept.paid != 0) {
-            Some(kept) if now < kept.dues.from && !stdx::mutants::is("balance-before-its-time") => {
+        match order.dues() {
+            Some(kept) if kept.paid == 0 && now >= kept.dues.until => {
+                Err(Refusal::Invalid(PRESALE_OVER.into()))
+            }
+            Some(kept)
+                if kept.paid != 0
+                    && now < kept.dues.from
+                    && !stdx::mutants::is("balance-before-its-time") =>
+            {
                 Err(Refusal::BalanceNotDue {
                     from: kept.dues.from,
                 })
@@ -189,9 +197,12 @@ impl Book {
             return Err(Unsettled::Note(format!("a capture out of range: {amount}")));
         }
         let pays = amount == order.due_of(attempt) && order.awaits(attempt);
-        let deposit = order.dues().is_some_and(|kept| kept.paid == 0);
+        let deposit = order.dues().filter(|kept| kept.paid == 0);
+        // A deposit is worth nothing once its balance can no longer be paid.
+        let in_time = deposit.is_none_or(|kept| now < kept.dues.until);
+        let deposit = deposit.is_some();
         let seat = order.seat.team();
-        let pays = pays && seat.is_none_or(|team| self.team_takes_money(now, team));
+        let pays = pays && in_time && seat.is_none_or(|team| self.team_takes_money(now, team));
         match order.phase {
             Phase::Held if pays && deposit => return Ok(Fate::Deposit),
             Phase::Held if pays => return Ok(Fate::Kept),
@@ -237,11 +248,12 @@ impl Book {
     /// Whether all units of an expired order are free, nobody waits in line for them, they are within its buyer's
     /// limits, and its team has a seat.
     fn can_take_again(&self, now: Time, terms: &Terms, order: &Order) -> bool {
-        let seat = order.seat.team().and_then(|team| self.teams.get(team));
-        let seated = seat.is_none_or(|team| now < team.ends && team.seats.available().0 > 0);
-        let in_time = order.dues().is_none_or(|kept| now < kept.dues.until);
+        let seated = order.seat.team().is_none_or(|team| {
+            let seat_left = |team: &Team| now < team.ends && team.seats.available().0 > 0;
+            self.teams.get(team).is_some_and(seat_left) && self.has_room_in(team, order.buyer)
+        });
         let seated = seated || stdx::mutants::is("late-capture-takes-a-lost-seat");
-        if !seated || !in_time || !self.coupons_left(order) {
+        if !seated || !self.coupons_left(order) {
             return false;
         }
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
@@ -368,6 +380,7 @@ impl Book {
                 format!("order {number} cannot be paid twice"),
             ));
         }
+        let unpaid = !order.has_deposit();
         let plain = order.extra.is_none() && order.attempt == attempt;
         if !plain {
             let extra = order.extra_mut();
@@ -378,7 +391,9 @@ impl Book {
         order.phase = Phase::Paid;
         order.charge = Charge::Captured;
         let buyer = order.buyer;
-        self.buyers.close(buyer);
+        if unpaid {
+            self.buyers.close(buyer);
+        }
         if seat.has_goods() {
             let order = self.order_mut(number)?;
             let empty = Lines::Many(Box::default());
@@ -416,7 +431,9 @@ impl Book {
         let kept = extra.dues.as_mut().ok_or_else(twice)?;
         kept.paid = attempt;
         kept.split = latest;
-        let deadline = order.deadline();
+        let (deadline, buyer) = (order.deadline(), order.buyer);
+        // Who paid a deposit leaves nothing unpaid that others wait for.
+        self.buyers.close(buyer);
         self.due.push(deadline, number);
         self.tidy_due();
         Ok(())

@@ -230,7 +230,7 @@ impl Book {
             self.due.push(order.deadline(), self.orders.len());
         }
         match order.phase {
-            Phase::Held => self.buyers.open(order.buyer),
+            Phase::Held if !order.has_deposit() => self.buyers.open(order.buyer),
             Phase::Expired if !order.has_deposit() => self.buyers.lapse(order.buyer),
             _ => {}
         }

@@ -107,6 +107,7 @@ fn too_many(rows: &Rows, placed: &Placed) -> Option<String> {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let open = own.iter().filter_map(|at| rows.orders.get(*at));
-    let open = open.filter(|order| order.phase == Phase::Held).count();
+    let open = open.filter(|order| order.phase == Phase::Held && !order.has_deposit());
+    let open = open.count();
     (open >= most).then(|| format!("{buyer} holds {open} orders and gets one more"))
 }

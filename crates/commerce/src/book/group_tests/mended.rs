@@ -125,3 +125,119 @@ fn an_order_with_two_places_among_the_deadlines_ends_once() {
     assert_eq!(sale.status(unpaid), OrderStatus::Expired);
     assert_eq!(sale.status(order), OrderStatus::Expired);
 }
+
+// Reading: both places of a deposit's order fell on one moment, and one sweep let it go twice. The sale stopped, and
+// stopped again at every start. Whoever saw the end of the pre-sale could aim at it.
+#[test]
+fn a_hold_that_would_end_with_the_presale_anyway_ends_once() {
+    let mut sale = Sale::open(2, presale(Lapse::Refund));
+    sale.now = 300_000 - u64::from(HOLD_MS);
+    let order = sale.place("ann", None).unwrap();
+    sale.pay(order);
+    sale.tick(300_000);
+    assert_eq!(sale.status(order), OrderStatus::Expired);
+
+    let mut sale = Sale::open(2, presale(Lapse::Refund));
+    sale.now = 300_000 - u64::from(HOLD_MS);
+    let order = sale.place("ann", None).unwrap();
+    sale.pay(order);
+    sale.begin(order).unwrap();
+    sale.tick(300_000);
+    assert_eq!(sale.status(order), OrderStatus::Paying, "a grace later");
+    sale.tick(320_000);
+    assert_eq!(sale.status(order), OrderStatus::Expired);
+}
+
+// Reading: a deposit was taken after the last moment for its balance, and forfeited with the next look at the clock.
+#[test]
+fn a_deposit_whose_balance_can_no_longer_be_paid_is_not_taken() {
+    let mut sale = Sale::open(2, presale(Lapse::Forfeit));
+    sale.now = 299_999;
+    let (late, in_flight) = (
+        sale.place("ann", None).unwrap(),
+        sale.place("bob", None).unwrap(),
+    );
+    sale.begin(in_flight).unwrap();
+    sale.now = 310_000;
+    assert!(matches!(sale.begin(late), Err(Refusal::Invalid(_))));
+    sale.hear(in_flight, 1, ChargeOutcome::Captured(Minor(30)));
+    sale.refund_all();
+    assert_eq!(sale.left(in_flight), Minor::ZERO);
+    sale.tick(400_000);
+    assert_eq!(sale.status(in_flight), OrderStatus::Expired);
+}
+
+// Reading: the provider declined the refund of what had not left, the goods were back on sale, and nobody asked again.
+#[test]
+fn what_did_not_leave_is_refunded_until_the_money_is_back() {
+    let mut sale = Sale::open(2, Offer::default());
+    let order = sale.place_units("ann", 2).unwrap();
+    sale.pay(order);
+    sale.merchant(Action::ShipPart {
+        order,
+        lines: vec![(0, 1)],
+    })
+    .unwrap();
+    let declined = Report::Refund {
+        order,
+        number: 1,
+        outcome: RefundOutcome::Failed,
+    };
+    sale.ask(Actor::House, Action::Report(declined));
+    sale.refund_all();
+    assert_eq!((sale.left(order), sale.available()), (Minor(100), 1));
+}
+
+// Reading: an old code that was paid late put its buyer into the team a second time.
+#[test]
+fn a_late_payment_takes_no_seat_beyond_its_buyers_share() {
+    for (seats, teams) in [(1, None), (2, Some(1))] {
+        let mut sale = Sale::open(
+            10,
+            groups(GroupRule {
+                seats_per_buyer: seats,
+                teams_per_buyer: teams,
+                ..rule(3)
+            }),
+        );
+        let (late, first) = sale.open_team("ann");
+        sale.begin(late).unwrap();
+        sale.tick(1_000 + u64::from(HOLD_MS));
+        assert_eq!(sale.status(late), OrderStatus::Expired);
+        let (own, _) = match teams {
+            None => (sale.join("ann", first).unwrap(), first),
+            Some(_) => sale.open_team("ann"),
+        };
+        sale.pay(own);
+        sale.hear(late, 1, ChargeOutcome::Captured(Minor(100)));
+        sale.refund_all();
+        assert_eq!(
+            (sale.status(late), sale.left(late)),
+            (OrderStatus::Expired, Minor::ZERO)
+        );
+        assert_eq!(sale.status(own), OrderStatus::Paid);
+    }
+}
+
+// Reading: somebody whose deposit is paid keeps nothing from others that he would not pay for, and was refused a second
+// order for as long as the pre-sale ran.
+#[test]
+fn a_paid_deposit_is_no_open_hold() {
+    let mut offer = presale(Lapse::Forfeit);
+    offer.holds.open_most = Some(1);
+    let mut sale = Sale::open(3, offer);
+    let order = sale.place("ann", None).unwrap();
+    assert!(matches!(
+        sale.place("ann", None),
+        Err(Refusal::OpenHolds { .. })
+    ));
+    sale.pay(order);
+    let second = sale.place("ann", None).unwrap();
+    sale.merchant(Action::Cancel { order }).unwrap();
+    assert!(matches!(
+        sale.place("ann", None),
+        Err(Refusal::OpenHolds { .. })
+    ));
+    sale.merchant(Action::Cancel { order: second }).unwrap();
+    sale.place("ann", None).unwrap();
+}
