@@ -20,6 +20,7 @@ mod pay;
 mod place;
 mod redecide;
 mod refund;
+mod retry;
 mod saga;
 mod sale;
 mod seats;
@@ -263,6 +264,7 @@ impl Book {
                     let done = done(&entry);
                     self.apply(now, &entry)?;
                     out.push(entry);
+                    self.withdraw(now, out)?;
                     self.tick_window(now, out)?;
                     self.tick_line(now, SWEEP_MOST, out)?;
                     return Ok(Outcome::of(Ok(done)));

@@ -164,6 +164,11 @@ pub enum Settled {
         /// Which order.
         order: u32,
     },
+    /// Paid, and its team came about at the price that it paid.
+    Stands {
+        /// Which order.
+        order: u32,
+    },
 }
 
 impl Settled {
@@ -174,7 +179,8 @@ impl Settled {
             Self::Nothing { order }
             | Self::Voided { order }
             | Self::GivenUp { order, .. }
-            | Self::Won { order } => *order,
+            | Self::Won { order }
+            | Self::Stands { order } => *order,
             Self::Difference(refund) => refund.order,
         }
     }
@@ -185,7 +191,9 @@ impl Settled {
         match self {
             Self::GivenUp { refund, .. } => refund.as_ref(),
             Self::Difference(refund) => Some(refund),
-            Self::Nothing { .. } | Self::Voided { .. } | Self::Won { .. } => None,
+            Self::Nothing { .. } | Self::Voided { .. } | Self::Won { .. } | Self::Stands { .. } => {
+                None
+            }
         }
     }
 }

@@ -196,7 +196,8 @@ pub enum Verdict {
 /// Rules that were compiled together and are asked in order.
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
-    rules: Vec<(RuleText, Formula)>,
+    /// No formula where an older program took a text that this one does not understand.
+    rules: Vec<(RuleText, Option<Formula>)>,
 }
 
 impl RuleSet {
@@ -210,7 +211,7 @@ impl RuleSet {
         for (index, text) in texts.iter().enumerate() {
             let taken = texts[..index].iter().any(|other| other.name == text.name);
             match compile(text, index, taken) {
-                Ok(formula) => rules.push((text.clone(), formula)),
+                Ok(formula) => rules.push((text.clone(), Some(formula))),
                 Err(error) => faults.push(SetFault {
                     name: text.name.chars().take(NAME_BYTES_MOST).collect(),
                     error,
@@ -224,6 +225,17 @@ impl RuleSet {
         }
     }
 
+    /// The rules of a journal. Whatever an older program accepted is kept; a text that this one does not understand
+    /// refuses everybody from now on, and undoes nothing that was decided by it.
+    pub(crate) fn recovered(texts: &[RuleText]) -> Self {
+        let compiled = |(index, text): (usize, &RuleText)| {
+            let formula = compile(text, index, false).ok();
+            (text.clone(), formula)
+        };
+        let rules = texts.iter().enumerate().map(compiled).collect();
+        Self { rules }
+    }
+
     /// The rules as they were written.
     pub fn texts(&self) -> impl ExactSizeIterator<Item = &RuleText> {
         self.rules.iter().map(|(text, _)| text)
@@ -232,7 +244,8 @@ impl RuleSet {
     /// The first rule that asks for this fact, as in `buyer.lapses`.
     pub fn asking_for(&self, path: &str) -> Option<&RuleText> {
         let mut rules = self.rules.iter();
-        let found = rules.find(|(_, formula)| formula.asks_for(path))?;
+        let asks = |formula: &Formula| formula.asks_for(path);
+        let found = rules.find(|(_, formula)| formula.as_ref().is_some_and(asks))?;
         Some(&found.0)
     }
 
@@ -245,7 +258,7 @@ impl RuleSet {
     pub fn judge(&self, ground: &Ground<'_>) -> Verdict {
         let mut review = None;
         for (rule, (text, formula)) in self.rules.iter().enumerate() {
-            match (answer(formula, ground), text.then) {
+            match (answer(formula.as_ref(), ground), text.then) {
                 (Err(error), _) => {
                     let error = Some(error);
                     return Verdict::Refuse { rule, error };
@@ -263,7 +276,7 @@ impl RuleSet {
 
     /// What each rule by itself says, whatever the others say: for dry runs.
     pub fn each(&self, ground: &Ground<'_>) -> Vec<Result<bool, RunError>> {
-        let formulas = self.rules.iter().map(|(_, formula)| formula);
+        let formulas = self.rules.iter().map(|(_, formula)| formula.as_ref());
         formulas.map(|formula| answer(formula, ground)).collect()
     }
 }
@@ -282,8 +295,8 @@ fn compile(text: &RuleText, index: usize, taken: bool) -> Result<Formula, RuleEr
 }
 
 /// Checking made sure that the formula gives a bool; anything else is no admission either.
-fn answer(formula: &Formula, ground: &Ground<'_>) -> Result<bool, RunError> {
-    match formula.run(ground)? {
+fn answer(formula: Option<&Formula>, ground: &Ground<'_>) -> Result<bool, RunError> {
+    match formula.ok_or(RunError::Unreadable)?.run(ground)? {
         Given::Bool(answer) => Ok(answer),
         Given::Int(_) | Given::Text(_) => Err(RunError::Shape),
     }

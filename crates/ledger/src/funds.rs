@@ -115,6 +115,18 @@ impl Funds {
         Ok(())
     }
 
+    /// A refund that was paid came back: the buyer has not got it.
+    ///
+    /// # Errors
+    /// When so much was not refunded.
+    pub fn come_back(&mut self, amount: Minor) -> Result<(), Violation> {
+        if amount.0 < 0 || amount > self.refunded {
+            return Err(self.broken("no such refund was paid"));
+        }
+        self.refunded.0 -= amount.0;
+        Ok(())
+    }
+
     /// Books a chargeback, always; the excess is a loss.
     ///
     /// # Errors
@@ -199,6 +211,17 @@ mod tests {
             .refund_after_all(Minor(60))
             .expect("a report always books");
         assert_eq!(funds.loss(), Minor(60));
+        funds.check().expect("adds up");
+    }
+
+    #[test]
+    fn a_refund_that_comes_back_may_be_made_again() {
+        let mut funds = Funds::captured_once(Minor(100));
+        funds.hold(Minor(60)).expect("within the budget");
+        funds.refund(Minor(60)).expect("was held");
+        assert!(funds.come_back(Minor(61)).is_err());
+        funds.come_back(Minor(60)).expect("was refunded");
+        assert_eq!((funds.refunded(), funds.left()), (Minor(0), Minor(100)));
         funds.check().expect("adds up");
     }
 

@@ -62,6 +62,9 @@ pub type Reported<'a> = Pin<Box<dyn Future<Output = Result<(), ReportError>> + S
 pub type OpenEffects<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<Effect>, ReportError>> + Send + 'a>>;
 
+/// Whether an effect is open, when the book said.
+pub type IsOpen<'a> = Pin<Box<dyn Future<Output = Result<bool, ReportError>> + Send + 'a>>;
+
 /// The buyer of an order, when it is known.
 pub type Payer<'a> =
     Pin<Box<dyn Future<Output = Result<Option<Arc<str>>, ReportError>> + Send + 'a>>;
@@ -73,6 +76,15 @@ pub trait Desks: Send + Sync {
 
     /// All effects of that sale whose outcome is not known, durable ones only.
     fn open_effects(&self, sale: u32) -> OpenEffects<'_>;
+
+    /// Whether the outcome of an effect is still unknown: one that waited for its time may be withdrawn meanwhile.
+    fn is_open(&self, sale: u32, effect: Effect) -> IsOpen<'_> {
+        Box::pin(async move {
+            let open = self.open_effects(sale).await?;
+            let same = |other: &Effect| (other.order, other.kind) == (effect.order, effect.kind);
+            Ok(open.iter().any(same))
+        })
+    }
 
     /// The sales that have a desk.
     fn sales(&self) -> Vec<u32>;

@@ -16,7 +16,7 @@ use telemetry::fact::ReconcileGap;
 use world::Tasks;
 use world::tasks::Task;
 
-use crate::cashier::{CashierHandle, Desks, OpenEffects, Payer, ReportError, Reported};
+use crate::cashier::{CashierHandle, Desks, IsOpen, OpenEffects, Payer, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
@@ -384,6 +384,16 @@ impl Desks for Registry {
             asked
                 .map(|effects| effects.value)
                 .map_err(|_| ReportError::Retry)
+        })
+    }
+
+    fn is_open(&self, sale: u32, effect: Effect) -> IsOpen<'_> {
+        Box::pin(async move {
+            let desk = self.seated(sale).ok_or(ReportError::Gone)?;
+            let open =
+                move |book: &commerce::Book| book.open_effect(effect.order, effect.kind).is_some();
+            let asked = desk.ask(open).await;
+            asked.map(|open| open.value).map_err(|_| ReportError::Retry)
         })
     }
 

@@ -35,6 +35,7 @@ mod line;
 mod linear;
 mod models;
 mod money;
+mod net;
 mod order;
 mod outcome;
 mod price;

@@ -149,6 +149,7 @@ fn around(entry: &Entry) -> Option<String> {
             let mine = orders.iter().find(|settled| settled.order() == ORDER)?;
             match mine {
                 Settled::Nothing { .. } => "team settled: nothing to do".into(),
+                Settled::Stands { .. } => "team settled: it came about".into(),
                 Settled::Voided { .. } => "team settled: never paid, its cups are free".into(),
                 Settled::GivenUp { refund: None, .. } => "team settled: given up".into(),
                 Settled::GivenUp { .. } => "team settled: all goes back by itself".into(),

@@ -350,6 +350,9 @@ impl Book {
         }
         let facts = facts_of(asked.place);
         facts.check().map_err(Refusal::Invalid)?;
+        if offered.rules.is_empty() {
+            return Ok(Some(Box::new(facts)));
+        }
         let ground = Ground {
             now: asked.now,
             buyer: asked.buyer(),
@@ -362,7 +365,7 @@ impl Book {
                 team: seat.is_some(),
                 opens: seat.is_some_and(|seat| seat.opens.is_some()),
             },
-            sale: self.ground(),
+            sale: self.ground_for(&offered.rules),
             counters: Counters::default(),
         };
         if let Verdict::Refuse { rule, error } = offered.rules.judge(&ground) {

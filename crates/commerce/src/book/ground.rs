@@ -2,7 +2,7 @@
 
 use super::Book;
 use crate::Command;
-use crate::rules::{PastGround, SaleGround};
+use crate::rules::{PastGround, RuleSet, SaleGround};
 
 impl Book {
     /// Whether this command's key was used before, so that it is answered as it was, whatever rules say by now.
@@ -24,6 +24,20 @@ impl Book {
             units: self.buyers.units(at),
             lapses: Some(lapses.into()),
             orders: None,
+        }
+    }
+
+    /// The sale as these rules see it: its units are counted only where one asks for them, since that looks at each SKU.
+    pub(crate) fn ground_for(&self, rules: &RuleSet) -> SaleGround<'_> {
+        let asks = |path| rules.asking_for(path).is_some();
+        if asks("sale.sold") || asks("sale.available") {
+            return self.ground();
+        }
+        SaleGround {
+            title: self.title(),
+            state: self.state(),
+            sold: 0,
+            available: 0,
         }
     }
 

@@ -162,7 +162,12 @@ impl Sale {
         self.place_so(buyer, None, units)
     }
 
-    fn place_so(&mut self, buyer: &str, team: Option<TeamAsk>, units: u32) -> Result<u32, Refusal> {
+    pub(super) fn place_so(
+        &mut self,
+        buyer: &str,
+        team: Option<TeamAsk>,
+        units: u32,
+    ) -> Result<u32, Refusal> {
         let place = Place {
             buyer: None,
             tags: Arc::from([]),

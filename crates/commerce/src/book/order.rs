@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use ledger::{Funds, Hold, Minor, UnitPrice, Violation};
+use ledger::{Currency, Funds, Hold, Minor, UnitPrice, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
@@ -165,6 +165,8 @@ pub(crate) struct Extra {
     pub(crate) price: Vec<PriceLine>,
     /// What went back of its price since, as its team ended in a better tier.
     pub(crate) difference: Minor,
+    /// What is off the price of its lines since then; before, `price` says it.
+    pub(crate) off: Option<Minor>,
 }
 
 /// Two dues and how far they are paid.
@@ -393,15 +395,29 @@ impl Order {
     }
 
     /// The price is lower since the team ended: what comes back later is counted by it.
-    pub(crate) fn reprice(&mut self, price: Option<UnitPrice>, difference: Minor) {
-        if let ([line], Some(price)) = (self.lines.as_mut_slice(), price) {
+    pub(crate) fn reprice(&mut self, price: UnitPrice, difference: Minor, currency: Currency) {
+        let off = self.off();
+        if let [line] = self.lines.as_mut_slice() {
+            let units = line.units.get();
+            let gross = |price: UnitPrice| price.times(units, currency).unwrap_or_default().0;
+            // Units that came back before the end were paid back at the old price.
+            let all = i128::from(difference.0) * i128::from(units)
+                / i128::from((units - line.returned).max(1));
+            let net = gross(line.price) - off.0 - i64::try_from(all).unwrap_or_default();
+            let left = Minor((gross(price) - net.max(0)).max(0));
             line.price = price;
+            if off.is_positive() {
+                self.extra_mut().off = Some(left);
+            }
         }
         self.extra_mut().difference.0 += difference.0;
     }
 
     /// What came off the price of the lines, in all. A team's tier is in the lines' own price.
     pub(crate) fn off(&self) -> Minor {
+        if let Some(off) = self.extra.as_ref().and_then(|extra| extra.off) {
+            return off;
+        }
         let whole = |line: &&PriceLine| {
             !matches!(line.what, PriceWhat::Line { .. } | PriceWhat::Tier { .. })
         };

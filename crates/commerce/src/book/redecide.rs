@@ -100,6 +100,7 @@ impl Book {
             Entry::LineOffered(_) | Entry::LeftLine { key: None, .. } => {
                 self.line_step().as_ref() == Some(entry)
             }
+            Entry::RefundFailed { .. } if self.is_withdrawal(now, entry) => true,
             _ => return None,
         };
         Some(match sound {

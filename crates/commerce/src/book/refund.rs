@@ -4,21 +4,18 @@ use ledger::{Minor, Units, Violation};
 
 use super::given_back::{over_charges, refund_of, remaining};
 use super::keys::Question;
-use super::order::{Order, Phase, RefundRecord, RefundState};
+use super::order::{Phase, RefundRecord, RefundState};
 use super::pay::noted;
+use super::retry::again;
 use super::sale::accept;
 use super::{Book, Done, Pending, Terms, Verdict};
 use crate::command::{RefundAsk, RefundOutcome};
-use crate::entry::{Again, Asked, EffectKind, Entry, RefundBegun};
+use crate::entry::{Asked, EffectKind, Entry, RefundBegun};
 use crate::plan::check_reason;
 use crate::{Refusal, Time};
 
 /// Refunds of one order that may be asked for, at most. Those that Tidegate begins itself have numbers beyond.
 pub(crate) const REFUNDS_MOST: usize = 4_000;
-/// The first wait before a refused automatic refund is tried again; it doubles each time.
-const AGAIN_MS: u64 = 60_000;
-/// The longest such wait: six hours.
-const AGAIN_MS_MOST: u64 = 6 * 3_600_000;
 
 impl Book {
     pub(crate) fn decide_cancel(
@@ -120,7 +117,7 @@ impl Book {
             (RefundState::Pending | RefundState::Failed, RefundOutcome::Refunded) => {
                 accept(Entry::Refunded { order, number })
             }
-            (RefundState::Pending, RefundOutcome::Failed) => {
+            (RefundState::Pending | RefundState::Refunded, RefundOutcome::Failed) => {
                 let again = again(now, found, refund);
                 accept(Entry::RefundFailed {
                     order,
@@ -131,9 +128,6 @@ impl Book {
             (RefundState::Refunded, RefundOutcome::Refunded)
             | (RefundState::Failed, RefundOutcome::Failed) => {
                 Verdict::Repeat(Done::Refund { order, number })
-            }
-            (RefundState::Refunded, RefundOutcome::Failed) => {
-                noted(order, format!("refund {number}: failed after it was paid"))
             }
         }
     }
@@ -421,6 +415,8 @@ impl Book {
             (_, RefundState::Failed) if stdx::mutants::is("declined-refund-keeps-its-budget") => {}
             (RefundState::Pending, RefundState::Failed) => extra.funds.release(amount)?,
             (RefundState::Failed, RefundState::Refunded) => extra.funds.refund_after_all(amount)?,
+            // The buyer's bank did not take it: it is with the merchant again (Stripe tells so weeks later).
+            (RefundState::Refunded, RefundState::Failed) => extra.funds.come_back(amount)?,
             _ => return Err(gone()),
         }
         extra.funds.check()?;
@@ -428,31 +424,4 @@ impl Book {
             .remove(&(order, EffectKind::Refund { number, charge }));
         Ok(())
     }
-}
-
-/// The next try of a refused refund: of one that Tidegate began itself, or whose order was given up meanwhile, so that
-/// nobody would ask again. It waits longer each time (dtm#306).
-fn again(now: Time, order: &Order, refused: &RefundRecord) -> Option<Again> {
-    if stdx::mutants::is("declined-refund-is-forgotten") {
-        return None;
-    }
-    let number = order
-        .next_refund()
-        .filter(|_| refused.automatic || !order.is_sold())?;
-    let mut funds = order.funds();
-    funds.release(refused.amount).ok()?;
-    let amount = refused.amount.min(funds.left());
-    let failed = |refund: &&RefundRecord| {
-        refund.charge == refused.charge && refund.state == RefundState::Failed
-    };
-    let failures = order.refunds().iter().filter(failed).count();
-    let wait = AGAIN_MS
-        .saturating_mul(1 << failures.min(16))
-        .min(AGAIN_MS_MOST);
-    amount.is_positive().then(|| Again {
-        number,
-        charge: refused.charge,
-        amount,
-        not_before: now.after_ms(wait),
-    })
 }

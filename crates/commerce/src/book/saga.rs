@@ -126,7 +126,16 @@ impl Book {
         }
     }
 
-    /// Orders that an entry may have made ready.
+    /// An order that waited for its saga went another way: shipped by hand, or given up.
+    fn note_gone(&mut self, number: u32) {
+        let order = self.orders.get(number);
+        let waits = order.is_some_and(|order| order.phase == Phase::Paid) && self.is_ready(number);
+        if !waits {
+            self.sagas.ready.remove(&number);
+        }
+    }
+
+    /// Orders that an entry may have made ready, or sent another way.
     pub(crate) fn note_entry(&mut self, entry: &Entry) {
         match entry {
             Entry::Placed(placed) => self.note_ready(placed.order),
@@ -136,6 +145,17 @@ impl Book {
             Entry::TeamSettled { orders, .. } => {
                 let orders = orders.iter().map(Settled::order);
                 orders.for_each(|order| self.note_ready(order));
+            }
+            Entry::RefundFailed { order, .. } => self.note_ready(*order),
+            Entry::Shipped { order, .. }
+            | Entry::ShippedInPart { order, .. }
+            | Entry::Cancelled { order, .. }
+            | Entry::GivenUp { order, .. }
+            | Entry::ChargedBack { order, .. } => self.note_gone(*order),
+            Entry::RefundBegun { refund, .. } => self.note_gone(refund.order),
+            Entry::RefundsBegun { refunds, .. } => {
+                let orders = refunds.iter().map(|refund| refund.order);
+                orders.for_each(|order| self.note_gone(order));
             }
             _ => {}
         }

@@ -13,6 +13,7 @@ use crate::command::Action;
 use crate::entry::Entry;
 use crate::offer::{self, Offer};
 use crate::plan::{self, Patch, Plan, SKUS_MOST, SaleState, SkuPatch, Turn};
+use crate::rules::RuleSet;
 use crate::sip::Secret;
 use crate::{Refusal, Time};
 
@@ -104,7 +105,7 @@ impl Book {
             });
             groups.insert(sku, u32::try_from(at).map_err(|_| lost())?);
         }
-        let rules = offer::compiled(&offer.rules).map_err(|why| Violation::new("INV-8", why))?;
+        let rules = RuleSet::recovered(&offer.rules);
         let offer = offer.clone();
         self.offered = Some(Box::new(Offered {
             offer,

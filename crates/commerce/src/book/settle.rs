@@ -16,7 +16,8 @@ use super::team::{Opened, SeatState, Team, TeamState};
 use super::{Book, Done, Verdict};
 use crate::deal::{Commit, Seed, Settled};
 use crate::entry::{Entry, RefundBegun};
-use crate::offer::GroupRule;
+use crate::offer::{Cut, GroupRule};
+use crate::price::{CouponKind, PriceWhat};
 use crate::{Refusal, Time};
 
 /// Orders of a team that are settled in one entry, at most.
@@ -62,7 +63,11 @@ impl Book {
             }
             Phase::Paid | Phase::Shipped | Phase::Delivered => {
                 let last = self.last_price(team, rule);
-                difference(self, order, number, last).map_or(nothing, Settled::Difference)
+                match difference(self, rule, order, number, last) {
+                    Some(refund) => Settled::Difference(refund),
+                    None if order.may_leave() => Settled::Stands { order: number },
+                    None => nothing,
+                }
             }
             Phase::Cancelled | Phase::Expired => nothing,
         }
@@ -112,7 +117,7 @@ impl Book {
 
     fn settle(&mut self, now: Time, team: u32, settled: &Settled) -> Result<(), Violation> {
         match settled {
-            Settled::Nothing { .. } => Ok(()),
+            Settled::Nothing { .. } | Settled::Stands { .. } => Ok(()),
             Settled::Voided { order } => {
                 self.release(*order, Phase::Cancelled)?;
                 self.tally.cancelled += 1;
@@ -129,13 +134,12 @@ impl Book {
             }
             Settled::Difference(refund) => {
                 self.begin_own_refund(now, refund)?;
-                let found = self.teams.get(team).zip(
-                    self.teams
-                        .get(team)
-                        .and_then(|team| self.teams.rule(team).ok()),
-                );
-                let last = found.and_then(|(team, rule)| self.last_price(team, rule));
-                self.order_mut(refund.order)?.reprice(last, refund.amount);
+                let lost = || Violation::new("INV-6", format!("team {team} has no last price"));
+                let currency = self.currency().ok_or_else(lost)?;
+                let found = self.teams.get(team).ok_or_else(lost)?;
+                let last = self.last_price(found, self.teams.rule(found)?);
+                let order = self.order_mut(refund.order)?;
+                order.reprice(last.ok_or_else(lost)?, refund.amount, currency);
                 Ok(())
             }
             Settled::Won { order } => self.win(team, *order),
@@ -256,6 +260,7 @@ fn given_up(order: &Order, number: u32) -> Settled {
 /// What goes back of an order's price after the tier at the end is known.
 fn difference(
     book: &Book,
+    rule: &GroupRule,
     order: &Order,
     number: u32,
     last: Option<UnitPrice>,
@@ -265,16 +270,69 @@ fn difference(
         return None;
     };
     let last = last.filter(|&last| last < line.price)?;
-    let units = line.units.get() - line.returned;
+    let units = line.units.get();
     let (then, now) = (
         line.price.times(units, currency)?,
         last.times(units, currency)?,
     );
-    let amount = then.minus(now)?.min(order.funds().left());
+    let net = book.net_at(rule, order, then, now);
+    let back = |price: UnitPrice| price.times(line.returned, currency);
+    let left = |net: Minor, gross: Minor, back: Minor| Some(net.0 - share(net, gross, back)?);
+    let due = left(net, now, back(last)?)?;
+    let paid = left(then.minus(order.off())?, then, back(line.price)?)?;
+    let amount = Minor(paid - due).min(order.funds().left());
     if amount <= Minor::ZERO || stdx::mutants::is("difference-is-kept") {
         return None;
     }
     order.own_refund(number, amount)
+}
+
+/// The part of a net price that belongs to a part of the gross one.
+fn share(net: Minor, gross: Minor, part: Minor) -> Option<i64> {
+    let share = i128::from(part.0) * i128::from(net.0) / i128::from(gross.0.max(1));
+    i64::try_from(share).ok()
+}
+
+impl Book {
+    /// What a team's order costs at the price of the last tier: what came off by share takes the same part of it, an
+    /// amount stays an amount.
+    fn net_at(&self, rule: &GroupRule, order: &Order, then: Minor, now: Minor) -> Minor {
+        let coupons = self
+            .offer()
+            .map_or(&[][..], |offer| &offer.discounts.coupons);
+        let (mut then, mut now) = (then.0, now.0);
+        for line in order.price() {
+            let by_share = match line.what {
+                PriceWhat::Line { .. } | PriceWhat::Tier { .. } => continue,
+                PriceWhat::Level { .. } => true,
+                PriceWhat::Leader => matches!(rule.leader, Some(Cut::Share(_))),
+                PriceWhat::Coupon { coupon } => coupons
+                    .get(usize::from(coupon))
+                    .is_some_and(|coupon| matches!(coupon.kind, CouponKind::Share(..))),
+            };
+            let off = -line.amount.0;
+            let off_now = match by_share {
+                true => part_of(off, now, then),
+                false => off.min(now),
+            };
+            then -= off;
+            now -= off_now;
+        }
+        Minor(now)
+    }
+}
+
+/// `amount × now / then`, rounded half to even.
+fn part_of(amount: i64, now: i64, then: i64) -> i64 {
+    let (fine, step) = (
+        i128::from(amount) * i128::from(now),
+        i128::from(then.max(1)),
+    );
+    let (whole, twice) = (fine.div_euclid(step), fine.rem_euclid(step) * 2);
+    let up = twice > step || (twice == step && whole % 2 == 1);
+    i64::try_from(whole + i128::from(up))
+        .unwrap_or(now)
+        .min(now)
 }
 
 /// The orders that win, sorted.

@@ -19,9 +19,11 @@ use crate::Time;
 use crate::entry::EffectKind;
 use crate::offer::GroupRule;
 use crate::record::{self, RecordError, Records};
+use crate::rules::RuleSet;
 
-/// The version that this code writes. Version 1 had no version record, and no teams.
-const VERSION: u32 = 2;
+/// The version that this code writes. Version 1 had no version record, and no teams; version 2 did not know what is off
+/// an order's price after its team ended.
+const VERSION: u32 = 3;
 
 /// Why a snapshot cannot be used; the journal still can.
 #[derive(Debug, thiserror::Error)]
@@ -160,8 +162,7 @@ impl Book {
         book.terms = head.terms;
         book.offered = head.offered;
         if let Some(offered) = &mut book.offered {
-            let rules = crate::offer::compiled(&offered.offer.rules);
-            offered.rules = rules.map_err(|why| Violation::new("INV-8", why))?;
+            offered.rules = RuleSet::recovered(&offered.offer.rules);
         }
         book.teams.rules = head.rules;
         for _ in 0..head.effects {

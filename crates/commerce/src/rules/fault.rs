@@ -111,6 +111,9 @@ pub enum RunError {
     /// A text grew too long.
     #[error("a text grew too long")]
     TooLong,
+    /// An older version of this program took the text, and this one does not understand it.
+    #[error("the rule is written for another version: set the offer again")]
+    Unreadable,
     /// A value was not of the type that was checked: a fault of Tidegate.
     #[error("a value of another type than was checked")]
     Shape,

@@ -269,6 +269,19 @@ fn no_more_attempts_run_at_once_than_may_and_the_rest_wait_without_spinning() {
 }
 
 #[test]
+fn an_order_that_waits_for_its_saga_and_goes_another_way_begins_none() {
+    let mut sale = Sale::fulfilling(66);
+    assert_eq!(sale.book.saga_calls().count(), 64);
+    sale.does(&merchant("by hand", Action::Ship { order: 64 }));
+    sale.does(&cancel(65, "given up"));
+    sale.answer(0, Op::Forward, Said::Done).decision.unwrap();
+    sale.answer(1, Op::Forward, Said::Done).decision.unwrap();
+    sale.tick();
+    assert!(sale.book.saga_of(64).is_none());
+    assert!(sale.book.saga_of(65).is_none());
+}
+
+#[test]
 fn a_sale_with_an_open_saga_is_not_retired() {
     let mut sale = Sale::fulfilling(1);
     sale.does(&turn("close", Turn::Close));

@@ -119,6 +119,11 @@ impl Job {
         (self.sale, self.effect.order, self.effect.kind)
     }
 
+    /// Whether its first call waited for its time.
+    pub(super) fn waited(&self) -> bool {
+        self.calls() && self.effect.not_before > self.effect.since
+    }
+
     /// Whether the next step calls the provider.
     pub(super) fn calls(&self) -> bool {
         !matches!(self.next, Next::Tell(_))

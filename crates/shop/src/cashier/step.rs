@@ -50,6 +50,14 @@ pub(super) struct Stepped {
     pub(super) spoke: Spoke,
 }
 
+/// How long a call waits for a desk that cannot say now whether it is still wanted.
+const BUSY: Duration = Duration::from_secs(1);
+
+fn not_asked(job: Job, ended: Ended) -> Stepped {
+    let spoke = Spoke::NotAsked;
+    Stepped { job, ended, spoke }
+}
+
 /// Makes steps; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Stepper {
@@ -63,6 +71,13 @@ impl Stepper {
         if let Next::Tell(report) = &job.next {
             let report = report.clone();
             return self.tell(job, report, Spoke::NotAsked).await;
+        }
+        if job.waited() {
+            match self.desks.is_open(job.sale, job.effect).await {
+                Ok(true) => {}
+                Ok(false) | Err(ReportError::Gone) => return not_asked(job, Ended::Gone),
+                Err(ReportError::Retry) => return not_asked(job, Ended::Held(BUSY)),
+            }
         }
         match self.hear(&mut job).await {
             Ok(Some(report)) => self.tell(job, report, Spoke::Answered).await,
@@ -81,11 +96,7 @@ impl Stepper {
                 Stepped { job, ended, spoke }
             }
             // Nobody was asked, so nothing has become unknown.
-            Err(ProviderError::Held(wait)) => Stepped {
-                job,
-                ended: Ended::Held(wait),
-                spoke: Spoke::NotAsked,
-            },
+            Err(ProviderError::Held(wait)) => not_asked(job, Ended::Held(wait)),
             Err(_) if stdx::mutants::is("silence-is-failure") => {
                 let report = job.failed();
                 self.tell(job, report, Spoke::Silent).await

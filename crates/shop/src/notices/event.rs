@@ -44,6 +44,8 @@ pub enum Event {
     TeamGaveBack,
     /// It was drawn.
     Won,
+    /// Its team came about.
+    TeamComplete,
 }
 
 impl Event {
@@ -66,6 +68,7 @@ impl Event {
         Self::Difference,
         Self::TeamGaveBack,
         Self::Won,
+        Self::TeamComplete,
     ];
 
     /// Its name, in keys, templates and on the wire.
@@ -89,6 +92,7 @@ impl Event {
             Self::Difference => "difference",
             Self::TeamGaveBack => "team_gave_back",
             Self::Won => "won",
+            Self::TeamComplete => "team_complete",
         }
     }
 }
@@ -147,6 +151,7 @@ fn settled(settled: &Settled) -> Option<(Event, u32)> {
         Settled::GivenUp { .. } => Event::TeamGaveBack,
         Settled::Difference(_) => Event::Difference,
         Settled::Won { .. } => Event::Won,
+        Settled::Stands { .. } => Event::TeamComplete,
     };
     Some((event, settled.order()))
 }
@@ -183,13 +188,21 @@ mod tests {
             orders: vec![
                 Settled::Won { order: 1 },
                 Settled::Nothing { order: 2 },
+                Settled::Stands { order: 4 },
                 Settled::GivenUp {
                     order: 3,
                     refund: None,
                 },
             ],
         };
-        assert_eq!(events(&ended), [(Event::Won, 1), (Event::TeamGaveBack, 3)]);
+        assert_eq!(
+            events(&ended),
+            [
+                (Event::Won, 1),
+                (Event::TeamComplete, 4),
+                (Event::TeamGaveBack, 3)
+            ]
+        );
         let noted = Entry::ChargeFailed {
             order: 1,
             attempt: 1,

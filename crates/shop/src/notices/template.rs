@@ -118,7 +118,8 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
             | Event::BalanceLapsed
             | Event::Difference
             | Event::TeamGaveBack
-            | Event::Won,
+            | Event::Won
+            | Event::TeamComplete,
             locale,
         ) => built_in_of_offer(event, locale),
     }
@@ -155,6 +156,10 @@ fn built_in_of_offer(event: Event, locale: Locale) -> &'static str {
             "Order {{ order }} was drawn\nYou won. Your goods are on their way soon.\n"
         }
         (Event::Won, Locale::Zh) => "订单 {{ order }} 中奖了\n恭喜，商品将很快发出。\n",
+        (Event::TeamComplete, Locale::En) => {
+            "The team of order {{ order }} is complete\nYour goods are on their way soon.\n"
+        }
+        (Event::TeamComplete, Locale::Zh) => "订单 {{ order }} 拼团成功\n商品将很快发出。\n",
         // `TeamGaveBack`: all others stand above or before.
         (_, Locale::En) => {
             "The money of order {{ order }} comes back\nYour team did not come about, or you were not drawn. You need to do nothing.\n"

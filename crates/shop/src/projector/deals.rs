@@ -144,7 +144,7 @@ impl Folding<'_> {
     /// What the end of its team means for it.
     pub(super) fn team_settled(&mut self, settled: &Settled) -> Result<(), String> {
         match settled {
-            Settled::Nothing { .. } => Ok(()),
+            Settled::Nothing { .. } | Settled::Stands { .. } => Ok(()),
             Settled::Voided { .. } => {
                 self.units_event(OrderEventKind::Cancelled);
                 self.end_held(Phase::Cancelled)

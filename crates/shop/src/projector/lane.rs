@@ -400,7 +400,7 @@ fn fold_order(order: &mut Folding<'_>, entry: &Entry) -> Result<(), String> {
         } => order.charged_back(amount.0, reference),
         Entry::Shipped { .. } => return order.moved_on(Phase::Shipped, OrderEventKind::Shipped),
         Entry::ShippedInPart { rest, .. } => {
-            order.refund_begun(rest)?;
+            order.own_refund(rest)?;
             return order.moved_on(Phase::Shipped, OrderEventKind::Shipped);
         }
         Entry::Delivered { .. } => {

@@ -309,8 +309,10 @@ impl Folding<'_> {
         number: u16,
         again: Option<Again>,
     ) -> Result<(), String> {
-        let (_, amount) = self.end_refund(number, RefundState::Failed)?;
-        if !stdx::mutants::is("projector-keeps-declined-refunds") {
+        let (was, amount) = self.end_refund(number, RefundState::Failed)?;
+        if was == RefundState::Refunded {
+            self.row.refunded -= amount;
+        } else if !stdx::mutants::is("projector-keeps-declined-refunds") {
             self.row.refund_pending -= amount;
         }
         self.refund_event(OrderEventKind::RefundFailed, number, amount);

@@ -85,8 +85,15 @@ impl Bank {
     async fn attend(self, effect: Effect) {
         let now_ms = DAWN_MS + u64::try_from(self.floor.street.now().as_millis()).unwrap_or(0);
         let early = effect.not_before.0.saturating_sub(now_ms);
+        if early > 0 {
+            self.floor.street.sleep(Duration::from_millis(early)).await;
+            // A try that waited may have been withdrawn; the cashier asks, and so does this one.
+            if !self.floor.wants(effect).await {
+                self.ledger().busy.remove(&(effect.order, effect.kind));
+                return;
+            }
+        }
         let (outcome, wait, tells) = self.decide(&effect);
-        let wait = Duration::from_millis(early) + wait;
         let hints = self.hints(&effect);
         for hint in hints {
             self.floor.insist(&[report(&effect, hint)]).await;

@@ -87,6 +87,25 @@ impl Floor {
         self.inner.over.load(Ordering::Relaxed)
     }
 
+    /// Waits for the time of an effect by the clock of the desk, as the cashier beside it does, and says whether the desk
+    /// still wants it.
+    pub(super) async fn wants(&self, effect: Effect) -> bool {
+        while !self.is_over() {
+            let due = move |book: &Book| {
+                let open = book.open_effect(effect.order, effect.kind).is_some();
+                open.then(|| book.time() >= effect.not_before)
+            };
+            if let Some(desk) = self.desk()
+                && let Ok(due) = desk.ask(due).await
+                && due.value != Some(false)
+            {
+                return due.value.is_some();
+            }
+            self.street.sleep(WAIT_MOST).await;
+        }
+        false
+    }
+
     /// Asks with the same keys until the desk answers; nothing when the sale is over before.
     pub(super) async fn insist(&self, commands: &[Command]) -> Option<Vec<Done<commerce::Done>>> {
         let mut wait = Duration::from_millis(20);

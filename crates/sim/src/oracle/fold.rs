@@ -207,6 +207,7 @@ impl Rows {
             begun_for: Vec::new(),
             dues,
             off: price::taken_off(deal),
+            cuts: price::cuts(deal).collect(),
             extended_ms: 0,
             seat: deal.seat.as_ref().map(|seat| place(seat.team)),
             bare: self.gathered.draws(deal.seat.as_ref()),

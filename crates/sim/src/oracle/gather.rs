@@ -265,7 +265,7 @@ impl Rows {
         for settled in orders {
             let order = place(settled.order());
             match settled {
-                Settled::Nothing { .. } => {}
+                Settled::Nothing { .. } | Settled::Stands { .. } => {}
                 Settled::Voided { .. } => self.end_hold(order, Phase::Cancelled),
                 Settled::GivenUp { refund, .. } => {
                     if let Some(refund) = refund {
@@ -275,7 +275,7 @@ impl Rows {
                 }
                 Settled::Difference(refund) => {
                     self.own_refund(order, refund);
-                    self.reprice(at, order);
+                    self.reprice(at, order, refund.amount.0);
                 }
                 Settled::Won { .. } => self.won(at, order),
             }
@@ -300,13 +300,14 @@ impl Rows {
         }
     }
 
-    fn reprice(&mut self, at: usize, order: usize) {
+    fn reprice(&mut self, at: usize, order: usize, back: i64) {
         let last = super::tiers::last_price(self, at);
-        let line = self
-            .orders
-            .get_mut(order)
-            .and_then(|row| row.lines.first_mut());
-        if let (Some(line), Some(last)) = (line, last) {
+        let currency = self.terms.as_ref().map_or("", |terms| &terms.currency);
+        let (Some(row), Some(last)) = (self.orders.get_mut(order), last) else {
+            return;
+        };
+        row.off = super::net::off_after(row, currency, last, back);
+        if let Some(line) = row.lines.first_mut() {
             line.price = last;
         }
     }

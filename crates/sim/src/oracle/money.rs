@@ -173,7 +173,7 @@ fn cancelled(order: &OrderRow, refund: Option<&RefundBegun>, by: &By) -> Wrong {
 }
 
 fn ended(order: &OrderRow, number: u16, end: End) -> Wrong {
-    use api::refund::RefundState::{Failed, Pending};
+    use api::refund::RefundState::{Failed, Pending, Refunded};
     let known = usize::from(number)
         .checked_sub(1)
         .and_then(|at| order.refunds.get(at));
@@ -182,7 +182,8 @@ fn ended(order: &OrderRow, number: u16, end: End) -> Wrong {
     };
     let again = match (end, refund.state) {
         (End::Paid, Pending | Failed) => return None,
-        (End::Failed(again), Pending) => again,
+        // One that was paid may come back: the buyer's bank did not take it.
+        (End::Failed(again), Pending | Refunded) => again,
         (_, state) => {
             return Some((
                 "INV-4",
@@ -193,6 +194,14 @@ fn ended(order: &OrderRow, number: u16, end: End) -> Wrong {
     let left = (order.left_raw() + refund.amount).max(0);
     // Money that must go back is tried again until it is back: nobody else would ask for it.
     let must = (refund.automatic || !order.is_sold()) && left.min(refund.amount) > 0;
+    // A try that waits is withdrawn when the one before it was paid after all.
+    let earlier = order.refunds.iter().take(usize::from(number) - 1);
+    let mut earlier = earlier.filter(|other| {
+        (other.state, other.charge) == (Refunded, refund.charge) && refund.amount <= other.amount
+    });
+    if again.is_none() && refund.automatic && earlier.next().is_some() {
+        return None;
+    }
     let expected = must.then(|| (next(order), refund.charge, refund.amount.min(left)));
     let found = again.map(|again| (usize::from(again.number), again.charge, again.amount.0));
     let what = format!("refund {number} failed and goes on as {found:?}, not {expected:?}");

@@ -1,6 +1,7 @@
 //! An order as a row of the clerk's.
 
 use api::order::{OrderState, PaymentState};
+use commerce::price::PriceWhat;
 
 /// A line of an order.
 #[derive(Debug)]
@@ -106,6 +107,8 @@ pub(super) struct OrderRow {
     pub(super) dues: Option<DuesRow>,
     /// What came off the price of its lines.
     pub(super) off: i64,
+    /// What took it off, in order.
+    pub(super) cuts: Vec<(PriceWhat, i64)>,
     /// How much longer its hold lives.
     pub(super) extended_ms: u64,
     /// Its team.

@@ -5,7 +5,7 @@ use commerce::entry::{By, Fate, Placed};
 
 use super::gather::{TeamIs, TeamRow};
 use super::rows::{Attempt, Happening, OrderRow, Phase, Rows, Terms};
-use super::{fold, holds, limits, turns};
+use super::{fold, holds, limits, teams, turns};
 use crate::record::Finding;
 use commerce::SaleState;
 
@@ -158,7 +158,12 @@ fn not_captured(
         Some(Attempt::Captured { .. }) => return Some("a charge was captured twice"),
         Some(_) => {}
     }
-    let pays = amount == order.asked_of(attempt)
+    let deposit = order.dues.as_ref().filter(|dues| dues.paid == 0);
+    // A deposit that comes when its balance can no longer be paid is worth nothing.
+    let worth = deposit.is_none_or(|dues| now < dues.until);
+    let deposit = deposit.is_some();
+    let pays = worth
+        && amount == order.asked_of(attempt)
         && order.awaits(attempt)
         && rows
             .team_of(order)
@@ -172,7 +177,6 @@ fn not_captured(
         && !order.has_deposit()
         && seated_again(rows, order, now)
         && free(rows, order);
-    let deposit = order.dues.as_ref().is_some_and(|dues| dues.paid == 0);
     match fate {
         Fate::Kept | Fate::KeptAgain if deposit => Some("a deposit pays the whole order"),
         Fate::Deposit | Fate::DepositAgain if !deposit => Some("a deposit was kept that is none"),
@@ -195,16 +199,16 @@ fn counts(rows: &Rows, team: &TeamRow, now: u64) -> bool {
     team.is == TeamIs::Open && now < team.ends + stretch
 }
 
-/// Whether the team of an expired order has a seat for it still, and its balance a time.
+/// Whether the team of an expired order has a seat for it still, within what its buyer may have.
 fn seated_again(rows: &Rows, order: &OrderRow, now: u64) -> bool {
-    let seat = rows.team_of(order).is_none_or(|team| {
-        let size = rows
-            .gathered
-            .rule(team)
-            .map_or(0, |rule| i64::from(rule.size));
-        now < team.ends && team.held() + team.filled() < size
-    });
-    seat && order.dues.as_ref().is_none_or(|dues| now < dues.until)
+    rows.team_of(order).is_none_or(|team| {
+        let (Some(rule), Some(at)) = (rows.gathered.rule(team), order.seat) else {
+            return false;
+        };
+        let buyer = order.buyer.as_deref();
+        let beyond = buyer.and_then(|buyer| teams::too_many(rows, rule, buyer, at));
+        now < team.ends && team.held() + team.filled() < i64::from(rule.size) && beyond.is_none()
+    })
 }
 
 /// All units of an expired order are free, and its buyer may still have them.

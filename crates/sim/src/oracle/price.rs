@@ -40,10 +40,15 @@ fn of_team(rows: &Rows, deal: &Deal, plain: i64) -> i64 {
 }
 
 /// What comes off the lines of an order; a team's tier is in their own price.
-pub(super) fn taken_off(deal: &Deal) -> i64 {
+pub(super) fn cuts(deal: &Deal) -> impl Iterator<Item = (PriceWhat, i64)> {
     let of_lines = |what| matches!(what, PriceWhat::Line { .. } | PriceWhat::Tier { .. });
-    let off = deal.price.iter().filter(|line| !of_lines(line.what));
-    -off.map(|line| line.amount.0).sum::<i64>()
+    let cuts = deal.price.iter().filter(move |line| !of_lines(line.what));
+    cuts.map(|line| (line.what, -line.amount.0))
+}
+
+/// What comes off in all.
+pub(super) fn taken_off(deal: &Deal) -> i64 {
+    cuts(deal).map(|(_, off)| off).sum()
 }
 
 /// Whether a level or a coupon is in the price, whose amounts the offer's discounts say.

@@ -40,7 +40,7 @@ impl Rows {
             return self.cancelled(number, refund.as_ref());
         }
         if let Entry::ShippedInPart { rest, .. } = entry {
-            self.refund_begun(number, rest);
+            self.own_refund(number, rest);
         }
         let Some(row) = self.orders.get_mut(number) else {
             return;
@@ -244,8 +244,10 @@ fn end_refund(row: &mut OrderRow, number: u16, state: RefundState) {
     let Some(refund) = row.refunds.get_mut(usize::from(number).wrapping_sub(1)) else {
         return;
     };
-    if refund.state == RefundState::Pending {
-        row.pending -= refund.amount;
+    match refund.state {
+        RefundState::Pending => row.pending -= refund.amount,
+        RefundState::Refunded => row.refunded -= refund.amount,
+        RefundState::Failed => {}
     }
     if state == RefundState::Refunded {
         row.refunded += refund.amount;

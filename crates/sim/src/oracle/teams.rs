@@ -10,7 +10,7 @@ use commerce::plan::{Rule, Test};
 use super::fold::{order_of, place};
 use super::gather::{SeatIs, TeamIs, TeamRow};
 use super::rows::{Happening, OrderRow, Phase, Rows};
-use super::{draw, price, tiers};
+use super::{draw, net, tiers};
 use crate::record::Finding;
 
 /// Before each entry.
@@ -127,7 +127,7 @@ fn not_joined(rule: &GroupRule, team: &TeamRow, now: u64) -> Wrong {
 }
 
 /// Seats and teams of one buyer; a seat that is gone does not count.
-fn too_many(rows: &Rows, rule: &GroupRule, buyer: &str, team: usize) -> Wrong {
+pub(super) fn too_many(rows: &Rows, rule: &GroupRule, buyer: &str, team: usize) -> Wrong {
     let own = rows
         .of_buyer
         .get(buyer)
@@ -247,6 +247,7 @@ fn kind(settled: &Settled) -> &'static str {
         Settled::GivenUp { .. } => "given up",
         Settled::Difference(_) => "difference",
         Settled::Won { .. } => "won",
+        Settled::Stands { .. } => "stands",
     }
 }
 
@@ -284,13 +285,17 @@ fn due_to(rows: &Rows, at: usize, order: &OrderRow) -> (&'static str, Option<i64
 }
 
 fn difference(rows: &Rows, at: usize, order: &OrderRow) -> (&'static str, Option<i64>) {
-    let nothing = ("nothing", None);
-    let (Some(line), Some(last)) = (order.lines.first(), tiers::last_price(rows, at)) else {
+    let stays = order.units_left() > 0 && (order.left() > 0 || order.total == 0);
+    let nothing = (if stays { "stands" } else { "nothing" }, None);
+    let last = tiers::last_price(rows, at);
+    let better = |last: &i64| order.lines.first().is_some_and(|line| *last < line.price);
+    let Some((paid, due)) = last
+        .filter(better)
+        .and_then(|last| net::at_end(rows, at, order, last))
+    else {
         return nothing;
     };
-    let currency = rows.terms.as_ref().map_or("", |terms| &terms.currency);
-    let worth = |unit| price::of_line(unit, line.units - line.returned, currency);
-    let back = (worth(line.price) - worth(last)).min(order.left());
+    let back = (paid - due).min(order.left());
     match back {
         1.. => ("difference", Some(back)),
         _ => nothing,

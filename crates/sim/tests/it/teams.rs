@@ -100,7 +100,7 @@ fn groups(rule: GroupRule) -> Offer {
 #[test]
 fn two_last_joiners_complete_their_team_and_nobody_is_refunded() {
     let lived = lives(&groups(rule(2)), 400);
-    let complete = settled(&lived, |one| matches!(one, Settled::Nothing { .. }));
+    let complete = settled(&lived, |one| matches!(one, Settled::Stands { .. }));
     assert!(complete > 10, "{complete} seats of finished teams");
 }
 
@@ -166,7 +166,7 @@ fn a_finished_team_stays_finished_when_a_member_is_refunded() {
                 Entry::TeamSettled { orders, .. } => {
                     let seats = orders
                         .iter()
-                        .filter(|one| matches!(one, Settled::Nothing { .. }));
+                        .filter(|one| matches!(one, Settled::Stands { .. }));
                     full.extend(seats.map(Settled::order));
                 }
                 Entry::Cancelled {

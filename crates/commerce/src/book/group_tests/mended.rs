@@ -241,3 +241,188 @@ fn a_paid_deposit_is_no_open_hold() {
     sale.merchant(Action::Cancel { order: second }).unwrap();
     sale.place("ann", None).unwrap();
 }
+
+fn refund_told(sale: &mut Sale, number: u16, outcome: RefundOutcome) {
+    let report = Report::Refund {
+        order: 0,
+        number,
+        outcome,
+    };
+    sale.ask(Actor::House, Action::Report(report))
+        .decision
+        .unwrap();
+}
+
+fn open_refunds(sale: &Sale) -> Vec<(EffectKind, i64)> {
+    let open = sale.book.open_effects();
+    open.map(|effect| (effect.kind, effect.amount.0)).collect()
+}
+
+// Reading: Stripe tells weeks later that a refund which had succeeded failed. It was written down, and the buyer never had
+// his money.
+#[test]
+fn a_refund_that_fails_after_it_was_paid_is_made_again() {
+    let mut sale = Sale::open(2, Offer::default());
+    let order = sale.place("ann", None).unwrap();
+    sale.pay(order);
+    sale.merchant(Action::Cancel { order }).unwrap();
+    refund_told(&mut sale, 1, RefundOutcome::Refunded);
+    assert_eq!(sale.left(order), Minor::ZERO);
+    refund_told(&mut sale, 1, RefundOutcome::Failed);
+    let again = EffectKind::Refund {
+        number: 2,
+        charge: 1,
+    };
+    assert_eq!(open_refunds(&sale), [(again, 100)]);
+    let effect = sale.book.open_effect(order, again).unwrap();
+    assert_eq!(effect.not_before.0, sale.now + 3_600_000);
+    sale.refund_all();
+    let funds = sale.book.order(order).unwrap().funds();
+    assert_eq!((funds.refunded(), funds.loss()), (Minor(100), Minor::ZERO));
+}
+
+// Reading: a refused refund turned out paid, and its next try, hours away, was sent all the same.
+#[test]
+fn the_next_try_is_withdrawn_when_the_first_was_paid_after_all() {
+    for outcomes in [
+        &[RefundOutcome::Failed][..],
+        &[RefundOutcome::Refunded, RefundOutcome::Failed],
+    ] {
+        let mut sale = Sale::open(2, Offer::default());
+        let order = sale.place("ann", None).unwrap();
+        sale.pay(order);
+        sale.merchant(Action::Cancel { order }).unwrap();
+        for outcome in outcomes {
+            refund_told(&mut sale, 1, *outcome);
+        }
+        assert_eq!(open_refunds(&sale).len(), 1);
+        refund_told(&mut sale, 1, RefundOutcome::Refunded);
+        assert_eq!(open_refunds(&sale), []);
+        let funds = sale.book.order(order).unwrap().funds();
+        assert_eq!((funds.refunded(), funds.loss()), (Minor(100), Minor::ZERO));
+    }
+}
+
+// hyperswitch PR#10533, by the way of a try that waits: what the buyer's bank took back is not refunded once more.
+#[test]
+fn the_next_try_is_cut_to_what_a_chargeback_leaves() {
+    for (taken, left) in [(40, 60), (100, 0)] {
+        let mut sale = Sale::open(2, Offer::default());
+        let order = sale.place("ann", None).unwrap();
+        sale.pay(order);
+        sale.merchant(Action::Cancel { order }).unwrap();
+        refund_told(&mut sale, 1, RefundOutcome::Failed);
+        let report = Report::Chargeback {
+            order,
+            amount: Minor(taken),
+            reference: "bank".into(),
+        };
+        sale.merchant(Action::Report(report)).unwrap();
+        let open: i64 = open_refunds(&sale).iter().map(|(_, amount)| amount).sum();
+        assert_eq!(open, left);
+        sale.refund_all();
+        let funds = sale.book.order(order).unwrap().funds();
+        assert_eq!((funds.refunded(), funds.loss()), (Minor(left), Minor::ZERO));
+    }
+}
+
+// Reading: who had a share off paid nothing at all once the tier had sunk by as much, and a part of such an order could
+// neither be refunded nor shipped.
+#[test]
+fn a_share_off_is_taken_of_the_price_that_the_team_ends_in() {
+    let tier = |seats, price| Tier {
+        seats,
+        price: UnitPrice(price),
+    };
+    for (leader, paid, due) in [
+        (Cut::Share(5_000), 50, 25),
+        (Cut::Share(2_000), 80, 40),
+        (Cut::Off(Minor(5)), 95, 45),
+    ] {
+        let mut sale = Sale::open(
+            10,
+            groups(GroupRule {
+                tiers: vec![tier(1, 10_000), tier(2, 5_000)],
+                pays: Pays::Top,
+                leader: Some(leader),
+                ..rule(2)
+            }),
+        );
+        let (first, team) = sale.open_team("ann");
+        sale.pay(first);
+        assert_eq!(sale.left(first), Minor(paid), "{leader:?}");
+        let last = sale.join("bob", team).unwrap();
+        sale.pay(last);
+        sale.tick(2_000);
+        sale.refund_all();
+        assert_eq!(sale.left(first), Minor(due), "{leader:?}");
+        assert_eq!(sale.left(last), Minor(50), "{leader:?}");
+    }
+
+    let mut sale = Sale::open(
+        10,
+        groups(GroupRule {
+            tiers: vec![tier(1, 10_000), tier(2, 5_000)],
+            pays: Pays::Top,
+            leader: Some(Cut::Share(6_000)),
+            ..rule(2)
+        }),
+    );
+    let open = Some(TeamAsk::Open { commit: None });
+    let first = sale.place_so("ann", open, 5).unwrap();
+    let team = sale.book.order(first).unwrap().team().unwrap();
+    sale.pay(first);
+    let last = sale.join("bob", team).unwrap();
+    sale.pay(last);
+    sale.tick(2_000);
+    sale.refund_all();
+    assert_eq!(sale.left(first), Minor(100), "two fifths of 250");
+    sale.merchant(Action::ShipPart {
+        order: first,
+        lines: vec![(0, 3)],
+    })
+    .unwrap();
+    sale.refund_all();
+    assert_eq!(sale.left(first), Minor(60));
+}
+
+// Reading: a text that today's compiler refuses made the journal of an older version unreadable, and the shop did not start.
+#[test]
+fn a_rule_of_another_version_refuses_new_orders_and_keeps_the_journal_readable() {
+    let mut sale = Sale::open(2, Offer::default());
+    let order = sale.place("ann", None).unwrap();
+    let rule = RuleText {
+        name: "old".into(),
+        when: "words of another version".into(),
+        then: Then::Admit,
+        reason: "no".into(),
+    };
+    let offer = Offer {
+        rules: vec![rule],
+        ..Offer::default()
+    };
+    let refused = sale.merchant(Action::AlterOffer(Box::new(offer.clone())));
+    assert!(matches!(refused, Err(Refusal::Invalid(_))));
+
+    let entries = std::mem::take(&mut sale.entries);
+    let older = entries.into_iter().map(|entry| match entry {
+        Entry::CreatedWith {
+            secret, plan, key, ..
+        } => Entry::CreatedWith {
+            secret,
+            plan,
+            offer: Box::new(offer.clone()),
+            key,
+        },
+        other => other,
+    });
+    sale.book = Book::new();
+    for entry in older {
+        sale.book.apply(Time(1_000), &entry).unwrap();
+    }
+    sale.pay(order);
+    assert_eq!(sale.status(order), OrderStatus::Paid);
+    assert!(matches!(sale.place("bob", None), Err(Refusal::Rule { .. })));
+    sale.merchant(Action::AlterOffer(Box::default())).unwrap();
+    sale.place("bob", None).unwrap();
+}

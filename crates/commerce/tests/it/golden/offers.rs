@@ -231,6 +231,7 @@ pub(super) fn of_team() -> Vec<(&'static str, Entry)> {
                     given_up(Some(refund())),
                     Settled::Difference(refund()),
                     Settled::Won { order: 10 },
+                    Settled::Stands { order: 11 },
                 ],
             },
         ),

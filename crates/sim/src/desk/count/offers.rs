@@ -132,7 +132,7 @@ impl Count {
                 .into_iter()
                 .for_each(|refund| self.refund(refund));
             match settled {
-                Settled::Nothing { .. } | Settled::Difference(_) => {}
+                Settled::Nothing { .. } | Settled::Stands { .. } | Settled::Difference(_) => {}
                 Settled::Voided { order } => self.turn(*order, Phase::Held, Phase::Cancelled),
                 Settled::GivenUp { order, .. } => self.turn(*order, Phase::Sold, Phase::Cancelled),
                 Settled::Won { order } => self.won(team, *order),
