@@ -48,6 +48,7 @@ use world::ErrorKind;
 pub mod callback;
 pub(crate) mod client;
 mod dial;
+mod document;
 mod hidden;
 pub mod http;
 mod knock;
@@ -60,6 +61,7 @@ mod waiting;
 pub mod wechat;
 
 pub use dial::Line;
+pub use document::Documents;
 pub use hidden::Hidden;
 pub use http::HttpProvider;
 pub use knock::KnockError;
