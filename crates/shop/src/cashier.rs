@@ -142,7 +142,7 @@ impl CashierHandle {
 impl CallbackSink for CashierHandle {
     fn deliver(&self, callback: Callback) -> Delivered<'_> {
         Box::pin(async move {
-            let report = callback.report().and_then(book_report);
+            let report = callback.report().as_ref().and_then(book_report);
             let (sale, report) =
                 report.ok_or_else(|| DeliveryError::Refused("it names nothing of ours".into()))?;
             let desks = self.shared.desks.get().and_then(Weak::upgrade);

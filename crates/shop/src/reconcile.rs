@@ -13,12 +13,14 @@
 //!
 //! Nothing here is needed to be right at a crash: gaps are found again, and a report that comes twice is one.
 
+mod fit;
 mod gaps;
 mod judge;
 mod round;
 mod seen;
 pub(crate) mod unmatched;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::cashier::{self, SettingsError, within};
 use crate::projector::ProjectorHandle;
 use crate::provider::Provider;
 use crate::registry::Registry;
+pub(crate) use fit::Fit;
 use gaps::Gaps;
 use round::Cursor;
 
@@ -96,6 +99,8 @@ pub(crate) struct Parts {
 pub(crate) struct Reconciler {
     parts: Parts,
     gaps: Gaps,
+    /// Kept reports that a book has heard; it shall not write them down again with every run.
+    heard: BTreeSet<u64>,
     /// Where the next run begins.
     cursor: Option<Cursor>,
 }
@@ -108,6 +113,7 @@ impl Reconciler {
         Self {
             parts,
             gaps: Gaps::default(),
+            heard: BTreeSet::new(),
             cursor: None,
         }
     }

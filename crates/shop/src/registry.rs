@@ -355,7 +355,7 @@ impl Registry {
             })?;
         let command = Command {
             actor: Actor::House,
-            key: None,
+            key: key_of(&report),
             action: Action::Report(report),
         };
         let done = desk.submit(vec![command], |_, _| ()).await;
@@ -367,6 +367,14 @@ impl Registry {
             }
             Err(DeskError::Closing | DeskError::Stopped(_)) => Err(ReportError::Retry),
         }
+    }
+}
+
+/// A chargeback has no number of its own in a book, so a provider's name for it is what makes it book once.
+fn key_of(report: &Report) -> Option<Box<str>> {
+    match report {
+        Report::Chargeback { reference, .. } => Some(format!("dispute_{reference}").into()),
+        _ => None,
     }
 }
 

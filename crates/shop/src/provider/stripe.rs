@@ -11,6 +11,9 @@
 //! that is older than some minutes. So a key that the search does not know yet is safe to use again, and one that
 //! Stripe has forgotten is found by the search. An intent's own name, once known, is kept and asked for directly.
 //!
+//! A dispute carries nothing of ours: whose it is says the intent that it names, which is asked for. It counts when money
+//! moved, and not when it was only announced.
+//!
 //! A repeat under an idempotency key gives the first answer as it was then; what it says now is asked for by name.
 
 mod calls;
@@ -269,11 +272,12 @@ impl Provider for Stripe {
     }
 
     fn read(&self, knock: Knock) -> Read<'_> {
-        let read = match knock.gateway {
-            Gateway::Stripe => self.inner.read(&knock),
-            Gateway::Wechat => Err(KnockError::Nobody),
-        };
-        Box::pin(std::future::ready(read))
+        Box::pin(async move {
+            match knock.gateway {
+                Gateway::Stripe => self.inner.read(&knock).await,
+                Gateway::Wechat => Err(KnockError::Nobody),
+            }
+        })
     }
 
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{PaymentId, RefundId};
+use commerce::Time;
 use commerce::book::RefundState;
-use commerce::{Report, Time};
 use futures_util::StreamExt;
 use storage::models::{ModelsError, OrderKey, OrderRow};
 use telemetry::Gap;
 use telemetry::fact::{GapRepaired, Reconciled};
 
 use super::Reconciler;
+use super::fit::Fit;
 use super::judge::{Answers, Difference, What, judge};
 use super::seen::{Known, Page, Seen, page, seen};
 use super::unmatched;
-use crate::cashier::{Desks, ReportError, book_report};
+use crate::cashier::{Desks, book_report};
 use crate::desk::DeskHandle;
 use crate::provider::ProviderError;
 use crate::verify::order_difference;
@@ -40,6 +41,14 @@ enum Cut {
     Desk,
     /// The provider is left alone, or answers nobody: the run ends.
     Provider,
+}
+
+/// Why a kept report is still kept.
+enum Still {
+    /// Its order, or what it is about, is not there, or it is for people only.
+    Waits,
+    /// It names other money than the book asked for; it never counts.
+    Differs(String),
 }
 
 /// A page and what the provider said of its orders.
@@ -226,37 +235,45 @@ impl Reconciler {
     /// Tries reports again that matched no order; how many are left within the window.
     async fn try_unmatched(&mut self, horizon_ms: u64) -> u64 {
         let house = self.parts.registry.house().book();
+        let kept = house.unmatched_newest();
+        let kept: Vec<_> = kept.filter(|kept| kept.at.0 >= horizon_ms).collect();
+        let oldest = kept.first().map_or(u64::MAX, |kept| kept.number);
+        self.heard.retain(|number| *number >= oldest);
         let mut left = 0;
-        for kept in house
-            .unmatched_newest()
-            .filter(|kept| kept.at.0 >= horizon_ms)
-        {
-            let report = unmatched::read(&kept.report).and_then(book_report);
-            let name = (0, kept.number, What::Row);
-            if let Some((sale, report)) = report
-                && self.matches(sale, report).await
-            {
-                self.gaps.only(0, kept.number, &[]);
+        for kept in kept {
+            if self.heard.contains(&kept.number) {
                 continue;
             }
+            let (kind, why) = match self.try_again(&kept.report).await {
+                Ok(()) => {
+                    self.heard.insert(kept.number);
+                    self.gaps.only(0, kept.number, &[]);
+                    continue;
+                }
+                Err(Still::Waits) => (Gap::Unmatched, String::new()),
+                Err(Still::Differs(why)) => (Gap::Amount, format!(" ({why})")),
+            };
             left += 1;
-            let detail = format!("{}: {}", kept.source, kept.report);
-            self.gaps.seen(
-                name,
-                Gap::Unmatched,
-                kept.at.0,
-                &detail,
-                &self.parts.telemetry,
-            );
+            let detail = format!("{}: {}{why}", kept.source, kept.report);
+            let name = (0, kept.number, What::Row);
+            let telemetry = &self.parts.telemetry;
+            self.gaps.seen(name, kind, kept.at.0, &detail, telemetry);
         }
         left
     }
 
-    async fn matches(&self, sale: u32, report: Report) -> bool {
-        match self.parts.registry.report(sale, report).await {
-            Ok(()) => true,
-            Err(ReportError::Retry | ReportError::Gone) => false,
+    /// Tells a kept report to its book, if it fits there as it would have to when it came.
+    async fn try_again(&self, kept: &str) -> Result<(), Still> {
+        let outside = unmatched::read(kept).ok_or(Still::Waits)?;
+        let registry = &self.parts.registry;
+        match registry.fit(&outside).await.map_err(|_| Still::Waits)? {
+            Fit::Fits => {}
+            Fit::Nothing | Fit::NotBegun | Fit::NoWord => return Err(Still::Waits),
+            Fit::Currency(why) | Fit::Amount(why) => return Err(Still::Differs(why)),
         }
+        let (sale, report) = book_report(&outside).ok_or(Still::Waits)?;
+        let told = registry.report(sale, report).await;
+        told.map_err(|_| Still::Waits)
     }
 
     /// Age of the oldest effect that should long have been over.
