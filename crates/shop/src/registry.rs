@@ -16,7 +16,7 @@ use telemetry::fact::ReconcileGap;
 use world::Tasks;
 use world::tasks::Task;
 
-use crate::cashier::{CashierHandle, Desks, OpenEffects, Payer, ReportError, Reported};
+use crate::cashier::{CashierHandle, Desks, OpenEffects, OpenNow, Payer, ReportError, Reported};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
@@ -388,10 +388,8 @@ impl Desks for Registry {
     fn open_effects(&self, sale: u32) -> OpenEffects<'_> {
         Box::pin(async move {
             let desk = self.seated(sale).ok_or(ReportError::Gone)?;
-            let asked = desk.ask(|book| book.open_effects().collect()).await;
-            asked
-                .map(|effects| effects.value)
-                .map_err(|_| ReportError::Retry)
+            let asked = desk.ask(OpenNow::of).await;
+            asked.map(|open| open.value).map_err(|_| ReportError::Retry)
         })
     }
 

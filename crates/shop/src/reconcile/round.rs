@@ -278,23 +278,20 @@ impl Reconciler {
 
     /// Age of the oldest effect that should long have been over.
     async fn oldest_open_effect(&self) -> Duration {
-        let wall_ms = self.parts.clock.wall_ms();
-        let mut oldest_ms = 0;
+        let mut oldest = Duration::ZERO;
         for sale in self.parts.registry.sales() {
-            let effects = self
-                .parts
-                .registry
-                .open_effects(sale)
-                .await
-                .unwrap_or_default();
-            let ages = effects.iter().map(|effect| {
-                let since = effect.since.max(effect.not_before).0;
-                wall_ms.saturating_sub(since)
-            });
-            oldest_ms = ages.max().unwrap_or(0).max(oldest_ms);
+            let Ok(open) = self.parts.registry.open_effects(sale).await else {
+                continue;
+            };
+            let ages = open.effects.iter().map(|effect| open.age(effect));
+            oldest = ages.max().unwrap_or_default().max(oldest);
         }
-        let is_overdue = oldest_ms >= self.parts.cashier.reconcile_older_ms;
-        Duration::from_millis(if is_overdue { oldest_ms } else { 0 })
+        let overdue = Duration::from_millis(self.parts.cashier.reconcile_older_ms);
+        if oldest >= overdue {
+            oldest
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
