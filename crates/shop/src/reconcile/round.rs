@@ -17,6 +17,7 @@ use super::judge::{Answers, Difference, What, judge};
 use super::seen::{Known, Page, Seen, page, seen};
 use super::unmatched;
 use crate::cashier::{Desks, book_report};
+use crate::delivery;
 use crate::desk::DeskHandle;
 use crate::provider::ProviderError;
 use crate::verify::order_difference;
@@ -236,7 +237,9 @@ impl Reconciler {
     async fn try_unmatched(&mut self, horizon_ms: u64) -> u64 {
         let house = self.parts.registry.house().book();
         let kept = house.unmatched_newest();
-        let kept: Vec<_> = kept.filter(|kept| kept.at.0 >= horizon_ms).collect();
+        // Words of carriers are heard by whoever knows their table.
+        let kept = kept.filter(|kept| kept.at.0 >= horizon_ms && *kept.source != *delivery::KEPT);
+        let kept: Vec<_> = kept.collect();
         let oldest = kept.first().map_or(u64::MAX, |kept| kept.number);
         self.heard.retain(|number| *number >= oldest);
         let mut left = 0;
