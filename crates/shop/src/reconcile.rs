@@ -5,6 +5,7 @@
 //!                                                                                                    │
 //!        what did not change from P to R and still differs is a gap ◀───────────────────────────────┘
 //!          the provider has money that the book does not know of ──▶ a report to the desk, once
+//!          a row is wrong ──▶ the sale's read models are built anew from its journal, once an hour at most
 //!          everything else ──▶ an alarm, and an age that grows until it is gone
 //! ```
 //!
@@ -20,7 +21,7 @@ mod round;
 mod seen;
 pub(crate) mod unmatched;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,9 @@ pub(crate) struct Reconciler {
     gaps: Gaps,
     /// Kept reports that a book has heard; it shall not write them down again with every run.
     heard: BTreeSet<u64>,
+    /// When the read models of a sale were last built anew. Rows that differ again soon are not damaged: a rule is
+    /// wrong, and people have to look.
+    built: BTreeMap<u32, Duration>,
     /// Where the next run begins.
     cursor: Option<Cursor>,
 }
@@ -114,6 +118,7 @@ impl Reconciler {
             parts,
             gaps: Gaps::default(),
             heard: BTreeSet::new(),
+            built: BTreeMap::new(),
             cursor: None,
         }
     }

@@ -216,6 +216,15 @@ impl Registry {
         handle
     }
 
+    /// Builds a sale's read models anew from its journal.
+    ///
+    /// # Errors
+    /// Why they stay as they are, in words.
+    pub(crate) async fn build_anew(&self, sale: u32) -> Result<(), String> {
+        let dir = self.data.sale(sale.into());
+        self.projector.build_anew(sale, &self.doors.disk, dir).await
+    }
+
     /// Tells operators of a gap between the books and a provider.
     pub(crate) fn tell_gap(&self, detail: &str) {
         self.telemetry.tell(&ReconcileGap { detail });

@@ -9,7 +9,7 @@ use commerce::book::RefundState;
 use futures_util::StreamExt;
 use storage::models::{ModelsError, OrderKey, OrderRow};
 use telemetry::Gap;
-use telemetry::fact::{GapRepaired, Reconciled};
+use telemetry::fact::{GapFound, GapRepaired, Reconciled};
 
 use super::Reconciler;
 use super::fit::Fit;
@@ -25,6 +25,9 @@ use crate::wire;
 
 /// How often the read models are asked whether they have caught up, and how long one waits between.
 const CATCH_UP: (u32, Duration) = (40, Duration::from_millis(50));
+
+/// How often the read models of a sale are built anew, at most.
+const BUILT_AT_MOST: Duration = Duration::from_secs(3_600);
 
 /// Orders of a page that the provider may leave without an answer before the run ends.
 const SILENT_MAX: u32 = 5;
@@ -223,12 +226,41 @@ impl Reconciler {
             let now_ms = self.parts.clock.wall_ms();
             self.gaps
                 .seen(name, found.kind, now_ms, &detail, &self.parts.telemetry);
+            if found.what == What::Row {
+                self.build_anew(sale, &detail).await;
+                continue;
+            }
             let Some(report) = found.repair.filter(|_| self.gaps.report_once(name)) else {
                 continue;
             };
             match self.parts.registry.report(sale, report).await {
                 Ok(()) => self.parts.telemetry.tell(&GapRepaired { detail: &detail }),
                 Err(_) => self.gaps.report_again(name),
+            }
+        }
+    }
+
+    /// A wrong row is never alone for certain, and all rows of a sale follow from its journal: they are built anew.
+    async fn build_anew(&mut self, sale: u32, detail: &str) {
+        let now = self.parts.clock.monotonic();
+        let built = self.built.get(&sale);
+        if built.is_some_and(|built| now.saturating_sub(*built) < BUILT_AT_MOST) {
+            return;
+        }
+        self.built.insert(sale, now);
+        let id = wire::sale_id(sale);
+        match self.parts.registry.build_anew(sale).await {
+            Ok(()) => {
+                let detail = format!("{detail}; the read models of {id} were built anew");
+                self.parts.telemetry.tell(&GapRepaired { detail: &detail });
+            }
+            Err(why) => {
+                let detail = format!("the read models of {id} cannot be built anew: {why}");
+                let kind = Gap::Model;
+                self.parts.telemetry.tell(&GapFound {
+                    kind,
+                    detail: &detail,
+                });
             }
         }
     }
