@@ -33,8 +33,8 @@ use api::provider::{
 use api::{PaymentId, RefundId};
 use world::Clock;
 
-use super::client::{Client, secure_base};
 use super::dial::Line;
+use super::outward::Outward;
 use super::replay::Taken;
 use super::tls::Tls;
 use super::waiting::Waiting;
@@ -71,15 +71,9 @@ impl Stripe {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Result<Self, SettingsFault> {
-        if let Some(fault) = settings.faults().into_iter().next() {
-            return Err(fault);
-        }
-        let url = secure_base(&settings.url)
-            .map_err(|error| SettingsFault::new("url", error.to_string()))?;
         let calls = Calls {
-            url,
+            way: Outward::open(settings.faults(), &settings.url, line, tls, timeout)?,
             key: settings.api_secret.clone(),
-            client: Client::secure(line, tls, timeout),
         };
         let inner = Inner {
             settings,
