@@ -160,13 +160,48 @@ pub enum ReportedRefund {
     Failed,
 }
 
-/// A report of a payment provider; safe to receive twice.
+/// What became of money that a buyer's bank disputes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisputeMove {
+    /// It was taken from the account.
+    Withdrawn,
+    /// It was given back to the account.
+    Reinstated,
+}
+
+/// A dispute of a charge whose money moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedDispute {
+    /// The provider's name of the dispute, 1 to 128 bytes without spaces; each books once.
+    pub reference: Box<str>,
+    /// How the money moved.
+    pub moved: DisputeMove,
+    /// Money, minor units; it may be a part of the charge, or more than it.
+    pub amount_minor: u64,
+    /// Of which currency.
+    pub currency: Currency,
+}
+
+/// A report of a payment provider; safe to receive twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderReport {
     /// About a charge.
     Charge(PaymentId, ReportedCharge),
     /// About a refund.
     Refund(RefundId, ReportedRefund),
+    /// About a dispute of a charge.
+    Dispute(PaymentId, ReportedDispute),
+}
+
+impl ProviderReport {
+    /// The order that it is about.
+    #[must_use]
+    pub const fn order(&self) -> OrderId {
+        match self {
+            Self::Charge(payment, _) | Self::Dispute(payment, _) => payment.order,
+            Self::Refund(refund, _) => refund.order,
+        }
+    }
 }
 
 impl Callback {

@@ -35,7 +35,7 @@ pub struct ApiKey {
     pub revoked: Option<Time>,
 }
 
-/// Reports that match no order and are at hand, at most: the newest. The journal has all.
+/// Reports of one source that match no order and are at hand, at most: the newest. The journal has all.
 pub const UNMATCHED_MOST: usize = 1_000;
 
 /// A report from outside that matched no order when it came.
@@ -206,8 +206,17 @@ impl HouseBook {
 
     fn keep_unmatched(&mut self, at: Time, source: &str, report: &str) {
         self.unmatched += 1;
-        if self.unmatched_newest.len() >= UNMATCHED_MOST {
-            self.unmatched_newest.pop_front();
+        // A crowd from one source pushes out its own, and never what another one reported.
+        let same = |kept: &Arc<UnmatchedReport>| *kept.source == *source;
+        if self
+            .unmatched_newest
+            .iter()
+            .filter(|kept| same(kept))
+            .count()
+            >= UNMATCHED_MOST
+            && let Some(oldest) = self.unmatched_newest.iter().position(same)
+        {
+            self.unmatched_newest.remove(oldest);
         }
         let kept = UnmatchedReport {
             number: self.unmatched,
@@ -311,7 +320,7 @@ impl HouseBook {
         self.unmatched
     }
 
-    /// The newest of them, oldest first, at most [`UNMATCHED_MOST`].
+    /// The newest of them, oldest first, at most [`UNMATCHED_MOST`] of each source.
     pub fn unmatched_newest(&self) -> impl Iterator<Item = &Arc<UnmatchedReport>> {
         self.unmatched_newest.iter()
     }

@@ -39,9 +39,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use api::provider::Callback;
-use commerce::{Effect, Report};
+use commerce::{Book, Effect, Report, Time};
 use stdx::queue::{self, Rejected, Sender};
 use telemetry::Telemetry;
 use world::{Clock, Entropy, Tasks};
@@ -58,9 +59,36 @@ pub use settings::{Settings, SettingsError};
 /// A report on its way into a book.
 pub type Reported<'a> = Pin<Box<dyn Future<Output = Result<(), ReportError>> + Send + 'a>>;
 
+/// The open effects of a book, and its time.
+#[derive(Debug, Clone)]
+pub struct OpenNow {
+    /// The book's time when it was asked. Moments of effects are of this time: it does not go back and does not jump,
+    /// whatever anybody does to the wall clock.
+    pub now: Time,
+    /// Effects whose outcome is not known, durable ones only.
+    pub effects: Vec<Effect>,
+}
+
+impl OpenNow {
+    /// What a book says of itself at its desk, where its time is now.
+    #[must_use]
+    pub fn of(book: &Book) -> Self {
+        Self {
+            now: book.time(),
+            effects: book.open_effects().collect(),
+        }
+    }
+
+    /// For how long an effect could have been carried out.
+    #[must_use]
+    pub fn age(&self, effect: &Effect) -> Duration {
+        let since = effect.since.max(effect.not_before).0;
+        Duration::from_millis(self.now.0.saturating_sub(since))
+    }
+}
+
 /// The open effects of a book, when they come.
-pub type OpenEffects<'a> =
-    Pin<Box<dyn Future<Output = Result<Vec<Effect>, ReportError>> + Send + 'a>>;
+pub type OpenEffects<'a> = Pin<Box<dyn Future<Output = Result<OpenNow, ReportError>> + Send + 'a>>;
 
 /// Whether an effect is open, when the book said.
 pub type IsOpen<'a> = Pin<Box<dyn Future<Output = Result<bool, ReportError>> + Send + 'a>>;
@@ -74,7 +102,7 @@ pub trait Desks: Send + Sync {
     /// Waits until the report is durable, or was a repeat.
     fn report(&self, sale: u32, report: Report) -> Reported<'_>;
 
-    /// All effects of that sale whose outcome is not known, durable ones only.
+    /// What is open in that sale, as of its book's time.
     fn open_effects(&self, sale: u32) -> OpenEffects<'_>;
 
     /// Whether the outcome of an effect is still unknown: one that waited for its time may be withdrawn meanwhile.
@@ -154,7 +182,7 @@ impl CashierHandle {
 impl CallbackSink for CashierHandle {
     fn deliver(&self, callback: Callback) -> Delivered<'_> {
         Box::pin(async move {
-            let report = callback.report().and_then(book_report);
+            let report = callback.report().as_ref().and_then(book_report);
             let (sale, report) =
                 report.ok_or_else(|| DeliveryError::Refused("it names nothing of ours".into()))?;
             let desks = self.shared.desks.get().and_then(Weak::upgrade);

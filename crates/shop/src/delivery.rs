@@ -3,12 +3,13 @@
 //! ```text
 //!   callback, signed ─┐
 //!                     ├─▶ table (carrier, code → meaning) ──▶ Ship, Deliver ──▶ desk
-//!   polling ──────────┘            └── not in the table: an alarm, and the carrier says it again later
+//!   polling ──────────┘            └── not in the table: an alarm; it is kept, and heard once the table has it
 //! ```
 //!
 //! The table is data: whoever knows the carriers keeps it, and a word that is not in it is never guessed. A word may come
 //! twice, late, or before the one that should precede it; each has an answer.
 
+mod kept;
 mod poll;
 mod table;
 
@@ -19,11 +20,12 @@ use api::{Code, OrderId, Problem};
 use commerce::{Action, Actor, Command, OrderStatus, Refusal};
 use serde::{Deserialize, Serialize};
 use telemetry::Telemetry;
-use telemetry::fact::{CarrierMoved, CarrierUnknown, ReconcileGap};
+use telemetry::fact::{CarrierMoved, ReconcileGap};
 
 use crate::registry::Registry;
 use crate::wire;
 
+pub(crate) use kept::SOURCE as KEPT;
 pub(crate) use poll::Poller;
 pub use table::{Meaning, Table, TableError};
 
@@ -99,17 +101,10 @@ impl Delivery {
     /// Takes a carrier's word; it may have come before.
     ///
     /// # Errors
-    /// `TG-3021` for a code in no table, `TG-2002` for an order that is not here, `TG-2106` for one that is not paid.
+    /// `TG-3021` for a code in no table, which is kept in the house journal then, `TG-2002` for an order that is not here, `TG-2106` for one that is not paid.
     pub async fn hear(&self, carrier: &str, word: &CarrierWord) -> Result<(), Problem> {
         let Some(meaning) = self.table.find(carrier, &word.code) else {
-            let order = word.order_id.to_string();
-            self.telemetry.tell(&CarrierUnknown {
-                carrier,
-                code: &word.code,
-                order: &order,
-            });
-            let detail = format!("{carrier}'s code {} stands in no table", word.code);
-            return Err(Problem::because(Code::CarrierCode, detail));
+            return Err(self.keep(carrier, word).await);
         };
         let steps = match meaning {
             Meaning::Moving => return Ok(()),

@@ -1,6 +1,7 @@
 //! What a shop does outside once an order is paid, put together: sagas, carriers, notices.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use storage::DataDir;
 use telemetry::Telemetry;
@@ -79,6 +80,12 @@ impl Outside {
         let table = Table::read(&self.carriers.codes)?;
         let delivery = Delivery::new(table, Arc::clone(registry), self.telemetry.clone());
         let mut running = Vec::new();
+        if delivery.has_kept() {
+            let every = Duration::from_secs(self.carriers.poll_s);
+            let hearing = delivery.clone();
+            let hearing = hearing.hear_kept(every, tasks.clone(), stopping.clone());
+            running.push(tasks.spawn(hearing));
+        }
         if let Some(poller) = Poller::new(&self.carriers, line, &delivery)? {
             running.push(tasks.spawn(poller.run(stopping.clone())));
         }

@@ -15,6 +15,7 @@
 //! A journal that does not have what the read models have seen has lost something; that is said, and its sale is left
 //! alone.
 
+mod anew;
 pub mod answers;
 mod changes;
 pub(crate) mod deals;
@@ -28,6 +29,7 @@ mod teams;
 mod troubles;
 pub(crate) mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -37,13 +39,14 @@ use serde::{Deserialize, Serialize};
 use storage::DataDir;
 use storage::models::{Models, ModelsError, SetAside};
 use telemetry::Telemetry;
-use tokio::sync::watch;
-use world::Tasks;
+use tokio::sync::{oneshot, watch};
 use world::journal::{BatchReader, Journal, JournalError, Position};
+use world::{Disk, Tasks};
 
 pub use progress::{Lag, Progress};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 
+use anew::Anew;
 use progress::Shared;
 use run::{Joining, Message};
 
@@ -195,6 +198,29 @@ impl ProjectorHandle {
         let _ = self.0.messages.send(message);
         self.0.shared.mail.store(true, Ordering::SeqCst);
         self.0.shared.bell.ring();
+    }
+
+    /// Builds a sale's rows anew from its journal in `dir`, up to where they stand, in one transaction; nothing else is
+    /// projected meanwhile. Waits for the end.
+    ///
+    /// # Errors
+    /// Why they stay as they are, in words.
+    pub(crate) async fn build_anew(
+        &self,
+        sale: u32,
+        disk: &Arc<dyn Disk>,
+        dir: PathBuf,
+    ) -> Result<(), String> {
+        let (done, ended) = oneshot::channel();
+        self.send(Message::Anew(Anew {
+            sale,
+            disk: Arc::clone(disk),
+            dir,
+            done,
+        }));
+        ended
+            .await
+            .unwrap_or_else(|_| Err("the projector has ended".to_owned()))
     }
 
     /// What the read models have seen of a sale's journal. A journal that does not have it has lost something.

@@ -5,6 +5,7 @@
 //!                                                                                                    │
 //!        what did not change from P to R and still differs is a gap ◀───────────────────────────────┘
 //!          the provider has money that the book does not know of ──▶ a report to the desk, once
+//!          a row is wrong ──▶ the sale's read models are built anew from its journal, once an hour at most
 //!          everything else ──▶ an alarm, and an age that grows until it is gone
 //! ```
 //!
@@ -13,12 +14,14 @@
 //!
 //! Nothing here is needed to be right at a crash: gaps are found again, and a report that comes twice is one.
 
+mod fit;
 mod gaps;
 mod judge;
 mod round;
 mod seen;
 pub(crate) mod unmatched;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +34,7 @@ use crate::cashier::{self, SettingsError, within};
 use crate::projector::ProjectorHandle;
 use crate::provider::Provider;
 use crate::registry::Registry;
+pub(crate) use fit::Fit;
 use gaps::Gaps;
 use round::Cursor;
 
@@ -96,6 +100,11 @@ pub(crate) struct Parts {
 pub(crate) struct Reconciler {
     parts: Parts,
     gaps: Gaps,
+    /// Kept reports that a book has heard; it shall not write them down again with every run.
+    heard: BTreeSet<u64>,
+    /// When the read models of a sale were last built anew. Rows that differ again soon are not damaged: a rule is
+    /// wrong, and people have to look.
+    built: BTreeMap<u32, Duration>,
     /// Where the next run begins.
     cursor: Option<Cursor>,
 }
@@ -108,6 +117,8 @@ impl Reconciler {
         Self {
             parts,
             gaps: Gaps::default(),
+            heard: BTreeSet::new(),
+            built: BTreeMap::new(),
             cursor: None,
         }
     }

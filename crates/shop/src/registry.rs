@@ -16,7 +16,9 @@ use telemetry::fact::ReconcileGap;
 use world::Tasks;
 use world::tasks::Task;
 
-use crate::cashier::{CashierHandle, Desks, IsOpen, OpenEffects, Payer, ReportError, Reported};
+use crate::cashier::{
+    CashierHandle, Desks, IsOpen, OpenEffects, OpenNow, Payer, ReportError, Reported,
+};
 use crate::clock::LastSeen;
 use crate::desk::{Desk, DeskError, DeskHandle, Durability, Effects, Equipment, Trouble};
 use crate::house::House;
@@ -216,6 +218,15 @@ impl Registry {
         handle
     }
 
+    /// Builds a sale's read models anew from its journal.
+    ///
+    /// # Errors
+    /// Why they stay as they are, in words.
+    pub(crate) async fn build_anew(&self, sale: u32) -> Result<(), String> {
+        let dir = self.data.sale(sale.into());
+        self.projector.build_anew(sale, &self.doors.disk, dir).await
+    }
+
     /// Tells operators of a gap between the books and a provider.
     pub(crate) fn tell_gap(&self, detail: &str) {
         self.telemetry.tell(&ReconcileGap { detail });
@@ -355,7 +366,7 @@ impl Registry {
             })?;
         let command = Command {
             actor: Actor::House,
-            key: None,
+            key: key_of(&report),
             action: Action::Report(report),
         };
         let done = desk.submit(vec![command], |_, _| ()).await;
@@ -370,6 +381,14 @@ impl Registry {
     }
 }
 
+/// A chargeback has no number of its own in a book, so a provider's name for it is what makes it book once.
+fn key_of(report: &Report) -> Option<Box<str>> {
+    match report {
+        Report::Chargeback { reference, .. } => Some(format!("dispute_{reference}").into()),
+        _ => None,
+    }
+}
+
 type OpeningTask = (u32, Task<Result<(Opened, Findings), OpenError>>);
 
 impl Desks for Registry {
@@ -380,10 +399,8 @@ impl Desks for Registry {
     fn open_effects(&self, sale: u32) -> OpenEffects<'_> {
         Box::pin(async move {
             let desk = self.seated(sale).ok_or(ReportError::Gone)?;
-            let asked = desk.ask(|book| book.open_effects().collect()).await;
-            asked
-                .map(|effects| effects.value)
-                .map_err(|_| ReportError::Retry)
+            let asked = desk.ask(OpenNow::of).await;
+            asked.map(|open| open.value).map_err(|_| ReportError::Retry)
         })
     }
 

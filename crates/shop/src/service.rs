@@ -14,6 +14,7 @@ mod teams;
 
 pub use keys::scope_bits;
 pub(crate) use keys::scope_names;
+pub(crate) use sales::house_problem;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

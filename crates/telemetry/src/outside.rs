@@ -39,7 +39,7 @@ pub struct OutsideMeters {
     pub gap_age_s: Level,
     /// How old a difference may become, s.
     pub gap_age_target_s: Level,
-    /// Differences that were settled by a report to the desk.
+    /// Differences that were settled, by a report to the desk or by building read models anew.
     pub repairs: Counter,
     /// Orders that were compared.
     pub orders_compared: Counter,
@@ -103,7 +103,7 @@ impl OutsideMeters {
             ),
             repairs: names.counter(
                 "tidegate_reconcile_repairs",
-                "Differences settled by a report to the desk",
+                "Differences settled by a report to the desk or by building read models anew",
             ),
             orders_compared: names.counter(
                 "tidegate_reconcile_orders",

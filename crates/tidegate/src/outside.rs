@@ -4,10 +4,11 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 use api::Code;
 use edge::identity::{Bytes, Fetch, FetchError, Fetching, PlainFetch};
-use shop::provider::Line;
+use shop::provider::{Documents as Secure, Line, ProviderError, Tls};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::{DataDir, StorageError};
 use telemetry::Telemetry;
 use telemetry::log::LogGuard;
@@ -46,12 +47,24 @@ impl Outside {
         }
     }
 
-    /// What gets the published keys of issuers: over HTTP, and from files.
-    pub(crate) fn fetch(&self) -> Arc<dyn Fetch> {
-        Arc::new(Documents {
+    /// What gets the published keys of issuers: over TLS, over plain HTTP, and from files. Believed is whom a provider's
+    /// client believes.
+    ///
+    /// # Errors
+    /// `TG-5001`: TLS cannot be set up.
+    pub(crate) fn fetch(&self) -> Result<Arc<dyn Fetch>, Failure> {
+        let tls = Tls::of_the_web(&self.clock).map_err(|error| {
+            Failure::new(Code::Internal, error, "report it; no option changes this")
+        })?;
+        Ok(Arc::new(self.documents(tls)))
+    }
+
+    fn documents(&self, tls: Tls) -> Documents {
+        Documents {
             plain: PlainFetch::new(Arc::clone(&self.network), self.tasks.clone()),
+            secure: Secure::new(&self.line(), tls, DOCUMENT_TIME),
             tasks: self.tasks.clone(),
-        })
+        }
     }
 
     /// Starts the log of the process.
@@ -88,15 +101,22 @@ impl Outside {
 
 /// Documents of at most 256 KiB, as an issuer's keys are.
 const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
+/// For a whole document over TLS; the door gives up after as long.
+const DOCUMENT_TIME: Duration = Duration::from_secs(5);
 
-/// Gets documents over HTTP and from files.
+/// Gets documents over HTTP, with TLS or without, and from files.
 struct Documents {
     plain: PlainFetch,
+    secure: Secure,
     tasks: Tasks,
 }
 
 impl Fetch for Documents {
     fn fetch(&self, url: &str) -> Fetching<'_> {
+        if url.starts_with("https://") {
+            let url = url.to_owned();
+            return Box::pin(async move { self.secure.get(&url).await.map_err(|e| not_had(&e)) });
+        }
         let Some(path) = url.strip_prefix("file://") else {
             return self.plain.fetch(url);
         };
@@ -105,6 +125,18 @@ impl Fetch for Documents {
             let read = self.tasks.blocking(move || document(Path::new(&path)));
             read.await.map_err(|_| FetchError::Unreachable)?
         })
+    }
+}
+
+/// Why a document could not be had over TLS. Whose certificate is not believed is said, so that people find out.
+fn not_had(error: &ProviderError) -> FetchError {
+    match error {
+        ProviderError::Timeout => FetchError::TooSlow,
+        ProviderError::Unavailable(status) => FetchError::Refused(format!("answered {status}")),
+        ProviderError::Unreachable(why) | ProviderError::Lost(why) => {
+            FetchError::Refused(why.clone())
+        }
+        other => FetchError::Refused(other.to_string()),
     }
 }
 
@@ -171,3 +203,6 @@ pub(crate) fn storage_failure(error: &StorageError) -> Failure {
     let source = std::error::Error::source(error).map(|source| format!("because: {source}"));
     Failure::new(code, error, mend).with_details(source.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests;

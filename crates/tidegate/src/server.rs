@@ -6,6 +6,7 @@ use crate::rules;
 use crate::settings::Settings;
 use api::service::{Call, Caller};
 use api::{Code, KeyId, RequestId, Scopes};
+use edge::identity::Fetch;
 use edge::{Demo, Edge, EdgeError, Rooms};
 use shop::open::{Findings, OpenError};
 use shop::{Handle, Parts, Shop, ShopError};
@@ -62,7 +63,14 @@ impl Backroom {
         outside: &Outside,
         demo: Option<Demo>,
     ) -> anyhow::Result<Server> {
-        match Edge::build(settings.edge.clone(), self.rooms(outside, demo)) {
+        let fetch = match outside.fetch() {
+            Ok(fetch) => fetch,
+            Err(error) => {
+                self.shop.stop().await;
+                return Err(error.into());
+            }
+        };
+        match Edge::build(settings.edge.clone(), self.rooms(outside, fetch, demo)) {
             Ok(edge) => {
                 let place = edge.handle();
                 let (close, closed) = oneshot::channel::<()>();
@@ -84,7 +92,7 @@ impl Backroom {
         }
     }
 
-    fn rooms(&self, outside: &Outside, demo: Option<Demo>) -> Rooms {
+    fn rooms(&self, outside: &Outside, fetch: Arc<dyn Fetch>, demo: Option<Demo>) -> Rooms {
         let handle = self.handle();
         Rooms {
             sales: handle.clone(),
@@ -93,7 +101,7 @@ impl Backroom {
             keys: handle.clone(),
             people: handle.clone(),
             audits: handle.clone(),
-            fetch: outside.fetch(),
+            fetch,
             health: handle,
             clock: Arc::clone(&outside.clock),
             entropy: Arc::clone(&outside.entropy),

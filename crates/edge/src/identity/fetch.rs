@@ -51,7 +51,8 @@ pub trait Fetch: Send + Sync {
     fn fetch(&self, url: &str) -> Fetching<'_>;
 }
 
-/// Gets documents over plain HTTP, from loopback or a network that is trusted.
+/// Gets documents over plain HTTP, from loopback or a network that is trusted. TLS is not spoken here: an `https://`
+/// address is refused, never fetched in the clear.
 #[derive(Debug, Clone)]
 pub struct PlainFetch {
     network: Arc<dyn Network>,

@@ -46,7 +46,8 @@ impl Default for Settings {
 pub struct Issuer {
     /// What its tokens carry as `iss`.
     pub issuer: String,
-    /// Where its keys are: an `http://` address, or a file as `file:///…`.
+    /// Where its keys are: an `https://` address, an `http://` one on loopback or a network that is trusted, or a file as
+    /// `file:///…`.
     pub jwks: String,
     /// What its tokens for us carry as `aud`.
     pub audience: String,
@@ -111,12 +112,9 @@ impl Settings {
             if issuer.issuer.is_empty() || issuer.audience.is_empty() {
                 fault("issuer", "and audience must not be empty");
             }
-            let known = ["http://", "file:///"];
+            let known = ["https://", "http://", "file:///"];
             if !known.iter().any(|scheme| issuer.jwks.starts_with(scheme)) {
-                fault(
-                    "jwks",
-                    "must begin with http:// or file:///; TLS is a proxy's work",
-                );
+                fault("jwks", "must begin with https://, http:// or file:///");
             }
             if issuer.prefix.is_empty()
                 || issuer.prefix.len() > 16
@@ -172,8 +170,13 @@ mod tests {
         assert_eq!(faults(&[("a", web, "a-"), ("a", web, "b-")]).len(), 1);
         assert_eq!(
             faults(&[("a", "https://id.test/keys", "a-")]).len(),
+            0,
+            "TLS is spoken"
+        );
+        assert_eq!(
+            faults(&[("a", "ftp://id.test/keys", "a-")]).len(),
             1,
-            "no TLS of our own"
+            "nobody fetches from there"
         );
         assert_eq!(faults(&[("", web, "")]).len(), 2);
     }

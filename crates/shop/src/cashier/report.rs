@@ -1,8 +1,8 @@
 //! From the words of a provider to the reports of a book.
 
 use api::provider::{
-    ChargeOutcome as WireCharge, ChargeReply, ProviderReport, RefundOutcome as WireRefund,
-    RefundReply, ReportedCharge, ReportedRefund,
+    ChargeOutcome as WireCharge, ChargeReply, DisputeMove, ProviderReport,
+    RefundOutcome as WireRefund, RefundReply, ReportedCharge, ReportedRefund,
 };
 use commerce::Report;
 use commerce::command::{ChargeOutcome, RefundOutcome};
@@ -26,11 +26,8 @@ pub(super) enum Heard {
 ///
 /// The book has one currency: whoever knows it compares it with the message's before the report goes in.
 #[must_use]
-pub fn book_report(message: ProviderReport) -> Option<(u32, Report)> {
-    let id = match message {
-        ProviderReport::Charge(payment, _) => payment.order,
-        ProviderReport::Refund(refund, _) => refund.order,
-    };
+pub fn book_report(message: &ProviderReport) -> Option<(u32, Report)> {
+    let id = message.order();
     let order = u32::try_from(id.number()).ok()?;
     let report = match message {
         ProviderReport::Charge(payment, outcome) => Report::Charge {
@@ -38,7 +35,7 @@ pub fn book_report(message: ProviderReport) -> Option<(u32, Report)> {
             attempt: payment.attempt,
             outcome: match outcome {
                 ReportedCharge::Captured(amount, _) => {
-                    ChargeOutcome::Captured(Minor(i64::try_from(amount).ok()?))
+                    ChargeOutcome::Captured(Minor(i64::try_from(*amount).ok()?))
                 }
                 ReportedCharge::Failed => ChargeOutcome::Failed,
                 ReportedCharge::Unknown => ChargeOutcome::Unknown,
@@ -51,6 +48,15 @@ pub fn book_report(message: ProviderReport) -> Option<(u32, Report)> {
                 ReportedRefund::Refunded(_) => RefundOutcome::Refunded,
                 ReportedRefund::Failed => RefundOutcome::Failed,
             },
+        },
+        ProviderReport::Dispute(_, dispute) => match dispute.moved {
+            DisputeMove::Withdrawn => Report::Chargeback {
+                order,
+                amount: Minor(i64::try_from(dispute.amount_minor).ok()?),
+                reference: dispute.reference.clone(),
+            },
+            // A book has no word for money that comes back from a bank: people decide what to do with it.
+            DisputeMove::Reinstated => return None,
         },
     };
     Some((id.sale().get(), report))

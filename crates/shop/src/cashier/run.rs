@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use commerce::Effect;
+use commerce::{Effect, Time};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use resilience::Budget;
@@ -24,8 +24,8 @@ use super::step::{Stepped, Stepper};
 use super::{Desks, Shared};
 use crate::provider::Provider;
 
-/// What waits no longer than this waits in hand, however often the books are searched: a search goes by the wall clock,
-/// and one that was set back would keep the effect waiting until it has come to where it was.
+/// What waits no longer than this waits in hand, however often the books are searched: a search finds it only when it is
+/// overdue, which is later than its time.
 const PATIENCE_MS_LEAST: u64 = 300_000;
 
 /// Carries out effects. One task, however many effects are under way.
@@ -200,7 +200,8 @@ impl Cashier {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.intake.take(&mut arrived, self.board.room());
         for (sale, effect) in arrived.drain(..) {
-            self.admit(sale, effect, Origin::Fresh);
+            // It was recorded a moment ago.
+            self.admit(sale, effect, Origin::Fresh, effect.since);
         }
         self.arrived = arrived;
     }
@@ -213,31 +214,23 @@ impl Cashier {
         match found {
             None => self.scan = None,
             Some(Found::Cut) => self.look_again(),
-            Some(Found::Effects(sale, effects)) => {
-                let wall_ms = self.clock.wall_ms();
-                for effect in effects {
-                    if aim == Aim::Overdue && !self.is_overdue(&effect, wall_ms) {
+            Some(Found::Effects(sale, open)) => {
+                let overdue = Duration::from_millis(self.settings.reconcile_older_ms);
+                for effect in &open.effects {
+                    if aim == Aim::Overdue && open.age(effect) < overdue {
                         continue;
                     }
                     if self.board.room_for_found() == 0 {
                         return self.fall_behind();
                     }
-                    self.admit(sale, effect, aim.origin());
+                    self.admit(sale, *effect, aim.origin(), open.now);
                 }
             }
         }
     }
 
-    fn is_overdue(&self, effect: &Effect, wall_ms: u64) -> bool {
-        let since = effect.since.max(effect.not_before).0;
-        // An effect of the future means that the wall clock was set back: how old it is nobody can say.
-        match wall_ms.checked_sub(since) {
-            Some(age) => age >= self.settings.reconcile_older_ms,
-            None => effect.not_before <= effect.since,
-        }
-    }
-
-    fn admit(&mut self, sale: u32, effect: Effect, origin: Origin) {
+    /// Takes an effect in hand; `now` is its book's time.
+    fn admit(&mut self, sale: u32, effect: Effect, origin: Origin, now: Time) {
         let Some(job) = Job::new(sale, effect, origin) else {
             let detail =
                 format!("an effect of sale {sale} cannot be said to a provider: {effect:?}");
@@ -246,10 +239,7 @@ impl Cashier {
                 .telemetry
                 .tell(&ReconcileGap { detail: &detail });
         };
-        // Moments of an effect are of the book's time, which does not go back: where the wall clock was set back, the
-        // book has passed `since` all the same, and what is due from then on does not wait for the wall.
-        let passed_ms = self.clock.wall_ms().max(effect.since.0);
-        let wait_ms = effect.not_before.0.saturating_sub(passed_ms);
+        let wait_ms = effect.not_before.0.saturating_sub(now.0);
         // What has to wait must not take the room of others: the regular scan finds it after its time.
         let crowded = self.board.room_for_found() == 0;
         let patience_ms = self.settings.reconcile_every_ms.max(PATIENCE_MS_LEAST);

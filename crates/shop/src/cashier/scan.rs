@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::Effect;
 use tokio::sync::mpsc;
 use world::Tasks;
 use world::tasks::Task;
 
 use super::job::Origin;
-use super::{Desks, ReportError};
+use super::{Desks, OpenNow, ReportError};
 
 /// What a scan looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(super) struct Scan {
 #[derive(Debug)]
 pub(super) enum Found {
     /// The open effects of a sale.
-    Effects(u32, Vec<Effect>),
+    Effects(u32, OpenNow),
     /// A sale could not be searched, or time ran out: another scan has to follow.
     Cut,
 }
@@ -83,8 +82,8 @@ async fn search(desks: Arc<dyn Desks>, sender: &mpsc::Sender<Found>) {
     }
     for sale in desks.sales() {
         let found = match desks.open_effects(sale).await {
-            Ok(effects) if effects.is_empty() => continue,
-            Ok(effects) => Found::Effects(sale, effects),
+            Ok(open) if open.effects.is_empty() => continue,
+            Ok(open) => Found::Effects(sale, open),
             Err(ReportError::Gone) => continue,
             Err(ReportError::Retry) => Found::Cut,
         };

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::provider::SIGNATURE_HEADER;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 use world::disk::Access;
 use world::{Clock, Disk, Tasks};
@@ -14,9 +12,10 @@ use world::{Clock, Disk, Tasks};
 use super::event::Event;
 use super::mail::Mailer;
 use super::settings::{ChannelName, Locale, Settings};
-use crate::provider::Line;
-use crate::provider::client::{Client, UrlError, base};
+use crate::provider::client::UrlError;
 use crate::provider::signature::Secret;
+use crate::provider::signed::Signed;
+use crate::provider::{Line, ProviderError};
 
 /// How long one delivery may take.
 pub(super) const DELIVERY: Duration = Duration::from_secs(10);
@@ -62,12 +61,7 @@ pub struct Channel {
     tasks: Tasks,
 }
 
-struct Webhook {
-    url: String,
-    secret: Secret,
-    clock: Arc<dyn Clock>,
-    client: Client,
-}
+struct Webhook(Signed);
 
 /// A file of lines, one writer at a time.
 struct Lines {
@@ -86,12 +80,10 @@ impl Channel {
         let secret = settings.webhook_secret.as_ref();
         let secret = secret.and_then(|secret| Secret::new(secret.bytes()));
         let webhook = match (&settings.webhook_url, secret) {
-            (Some(url), Some(secret)) => Some(Webhook {
-                url: base(url)?,
-                secret,
-                clock: Arc::clone(clock),
-                client: Client::new(line, DELIVERY),
-            }),
+            (Some(url), Some(secret)) => {
+                let signed = Signed::new(url, secret, Arc::clone(clock), line, DELIVERY);
+                Some(Webhook(signed?))
+            }
             _ => None,
         };
         let file = settings.file.as_ref().map(|path| {
@@ -142,21 +134,9 @@ impl Channel {
 
 impl Webhook {
     async fn send(&self, message: &Message) -> Result<(), ChannelError> {
-        let never = |why: String| ChannelError::Never(why);
-        let body = serde_json::to_vec(message).map_err(|error| never(error.to_string()))?;
-        let signature = self.secret.sign(self.clock.wall_ms() / 1_000, &body);
-        let headers = [
-            (SIGNATURE_HEADER, signature.as_str()),
-            ("idempotency-key", message.key.as_str()),
-        ];
-        let headers = headers.into_iter().filter_map(|(name, value)| {
-            Some((
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).ok()?,
-            ))
-        });
-        match self.client.send(&self.url, body, headers).await {
+        match self.0.send(message, Some(&message.key)).await {
             Ok((status, _)) => judge(status),
+            Err(ProviderError::Nonsense(why)) => Err(ChannelError::Never(why)),
             Err(error) => Err(ChannelError::Later(error.to_string())),
         }
     }

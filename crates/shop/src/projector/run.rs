@@ -15,6 +15,7 @@ use world::journal::{BatchReader, JournalError, Position};
 use world::tasks::Lane as Road;
 use world::{ErrorKind, Tasks};
 
+use super::anew::Anew;
 use super::lane::Lane;
 use super::progress::{Shared, Track};
 use super::{Handle, ProjectorError, ProjectorHandle, Settings};
@@ -35,6 +36,8 @@ pub(super) enum Message {
     Join(Joining),
     /// Stop following it.
     Leave(u32),
+    /// Build its rows anew.
+    Anew(Anew),
 }
 
 /// A sale to follow.
@@ -235,6 +238,7 @@ impl Keeper {
             match self.inbox.try_recv() {
                 Ok(Message::Join(joining)) => self.join(joining),
                 Ok(Message::Leave(sale)) => self.leave(sale),
+                Ok(Message::Anew(anew)) => self.build_anew(anew),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
             }
         }
@@ -262,6 +266,36 @@ impl Keeper {
             }
             Err(error) => self.give_up(sale, &error),
         }
+    }
+
+    /// Builds a sale's rows anew, up to where its reader stands, and follows on from there.
+    fn build_anew(&mut self, anew: Anew) {
+        let built = self.built_anew(&anew);
+        let built = built.map_err(|error| error.to_string());
+        // Whoever asked may be gone; the rows are right all the same.
+        let _ = anew.done.send(built);
+    }
+
+    fn built_anew(&mut self, anew: &Anew) -> Result<(), ProjectorError> {
+        let sale = anew.sale;
+        let Some(following) = self.following.get_mut(&sale) else {
+            let detail = "nobody follows its journal".to_owned();
+            return Err(ProjectorError::Misfit {
+                sequence: 0,
+                detail,
+            });
+        };
+        let stands = following.lane.position();
+        let until = Position {
+            sequence: stands.sequence,
+            chain: stands.chain,
+        };
+        let lane = anew.build(&self.writer, until, self.settings.transaction_rows_max)?;
+        following.lane = lane;
+        let position = following.lane.position();
+        following.track.apply(position.sequence, position.time_ms);
+        self.shared.see(position);
+        Ok(())
     }
 
     /// Follows a sale to the end of what was published, and then no more.

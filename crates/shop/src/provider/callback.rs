@@ -3,24 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::provider::{Callback, SIGNATURE_HEADER};
+use api::provider::Callback;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
 use world::Clock;
 
-use super::client::{Client, UrlError, base};
+use super::client::UrlError;
 use super::dial::Line;
 use super::signature::Secret;
-use super::{CallbackSink, Delivered, DeliveryError};
+use super::signed::Signed;
+use super::{CallbackSink, Delivered, DeliveryError, ProviderError};
 
 /// Brings callbacks to a URL, each with its signature.
 #[derive(Debug, Clone)]
-pub struct HttpCallbacks {
-    url: String,
-    secret: Secret,
-    clock: Arc<dyn Clock>,
-    client: Client,
-}
+pub struct HttpCallbacks(Signed);
 
 impl HttpCallbacks {
     /// Callbacks to this URL, the whole of it; each delivery ends within `timeout`.
@@ -34,25 +29,16 @@ impl HttpCallbacks {
         line: &Line,
         timeout: Duration,
     ) -> Result<Self, UrlError> {
-        Ok(Self {
-            url: base(url)?,
-            secret,
-            clock,
-            client: Client::new(line, timeout),
-        })
+        Signed::new(url, secret, clock, line, timeout).map(Self)
     }
 
     async fn send(&self, callback: &Callback) -> Result<(), DeliveryError> {
         let refused = |what: String| DeliveryError::Refused(what);
-        let body = serde_json::to_vec(callback).map_err(|error| refused(error.to_string()))?;
-        let signature = self.secret.sign(self.clock.wall_ms() / 1_000, &body);
-        let signature = HeaderValue::from_str(&signature);
-        let signature = signature.map_err(|error| refused(error.to_string()))?;
-        let header = (HeaderName::from_static(SIGNATURE_HEADER), signature);
-        match self.client.post(&self.url, body, Some(header)).await {
+        match self.0.send(callback, None).await {
             Ok((status, _)) if status.is_success() => Ok(()),
             Ok((status, _)) if is_final(status) => Err(refused(format!("status {status}"))),
             Ok((status, _)) => Err(DeliveryError::Later(format!("status {status}"))),
+            Err(ProviderError::Nonsense(why)) => Err(refused(why)),
             Err(error) => Err(DeliveryError::Later(error.to_string())),
         }
     }

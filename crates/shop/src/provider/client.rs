@@ -113,14 +113,13 @@ impl Client {
         Ok((answered.status, answered.body))
     }
 
-    /// Sends JSON, with one more header if there is one.
+    /// Sends JSON.
     pub(super) async fn post(
         &self,
         url: &str,
         body: Vec<u8>,
-        extra: Option<(HeaderName, HeaderValue)>,
     ) -> Result<(StatusCode, Bytes), ProviderError> {
-        self.send(url, body, extra.into_iter()).await
+        self.send(url, body, std::iter::empty()).await
     }
 
     /// Sends JSON, with more headers.

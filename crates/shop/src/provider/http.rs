@@ -75,7 +75,7 @@ impl HttpProvider {
         let body = body.map_err(|error| ProviderError::Nonsense(error.to_string()))?;
         let (status, body) = self
             .client
-            .post(&format!("{}/{what}", self.url), body, None)
+            .post(&format!("{}/{what}", self.url), body)
             .await?;
         read(status, &body)
     }

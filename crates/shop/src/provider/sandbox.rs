@@ -6,11 +6,15 @@
 //! hold the books against it. Its chance belongs to the key: asked again, or in another run with the same seed, the
 //! same key has the same outcome.
 //!
+//! Its ledger is in memory, or in a file that outlives it ([`Sandbox::kept`]).
+//!
 //! It runs inside the shop, or behind [`serve`] in another process.
 
 mod admin;
 mod chance;
+mod enter;
 mod fate;
+mod keep;
 mod ledger;
 mod post;
 mod script;
@@ -18,6 +22,7 @@ mod server;
 mod settings;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,16 +31,18 @@ use api::provider::{
     RefundRequest,
 };
 use api::{PaymentId, RefundId};
-use world::{Clock, Tasks};
+use world::{Clock, Disk, Tasks};
 
 use super::{Asked, CallbackSink, Provider, ProviderError};
 use chance::Chance;
-use ledger::{Ledger, Refused, Taken};
+use keep::Keep;
+use ledger::{Ledger, Taken};
 use post::Post;
 use script::Play;
 
 pub use admin::serve_admin;
 pub use chance::{PerMille, ShareError};
+pub use keep::KeepError;
 pub use script::{Act, Outage, Script, ScriptError, Scripted};
 pub use server::serve;
 pub use settings::{Settings, UnknownCharge};
@@ -63,6 +70,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     ledger: Mutex<Ledger>,
+    /// Where the ledger outlives the process; taken with the ledger's lock held.
+    keep: Option<Mutex<Keep>>,
     play: Mutex<Play>,
     post: Arc<Post>,
 }
@@ -82,11 +91,40 @@ impl Sandbox {
         clock: Arc<dyn Clock>,
         tasks: Tasks,
     ) -> Self {
+        Self::made((settings, script), Ledger::default(), None, clock, tasks)
+    }
+
+    /// The same with a ledger that outlives the process: in this file, which is made if need be. Each charge and refund
+    /// is on disk before anybody is answered. Blocks while it reads.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    pub fn kept(
+        (settings, script): (Settings, &Script),
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+    ) -> Result<Self, KeepError> {
+        let (keep, lines) = Keep::open(disk, path)?;
+        let ledger = enter::restored(lines, &*clock);
+        let keep = Some(Mutex::new(keep));
+        Ok(Self::made((settings, script), ledger, keep, clock, tasks))
+    }
+
+    fn made(
+        (settings, script): (Settings, &Script),
+        ledger: Ledger,
+        keep: Option<Mutex<Keep>>,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+    ) -> Self {
         let play = Mutex::new(Play::begin(script, clock.monotonic()));
         let inner = Inner {
             settings,
             clock,
-            ledger: Mutex::default(),
+            ledger: Mutex::new(ledger),
+            keep,
             play,
             post: Arc::new(Post::new(tasks.clone())),
             tasks,
@@ -120,16 +158,11 @@ impl Sandbox {
         let name = [request.key.order.get(), u64::from(request.key.attempt)];
         let inner = &self.inner;
         inner.is_there()?;
-        let (mut act, mut fate) = (None, None);
-        let most = inner.settings.records_max;
-        let taken = inner.ledger().charge(&request, most, |nth| {
-            act = inner.play().charge(nth);
-            *fate.insert(inner.charge_fate(&name, act))
-        });
-        let taken = taken.map_err(refusal)?;
-        if let Some(fate) = fate {
+        let entered = self.enter(&request, name, Inner::enter_charge).await?;
+        if let Some(fate) = entered.fate {
             inner.post_charge(&request, &name, &fate);
         }
+        let (taken, act) = (entered.taken, entered.act);
         inner.manners(Lots::ChargeCall, &name, taken, act).await?;
         let now = inner.clock.monotonic();
         let reply = inner.ledger().charge_reply(request.key, now);
@@ -140,27 +173,15 @@ impl Sandbox {
         let name = [request.key.order.get(), u64::from(request.key.number)];
         let inner = &self.inner;
         inner.is_there()?;
-        let (mut act, mut fate) = (None, None);
-        let (most, unknown) = (inner.settings.records_max, inner.settings.unknown_charge);
-        let taken = inner.ledger().refund(&request, most, unknown, |nth| {
-            act = inner.play().refund(nth);
-            *fate.insert(inner.refund_fate(&name, act))
-        });
-        let taken = taken.map_err(refusal)?;
-        if let Some(fate) = fate {
+        let entered = self.enter(&request, name, Inner::enter_refund).await?;
+        if let Some(fate) = entered.fate {
             inner.post_refund(&request, &name, &fate);
         }
+        let (taken, act) = (entered.taken, entered.act);
         inner.manners(Lots::RefundCall, &name, taken, act).await?;
         let now = inner.clock.monotonic();
         let reply = inner.ledger().refund_reply(request.key, now);
         reply.ok_or(ProviderError::Unavailable(500))
-    }
-}
-
-fn refusal(refused: Refused) -> ProviderError {
-    match refused {
-        Refused::Body => ProviderError::Refused(422),
-        Refused::Full => ProviderError::Unavailable(507),
     }
 }
 
@@ -181,8 +202,11 @@ impl Inner {
         self.play.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody is answered in an outage.
+    /// Nobody is answered in an outage, nor by a ledger that is not what its file says.
     fn is_there(&self) -> Result<(), ProviderError> {
+        if self.is_broken() {
+            return Err(ProviderError::Unavailable(500));
+        }
         match self.play().is_out(self.clock.monotonic()) {
             true => Err(ProviderError::Unavailable(503)),
             false => Ok(()),
@@ -226,15 +250,18 @@ impl Provider for Sandbox {
 
     fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
         let now = self.inner.clock.monotonic();
-        let reply = || Ok(self.inner.ledger().charge_reply(key, now));
-        let answer = self.inner.is_there().and_then(|()| reply());
+        // What is in the ledger and could not be kept is told to nobody, so its lock comes first.
+        let ledger = self.inner.ledger();
+        let there = self.inner.is_there();
+        let answer = there.map(|()| ledger.charge_reply(key, now));
         Box::pin(std::future::ready(answer))
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
         let now = self.inner.clock.monotonic();
-        let reply = || Ok(self.inner.ledger().refund_reply(key, now));
-        let answer = self.inner.is_there().and_then(|()| reply());
+        let ledger = self.inner.ledger();
+        let there = self.inner.is_there();
+        let answer = there.map(|()| ledger.refund_reply(key, now));
         Box::pin(std::future::ready(answer))
     }
 
@@ -244,6 +271,7 @@ impl Provider for Sandbox {
 
     fn callbacks_to(&self, sink: Arc<dyn CallbackSink>) {
         self.inner.post.address(sink);
+        self.inner.post_again();
     }
 }
 

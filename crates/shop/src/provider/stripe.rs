@@ -11,6 +11,9 @@
 //! that is older than some minutes. So a key that the search does not know yet is safe to use again, and one that
 //! Stripe has forgotten is found by the search. An intent's own name, once known, is kept and asked for directly.
 //!
+//! A dispute carries nothing of ours: whose it is says the intent that it names, which is asked for. It counts when money
+//! moved, and not when it was only announced.
+//!
 //! A repeat under an idempotency key gives the first answer as it was then; what it says now is asked for by name.
 
 mod calls;
@@ -30,8 +33,8 @@ use api::provider::{
 use api::{PaymentId, RefundId};
 use world::Clock;
 
-use super::client::{Client, secure_base};
 use super::dial::Line;
+use super::outward::Outward;
 use super::replay::Taken;
 use super::tls::Tls;
 use super::waiting::Waiting;
@@ -68,15 +71,9 @@ impl Stripe {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Result<Self, SettingsFault> {
-        if let Some(fault) = settings.faults().into_iter().next() {
-            return Err(fault);
-        }
-        let url = secure_base(&settings.url)
-            .map_err(|error| SettingsFault::new("url", error.to_string()))?;
         let calls = Calls {
-            url,
+            way: Outward::open(settings.faults(), &settings.url, line, tls, timeout)?,
             key: settings.api_secret.clone(),
-            client: Client::secure(line, tls, timeout),
         };
         let inner = Inner {
             settings,
@@ -269,11 +266,12 @@ impl Provider for Stripe {
     }
 
     fn read(&self, knock: Knock) -> Read<'_> {
-        let read = match knock.gateway {
-            Gateway::Stripe => self.inner.read(&knock),
-            Gateway::Wechat => Err(KnockError::Nobody),
-        };
-        Box::pin(std::future::ready(read))
+        Box::pin(async move {
+            match knock.gateway {
+                Gateway::Stripe => self.inner.read(&knock).await,
+                Gateway::Wechat => Err(KnockError::Nobody),
+            }
+        })
     }
 
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {

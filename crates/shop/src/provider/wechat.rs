@@ -28,8 +28,8 @@ use api::provider::{
 use api::{PaymentId, RefundId};
 use world::{Clock, Entropy};
 
-use super::client::{Client, secure_base};
 use super::dial::Line;
+use super::outward::Outward;
 use super::replay::Taken;
 use super::stripe::SettingsFault;
 use super::tls::Tls;
@@ -68,15 +68,9 @@ impl Wechat {
         world: (Arc<dyn Clock>, Arc<dyn Entropy>),
         timeout: Duration,
     ) -> Result<Self, SettingsFault> {
-        if let Some(fault) = settings.faults().into_iter().next() {
-            return Err(fault);
-        }
-        let url = secure_base(&settings.url)
-            .map_err(|error| SettingsFault::new("url", error.to_string()))?;
         let (clock, entropy) = world;
         let calls = Calls {
-            url,
-            client: Client::secure(line, tls, timeout),
+            way: Outward::open(settings.faults(), &settings.url, line, tls, timeout)?,
             signer: Signer::new(&settings, entropy)?,
             platform: Platform::new(&settings)?,
             clock: Arc::clone(&clock),

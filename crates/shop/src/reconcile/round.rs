@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{PaymentId, RefundId};
+use commerce::Time;
 use commerce::book::RefundState;
-use commerce::{Report, Time};
 use futures_util::StreamExt;
 use storage::models::{ModelsError, OrderKey, OrderRow};
 use telemetry::Gap;
-use telemetry::fact::{GapRepaired, Reconciled};
+use telemetry::fact::{GapFound, GapRepaired, Reconciled};
 
 use super::Reconciler;
+use super::fit::Fit;
 use super::judge::{Answers, Difference, What, judge};
 use super::seen::{Known, Page, Seen, page, seen};
 use super::unmatched;
-use crate::cashier::{Desks, ReportError, book_report};
+use crate::cashier::{Desks, book_report};
+use crate::delivery;
 use crate::desk::DeskHandle;
 use crate::provider::ProviderError;
 use crate::verify::order_difference;
@@ -23,6 +25,9 @@ use crate::wire;
 
 /// How often the read models are asked whether they have caught up, and how long one waits between.
 const CATCH_UP: (u32, Duration) = (40, Duration::from_millis(50));
+
+/// How often the read models of a sale are built anew, at most.
+const BUILT_AT_MOST: Duration = Duration::from_secs(3_600);
 
 /// Orders of a page that the provider may leave without an answer before the run ends.
 const SILENT_MAX: u32 = 5;
@@ -40,6 +45,14 @@ enum Cut {
     Desk,
     /// The provider is left alone, or answers nobody: the run ends.
     Provider,
+}
+
+/// Why a kept report is still kept.
+enum Still {
+    /// Its order, or what it is about, is not there, or it is for people only.
+    Waits,
+    /// It names other money than the book asked for; it never counts.
+    Differs(String),
 }
 
 /// A page and what the provider said of its orders.
@@ -213,6 +226,10 @@ impl Reconciler {
             let now_ms = self.parts.clock.wall_ms();
             self.gaps
                 .seen(name, found.kind, now_ms, &detail, &self.parts.telemetry);
+            if found.what == What::Row {
+                self.build_anew(sale, &detail).await;
+                continue;
+            }
             let Some(report) = found.repair.filter(|_| self.gaps.report_once(name)) else {
                 continue;
             };
@@ -223,61 +240,93 @@ impl Reconciler {
         }
     }
 
+    /// A wrong row is never alone for certain, and all rows of a sale follow from its journal: they are built anew.
+    async fn build_anew(&mut self, sale: u32, detail: &str) {
+        let now = self.parts.clock.monotonic();
+        let built = self.built.get(&sale);
+        if built.is_some_and(|built| now.saturating_sub(*built) < BUILT_AT_MOST) {
+            return;
+        }
+        self.built.insert(sale, now);
+        let id = wire::sale_id(sale);
+        match self.parts.registry.build_anew(sale).await {
+            Ok(()) => {
+                let detail = format!("{detail}; the read models of {id} were built anew");
+                self.parts.telemetry.tell(&GapRepaired { detail: &detail });
+            }
+            Err(why) => {
+                let detail = format!("the read models of {id} cannot be built anew: {why}");
+                let kind = Gap::Model;
+                self.parts.telemetry.tell(&GapFound {
+                    kind,
+                    detail: &detail,
+                });
+            }
+        }
+    }
+
     /// Tries reports again that matched no order; how many are left within the window.
     async fn try_unmatched(&mut self, horizon_ms: u64) -> u64 {
         let house = self.parts.registry.house().book();
+        let kept = house.unmatched_newest();
+        // Words of carriers are heard by whoever knows their table.
+        let kept = kept.filter(|kept| kept.at.0 >= horizon_ms && *kept.source != *delivery::KEPT);
+        let kept: Vec<_> = kept.collect();
+        let oldest = kept.first().map_or(u64::MAX, |kept| kept.number);
+        self.heard.retain(|number| *number >= oldest);
         let mut left = 0;
-        for kept in house
-            .unmatched_newest()
-            .filter(|kept| kept.at.0 >= horizon_ms)
-        {
-            let report = unmatched::read(&kept.report).and_then(book_report);
-            let name = (0, kept.number, What::Row);
-            if let Some((sale, report)) = report
-                && self.matches(sale, report).await
-            {
-                self.gaps.only(0, kept.number, &[]);
+        for kept in kept {
+            if self.heard.contains(&kept.number) {
                 continue;
             }
+            let (kind, why) = match self.try_again(&kept.report).await {
+                Ok(()) => {
+                    self.heard.insert(kept.number);
+                    self.gaps.only(0, kept.number, &[]);
+                    continue;
+                }
+                Err(Still::Waits) => (Gap::Unmatched, String::new()),
+                Err(Still::Differs(why)) => (Gap::Amount, format!(" ({why})")),
+            };
             left += 1;
-            let detail = format!("{}: {}", kept.source, kept.report);
-            self.gaps.seen(
-                name,
-                Gap::Unmatched,
-                kept.at.0,
-                &detail,
-                &self.parts.telemetry,
-            );
+            let detail = format!("{}: {}{why}", kept.source, kept.report);
+            let name = (0, kept.number, What::Row);
+            let telemetry = &self.parts.telemetry;
+            self.gaps.seen(name, kind, kept.at.0, &detail, telemetry);
         }
         left
     }
 
-    async fn matches(&self, sale: u32, report: Report) -> bool {
-        match self.parts.registry.report(sale, report).await {
-            Ok(()) => true,
-            Err(ReportError::Retry | ReportError::Gone) => false,
+    /// Tells a kept report to its book, if it fits there as it would have to when it came.
+    async fn try_again(&self, kept: &str) -> Result<(), Still> {
+        let outside = unmatched::read(kept).ok_or(Still::Waits)?;
+        let registry = &self.parts.registry;
+        match registry.fit(&outside).await.map_err(|_| Still::Waits)? {
+            Fit::Fits => {}
+            Fit::Nothing | Fit::NotBegun | Fit::NoWord => return Err(Still::Waits),
+            Fit::Currency(why) | Fit::Amount(why) => return Err(Still::Differs(why)),
         }
+        let (sale, report) = book_report(&outside).ok_or(Still::Waits)?;
+        let told = registry.report(sale, report).await;
+        told.map_err(|_| Still::Waits)
     }
 
     /// Age of the oldest effect that should long have been over.
     async fn oldest_open_effect(&self) -> Duration {
-        let wall_ms = self.parts.clock.wall_ms();
-        let mut oldest_ms = 0;
+        let mut oldest = Duration::ZERO;
         for sale in self.parts.registry.sales() {
-            let effects = self
-                .parts
-                .registry
-                .open_effects(sale)
-                .await
-                .unwrap_or_default();
-            let ages = effects.iter().map(|effect| {
-                let since = effect.since.max(effect.not_before).0;
-                wall_ms.saturating_sub(since)
-            });
-            oldest_ms = ages.max().unwrap_or(0).max(oldest_ms);
+            let Ok(open) = self.parts.registry.open_effects(sale).await else {
+                continue;
+            };
+            let ages = open.effects.iter().map(|effect| open.age(effect));
+            oldest = ages.max().unwrap_or_default().max(oldest);
         }
-        let is_overdue = oldest_ms >= self.parts.cashier.reconcile_older_ms;
-        Duration::from_millis(if is_overdue { oldest_ms } else { 0 })
+        let overdue = Duration::from_millis(self.parts.cashier.reconcile_older_ms);
+        if oldest >= overdue {
+            oldest
+        } else {
+            Duration::ZERO
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A callback may come before what it is about: a restored backup, a sale that is opened again, a journal that could
 //! not be read for a while. What still matches nothing after the window is for people; the journal keeps it for ever.
 
-use api::provider::{ProviderReport, ReportedCharge, ReportedRefund};
+use api::provider::{DisputeMove, ProviderReport, ReportedCharge, ReportedDispute, ReportedRefund};
 use std::fmt::Write;
 
 /// A report in words.
@@ -22,6 +22,18 @@ pub(crate) fn words(report: &ProviderReport) -> String {
             write!(text, "refund {key} refunded {amount}")
         }
         ProviderReport::Refund(key, ReportedRefund::Failed) => write!(text, "refund {key} failed"),
+        ProviderReport::Dispute(key, dispute) => {
+            let moved = match dispute.moved {
+                DisputeMove::Withdrawn => "withdrawn",
+                DisputeMove::Reinstated => "reinstated",
+            };
+            let (amount, currency) = (dispute.amount_minor, dispute.currency);
+            let reference = &dispute.reference;
+            write!(
+                text,
+                "dispute {key} {moved} {amount} {currency} {reference}"
+            )
+        }
     };
     text
 }
@@ -43,6 +55,19 @@ pub(super) fn read(text: &str) -> Option<ProviderReport> {
             ProviderReport::Refund(key.parse().ok()?, outcome)
         }
         ("refund", "failed") => ProviderReport::Refund(key.parse().ok()?, ReportedRefund::Failed),
+        ("dispute", "withdrawn" | "reinstated") => {
+            let moved = match outcome {
+                "withdrawn" => DisputeMove::Withdrawn,
+                _ => DisputeMove::Reinstated,
+            };
+            let dispute = ReportedDispute {
+                reference: words.next()?.into(),
+                moved,
+                amount_minor: amount?.parse().ok()?,
+                currency: currency?.parse().ok()?,
+            };
+            ProviderReport::Dispute(key.parse().ok()?, dispute)
+        }
         _ => return None,
     })
 }
@@ -60,6 +85,15 @@ mod tests {
             PaymentId { order, attempt: 3 },
             RefundId { order, number: 2 },
         );
+        let dispute = |moved| {
+            let dispute = ReportedDispute {
+                reference: "dp_1".into(),
+                moved,
+                amount_minor: 500,
+                currency: "EUR".parse().unwrap(),
+            };
+            ProviderReport::Dispute(charge, dispute)
+        };
         for report in [
             ProviderReport::Charge(
                 charge,
@@ -69,6 +103,8 @@ mod tests {
             ProviderReport::Charge(charge, ReportedCharge::Unknown),
             ProviderReport::Refund(refund, ReportedRefund::Refunded(5)),
             ProviderReport::Refund(refund, ReportedRefund::Failed),
+            dispute(DisputeMove::Withdrawn),
+            dispute(DisputeMove::Reinstated),
         ] {
             assert_eq!(read(&words(&report)), Some(report));
         }

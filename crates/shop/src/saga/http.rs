@@ -3,29 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::provider::SIGNATURE_HEADER;
 use commerce::saga::{Op, Said};
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use world::Clock;
 
 use super::participant::{Asking, Heard, Participant, StepAsk};
 use crate::provider::Line;
-use crate::provider::client::{Client, UrlError, base};
+use crate::provider::client::UrlError;
 use crate::provider::signature::Secret;
-
-/// The header of the key.
-const KEY_HEADER: &str = "idempotency-key";
+use crate::provider::signed::Signed;
 
 /// Asks a participant over HTTP/1.1: `POST` to its URL, with `op` saying what is asked.
 #[derive(Debug, Clone)]
-pub struct HttpParticipant {
-    url: String,
-    secret: Secret,
-    clock: Arc<dyn Clock>,
-    client: Client,
-}
+pub struct HttpParticipant(Signed);
 
 /// What is sent.
 #[derive(Debug, Serialize)]
@@ -64,12 +55,7 @@ impl HttpParticipant {
         line: &Line,
         timeout: Duration,
     ) -> Result<Self, UrlError> {
-        Ok(Self {
-            url: base(url)?,
-            secret,
-            clock,
-            client: Client::new(line, timeout),
-        })
+        Signed::new(url, secret, clock, line, timeout).map(Self)
     }
 
     /// What is answered; `None` when nobody knows.
@@ -87,20 +73,7 @@ impl HttpParticipant {
             order_id: ask.order,
             attempt: ask.attempt,
         };
-        let body = serde_json::to_vec(&request).ok()?;
-        let signature = self.secret.sign(self.clock.wall_ms() / 1_000, &body);
-        let headers = [
-            (SIGNATURE_HEADER, signature.as_str()),
-            (KEY_HEADER, key.as_str()),
-        ];
-        let headers = headers.into_iter().filter_map(|(name, value)| {
-            Some((
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).ok()?,
-            ))
-        });
-        let answered = self.client.send(&self.url, body, headers).await;
-        let (status, body) = answered.ok()?;
+        let (status, body) = self.0.send(&request, Some(&key)).await.ok()?;
         read(status, &body)
     }
 }

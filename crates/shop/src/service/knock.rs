@@ -1,12 +1,11 @@
 //! Callbacks of real providers: proven by the provider, held against the book, then reported.
 
-use api::provider::{Knock, ProviderReport, ReportedCharge, ReportedRefund};
+use api::provider::Knock;
 use api::service::Answer;
-use api::{Code, Currency, OrderId, Problem};
-use commerce::{Book, EffectKind};
+use api::{Code, Problem};
 
 use super::Handle;
-use crate::wire;
+use crate::reconcile::{Fit, unmatched};
 
 impl Handle {
     /// Takes what knocked. What is proven and does not fit is kept for people and does not count: the cashier asks the
@@ -17,15 +16,19 @@ impl Handle {
             // True, and about nothing that a book holds: another part of the account, or a step on the way.
             return Ok(Answer::plain(()));
         };
-        match self.held_against_the_book(report).await? {
-            Found::Fits => self.take_report(report).await,
-            Found::Nothing => {
+        match self.registry.fit(&report).await? {
+            Fit::Fits => self.take_report(report).await,
+            Fit::Nothing | Fit::NotBegun | Fit::NoWord => {
                 // It is taken, since the provider can do nothing about it, and kept.
-                let said = format!("a provider reports on an order that is not here: {report:?}");
-                self.registry.tell_gap(&said);
-                self.take_report(report).await
+                let said = unmatched::words(&report);
+                if self.is_kept(&said) {
+                    return Ok(Answer::plain(()));
+                }
+                let gap = format!("a provider reports what a book has no place for: {said}");
+                self.registry.tell_gap(&gap);
+                self.keep_unmatched(&said).await
             }
-            Found::Differs(why) => {
+            Fit::Currency(why) | Fit::Amount(why) => {
                 let said = format!("{why}: {report:?}");
                 self.registry.tell_gap(&said);
                 self.keep_unmatched(&said).await?;
@@ -34,66 +37,9 @@ impl Handle {
         }
     }
 
-    async fn held_against_the_book(&self, report: ProviderReport) -> Result<Found, Problem> {
-        let order = match report {
-            ProviderReport::Charge(payment, _) => payment.order,
-            ProviderReport::Refund(refund, _) => refund.order,
-        };
-        let desk = match self.registry.desk(order.sale().get()).await {
-            Ok(desk) => desk,
-            Err(problem) if problem.code() == Code::SaleNotFound => return Ok(Found::Nothing),
-            Err(problem) => return Err(problem),
-        };
-        let asked = desk.ask(move |book| hold(book, order, report)).await;
-        asked
-            .map(|found| found.value)
-            .map_err(|error| wire::desk_problem(&error))
-    }
-}
-
-/// How a report looks beside the book.
-enum Found {
-    /// It may be told.
-    Fits,
-    /// It names other money than what was asked for.
-    Differs(String),
-    /// There is no such order.
-    Nothing,
-}
-
-fn hold(book: &Book, order: OrderId, report: ProviderReport) -> Found {
-    let number = u32::try_from(order.number()).ok();
-    if number.and_then(|number| book.order(number)).is_none() {
-        return Found::Nothing;
-    }
-    doubt_of(book, order, report).map_or(Found::Fits, Found::Differs)
-}
-
-/// Holds what was captured or given back against what was asked for.
-fn doubt_of(book: &Book, order: OrderId, report: ProviderReport) -> Option<String> {
-    let of: Currency = book.currency()?.code().parse().ok()?;
-    let number = u32::try_from(order.number()).ok()?;
-    match report {
-        ProviderReport::Charge(payment, ReportedCharge::Captured(said, currency)) => {
-            let kind = EffectKind::Charge {
-                attempt: payment.attempt,
-            };
-            // Without an open charge it is a repeat or late, and the book knows what to do with either.
-            let asked = book.open_effect(number, kind)?.amount.0;
-            let fits = i64::try_from(said) == Ok(asked) && currency == of;
-            (!fits).then(|| {
-                format!("it says that {said} of {currency} were captured, asked for were {asked} of {of}")
-            })
-        }
-        ProviderReport::Refund(refund, ReportedRefund::Refunded(said)) => {
-            let order = book.order(number)?;
-            let known = order
-                .refunds()
-                .find(|known| known.number == refund.number)?;
-            let asked = known.amount.0;
-            (i64::try_from(said) != Ok(asked))
-                .then(|| format!("it says that {said} of {of} went back, promised were {asked}"))
-        }
-        _ => None,
+    /// Whether the same words are kept already: a provider says them again until it is answered.
+    fn is_kept(&self, said: &str) -> bool {
+        let house = self.registry.house().book();
+        house.unmatched_newest().any(|kept| *kept.report == *said)
     }
 }

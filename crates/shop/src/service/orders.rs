@@ -21,7 +21,7 @@ use super::risk::{facts, question};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
-use crate::reconcile::unmatched;
+use crate::reconcile::{Fit, unmatched};
 use crate::risk::Question;
 use crate::wire;
 
@@ -388,11 +388,11 @@ impl Handle {
 
     pub(super) async fn take_report(&self, outside: ProviderReport) -> Result<Answer<()>, Problem> {
         let said = unmatched::words(&outside);
-        let Some((sale, report)) = book_report(outside) else {
+        let Some((sale, report)) = book_report(&outside) else {
             return self.keep_unmatched(&said).await;
         };
-        if let ProviderReport::Charge(_, ReportedCharge::Captured(_, currency)) = outside
-            && !self.sells_in(wire::sale_id(sale), currency).await?
+        if let ProviderReport::Charge(_, ReportedCharge::Captured(..)) = outside
+            && let Fit::Currency(_) = self.registry.fit(&outside).await?
         {
             // Money in another currency pays nothing here and cannot be sent back by its amount: a person decides.
             return self
@@ -405,15 +405,6 @@ impl Handle {
             // A report is never lost: what belongs to no order is kept in the house journal.
             Err(ReportError::Gone) => self.keep_unmatched(&said).await,
         }
-    }
-
-    /// Whether the sale exists and sells in this currency; a sale that does not exist says nothing against it.
-    async fn sells_in(&self, sale: SaleId, currency: api::Currency) -> Result<bool, Problem> {
-        let Ok(desk) = self.registry.desk(sale.get()).await else {
-            return Ok(true);
-        };
-        let known = Self::ask(&desk, commerce::Book::currency).await?.value;
-        Ok(known.is_none_or(|known| known.code() == currency.code()))
     }
 
     pub(super) async fn keep_unmatched(&self, report: &str) -> Result<Answer<()>, Problem> {

@@ -192,7 +192,7 @@ const fn turn_name(turn: Turn) -> &'static str {
 }
 
 /// A change of the house that was not made.
-pub(super) fn house_problem(error: &HouseError) -> Problem {
+pub(crate) fn house_problem(error: &HouseError) -> Problem {
     match error {
         HouseError::Journal(_) | HouseError::CutOff(_) => Problem::new(Code::OutcomeUnknown),
         HouseError::Full(_) => Problem::because(Code::BookFull, error.to_string()),

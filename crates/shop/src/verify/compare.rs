@@ -1,5 +1,7 @@
 //! Read models against the book, row by row (INV-11).
 
+use std::fmt::Debug;
+
 use api::line::TicketState;
 use commerce::book::{LineRef, TeamRef, TicketRef};
 use commerce::{Book, OrderRef, OrderStatus};
@@ -50,26 +52,59 @@ fn compare_teams(
     book: &Book,
     differences: &mut Vec<String>,
 ) -> Result<(), ModelsError> {
-    let mut seen = 0;
+    let mut walk = Walk::along("team", differences);
     view.each_team(sale, &mut |row| {
-        let expected = book
-            .team(row.key.number)
-            .filter(|_| row.key.number == seen)
-            .map(|team| team_row(team, &row));
-        if expected.as_ref() != Some(&row) {
-            tell(differences, || {
-                format!("team {seen} reads {row:?}, the book says {expected:?}")
+        let number = row.key.number;
+        walk.step(number, &row, || {
+            book.team(number).map(|team| team_row(team, &row))
+        });
+    })?;
+    walk.end(|next| book.team(next).is_some());
+    Ok(())
+}
+
+/// Rows of one kind, one after the other: numbered from 0 without a gap, as the book has them.
+struct Walk<'a> {
+    what: &'static str,
+    next: u32,
+    differences: &'a mut Vec<String>,
+}
+
+impl<'a> Walk<'a> {
+    fn along(what: &'static str, differences: &'a mut Vec<String>) -> Self {
+        Self {
+            what,
+            next: 0,
+            differences,
+        }
+    }
+
+    /// The next row; `expected` says what the book asks for under its number.
+    fn step<R: PartialEq + Debug>(
+        &mut self,
+        number: u32,
+        row: &R,
+        expected: impl FnOnce() -> Option<R>,
+    ) {
+        let (what, next) = (self.what, self.next);
+        let expected = (number == next).then(expected).flatten();
+        if expected.as_ref() != Some(row) {
+            tell(self.differences, || {
+                format!("{what} {next} reads {row:?}, the book says {expected:?}")
             });
         }
-        seen += 1;
-    })?;
-    let (opened, _) = book.team_counts();
-    if seen != opened {
-        tell(differences, || {
-            format!("there are {seen} teams, the book has {opened}")
-        });
+        self.next += 1;
     }
-    Ok(())
+
+    /// After the last row; `known` says whether the book has this number.
+    fn end(self, known: impl FnOnce(u32) -> bool) {
+        let (what, next) = (self.what, self.next);
+        if known(next) {
+            tell(self.differences, || {
+                format!("{what}s from number {next} on are missing")
+            });
+        }
+    }
 }
 
 /// The team's row that the book asks for. What it does not tell (the rule's place, the prizes left) is taken from the
@@ -100,24 +135,14 @@ fn compare_line(
     book: &Book,
     differences: &mut Vec<String>,
 ) -> Result<(), ModelsError> {
-    let mut seen = 0;
+    let mut walk = Walk::along("ticket", differences);
     view.each_ticket(sale, &mut |row| {
-        let expected = book
-            .ticket(row.key.number)
-            .filter(|_| row.key.number == seen)
-            .map(|ticket| ticket_row(ticket, &row));
-        if expected.as_ref() != Some(&row) {
-            tell(differences, || {
-                format!("ticket {seen} reads {row:?}, the book says {expected:?}")
-            });
-        }
-        seen += 1;
-    })?;
-    if book.ticket(seen).is_some() {
-        tell(differences, || {
-            format!("tickets from number {seen} on are missing")
+        let number = row.key.number;
+        walk.step(number, &row, || {
+            book.ticket(number).map(|ticket| ticket_row(ticket, &row))
         });
-    }
+    })?;
+    walk.end(|next| book.ticket(next).is_some());
     Ok(())
 }
 

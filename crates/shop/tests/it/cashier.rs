@@ -48,7 +48,7 @@ async fn a_charge_is_captured_and_its_refund_goes_back_once() {
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_was_set_back_keeps_no_charge_waiting() {
     let till = Till::open(Settings::default(), sandbox::Settings::default());
-    till.set_back(minutes(10));
+    till.set_clock(-10);
     let order = till.books.buy("a");
     till.pass(Duration::from_secs(1)).await;
     assert_eq!(till.books.status(order), OrderStatus::Paid);
@@ -72,11 +72,46 @@ async fn a_refused_refund_does_not_wait_for_a_wall_clock_that_was_set_back() {
     till.books
         .until("it is refused", |books| books.count(refused) == 1)
         .await;
-    till.set_back(minutes(10));
+    till.set_clock(-10);
     tokio::time::timeout(minutes(5), till.books.until_settled())
         .await
         .expect("it goes by the book's time");
     assert_eq!(till.line.ledger().refunds().len(), 1);
+}
+
+/// A refund that was refused several times waits longer than the cashier keeps anything in hand, and is left to a search
+/// of the books: that goes by the book's time, whichever way somebody sets the wall clock meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_long_wait_of_a_refused_refund_is_as_long_whatever_the_wall_clock_says() {
+    let mut ends = Vec::new();
+    for set_minutes in [0, -600, 600] {
+        let till = Till::open(Settings::default(), sandbox::Settings::default());
+        till.line.cut.store(true, Ordering::SeqCst);
+        till.line.refund_declines.store(5, Ordering::SeqCst);
+        let order = till.books.buy("a");
+        till.books.cancel(order);
+        till.line.cut.store(false, Ordering::SeqCst);
+        let refused = |entry: &Entry| matches!(entry, Entry::RefundFailed { .. });
+        till.books
+            .until("it is refused five times", |books| {
+                books.count(refused) == 5
+            })
+            .await;
+        let refused_at = tokio::time::Instant::now();
+        till.set_clock(set_minutes);
+        till.books.until_settled().await;
+        assert_eq!(till.line.ledger().refunds().len(), 1);
+        ends.push(refused_at.elapsed());
+    }
+    let long = ends[0];
+    assert!(long > minutes(10), "{long:?} is no long wait");
+    for (set, took) in [("back", ends[1]), ("forward", ends[2])] {
+        // Searches are five minutes apart, and when they begin is no matter of the wall clock either.
+        assert!(
+            took.abs_diff(long) <= minutes(5),
+            "{set}: {took:?}, not {long:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -297,10 +297,10 @@ async fn what_the_provider_denies_or_never_heard_of_is_an_alarm_that_ages_and_en
 }
 
 #[tokio::test]
-async fn a_row_of_the_read_models_that_is_wrong_is_found() {
+async fn a_row_of_the_read_models_that_is_wrong_is_found_and_mended_from_the_journal() {
     let dir = directory();
     let stage = Stage::open(dir.path(), witness(), keen()).await;
-    stage.paid("a").await;
+    let (order, other) = (stage.paid("a").await, stage.paid("b").await);
     let compared = |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= 1;
     stage
         .until("it is compared", async |stage| compared(stage))
@@ -308,13 +308,47 @@ async fn a_row_of_the_read_models_that_is_wrong_is_found() {
     assert_eq!(stage.open_gaps(Gap::Model), 0);
     let models = rusqlite::Connection::open(dir.path().join("models.sqlite")).expect("it is there");
     models.busy_timeout(Duration::from_secs(5)).expect("set");
-    let changed = models.execute("UPDATE orders SET captured = captured + 1", []);
-    assert_eq!(changed.expect("it is writable"), 1);
-    stage
-        .until("it is found", async |stage| {
-            stage.open_gaps(Gap::Model) == 1
-        })
-        .await;
+    // One sum is wrong, and one order is gone with its events.
+    let rows = "SELECT id, captured, (SELECT count(*) FROM order_events e WHERE e.id = o.id) FROM orders o ORDER BY id";
+    let rows = |models: &rusqlite::Connection| {
+        let mut asked = models.prepare(rows).expect("a question");
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found = asked.query_map([], row).expect("rows");
+        found
+            .collect::<Result<Vec<(i64, i64, i64)>, _>>()
+            .expect("rows")
+    };
+    let whole = rows(&models);
+    assert_eq!(whole.len(), 2);
+    let damage =
+        "BEGIN; UPDATE orders SET captured = captured + 1 WHERE id = (SELECT min(id) FROM orders);
+        DELETE FROM order_events WHERE id = (SELECT max(id) FROM orders);
+        DELETE FROM orders WHERE id = (SELECT max(id) FROM orders); COMMIT;";
+    models.execute_batch(damage).expect("it is writable");
+    let outside = &stage.telemetry.meters().outside;
+    let mended = async |stage: &Stage| {
+        let outside = &stage.telemetry.meters().outside;
+        outside.repairs.get() == 1 && stage.open_gaps(Gap::Model) == 0
+    };
+    stage.until("it is mended and says so", mended).await;
+    assert_eq!(outside.gaps(Gap::Model).get(), 2, "each was an alarm first");
+    assert_eq!(rows(&models), whole);
+    // The projector follows on from there, and lists show what came after.
+    let third = stage.paid("c").await;
+    let listed = async |stage: &Stage| {
+        let query = api::order::OrderQuery {
+            sale_id: Some(stage.sale),
+            ..api::order::OrderQuery::default()
+        };
+        let page = stage
+            .handle
+            .orders(call(merchant("shop"), "-"), query)
+            .await;
+        let orders = page.expect("a page").body.orders;
+        let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+        [order, other, third].iter().all(|id| ids.contains(id)) && ids.len() == 3
+    };
+    stage.until("lists go on", listed).await;
     stage.stop().await;
 }
 
@@ -345,5 +379,91 @@ async fn a_report_that_matches_no_order_is_kept_and_matched_once_the_order_is_th
     assert_eq!(stage.order("b").await, next);
     let matched = async |stage: &Stage| stage.telemetry.meters().outside.unmatched_kept.get() == 0;
     stage.until("it is matched", matched).await;
+    stage.stop().await;
+}
+
+/// Keeps a report of a capture for the order that will be placed next; gives that order's id.
+async fn kept_capture(stage: &Stage, amount: u64, currency: &str) -> OrderId {
+    let last = stage.order("last").await;
+    let order = OrderId::new(last.sale(), last.number() + 1).expect("small");
+    let captured = ReportedCharge::Captured(amount, currency.parse().expect("a currency"));
+    let report = ProviderReport::Charge(PaymentId { order, attempt: 1 }, captured);
+    let told = stage.handle.report(call(Caller::Provider, "-"), report);
+    told.await.expect("it is kept");
+    stage
+        .until("it is tried and alarmed", async |stage| {
+            stage.open_gaps(Gap::Unmatched) == 1
+        })
+        .await;
+    assert_eq!(stage.order("next").await, order);
+    order
+}
+
+fn kept(stage: &Stage) -> u64 {
+    stage.telemetry.meters().outside.unmatched_kept.get()
+}
+
+#[tokio::test]
+async fn a_kept_report_of_another_sum_never_pays_the_order_and_alarms() {
+    let dir = directory();
+    let mut settings = keen();
+    settings.cashier.stop_grace_ms = 0;
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    let order = kept_capture(&stage, 1_249, "EUR").await;
+    stage.liar.hangs.store(true, Ordering::SeqCst);
+    stage.pay(order, "pay").await;
+    let alarmed = async |stage: &Stage| stage.open_gaps(Gap::Amount) == 1 && kept(stage) == 1;
+    stage.until("the other sum is found", alarmed).await;
+    let shown = stage.shown(order).await;
+    assert_eq!((shown.state, shown.captured_minor), (OrderState::Paying, 0));
+    assert_eq!(stage.telemetry.meters().outside.gaps(Gap::Amount).get(), 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_report_in_another_currency_never_pays_an_order_whose_charge_failed() {
+    let dir = directory();
+    let strict = sandbox::Settings {
+        decline_per_mille: sandbox::PerMille::ALL,
+        ..witness()
+    };
+    let stage = Stage::open(dir.path(), strict, keen()).await;
+    let order = kept_capture(&stage, 1_250, "USD").await;
+    stage.pay(order, "pay").await;
+    let alarmed = async |stage: &Stage| {
+        let payment = stage.shown(order).await.payment;
+        payment.is_some_and(|payment| payment.state == PaymentState::Failed)
+            && stage.open_gaps(Gap::Amount) == 1
+    };
+    stage.until("the other currency is found", alarmed).await;
+    let runs = stage.telemetry.meters().outside.orders_compared.get();
+    let later =
+        async |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= runs + 4;
+    stage.until("more runs", later).await;
+    let shown = stage.shown(order).await;
+    assert_eq!((shown.captured_minor, kept(&stage)), (0, 1));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_report_waits_for_its_charge_and_pays_the_order_once() {
+    let dir = directory();
+    let mut settings = keen();
+    settings.cashier.stop_grace_ms = 0;
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    let order = kept_capture(&stage, 1_250, "EUR").await;
+    let runs = stage.telemetry.meters().outside.orders_compared.get();
+    let later =
+        async |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= runs + 4;
+    stage.until("more runs", later).await;
+    assert_eq!(kept(&stage), 1, "its charge has not begun");
+    stage.liar.hangs.store(true, Ordering::SeqCst);
+    stage.pay(order, "pay").await;
+    settled(&stage.handle, order, OrderState::Paid).await;
+    let shown = stage.shown(order).await;
+    assert_eq!(shown.captured_minor, 1_250);
+    stage
+        .until("nothing is kept", async |stage| kept(stage) == 0)
+        .await;
     stage.stop().await;
 }

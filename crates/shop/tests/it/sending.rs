@@ -234,6 +234,43 @@ async fn a_carrier_s_words_move_an_order_once_in_any_order_and_unknown_ones_wait
     shop.stop().await;
 }
 
+/// E20: a carrier gives up before somebody has asked what its code means. What it said is in the journal.
+#[tokio::test]
+async fn a_word_that_nobody_knew_is_kept_once_and_heard_when_the_table_has_it() {
+    let dir = directory();
+    let shop = open(dir.path(), Settings::default()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    for event in ["e0", "e0", "e1"] {
+        let word = word(order, event, "SF999");
+        let said = Sending::carrier(&*handle, call(admin(), "-"), "sf".into(), word).await;
+        assert_eq!(said.expect_err("nobody guesses").code(), Code::CarrierCode);
+    }
+    let kept = handle.registry().house().book().unmatched();
+    assert_eq!(kept, 1, "each word is kept once");
+    drop(handle);
+    shop.stop().await;
+    // A start whose table does not have it either leaves it where it is.
+    let shop = open(dir.path(), Settings::default()).await;
+    assert_eq!(order_is(&shop.handle(), order).await, OrderState::Paid);
+    shop.stop().await;
+    let mut settings = Settings::default();
+    settings.delivery.codes.push("sf SF999 delivered".into());
+    let shop = open(dir.path(), settings).await;
+    let handle = shop.handle();
+    let arrives = async {
+        while order_is(&handle, order).await != OrderState::Delivered {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), arrives).await;
+    waited.expect("the carrier says nothing any more");
+    assert_eq!(handle.registry().house().book().unmatched(), 1);
+    drop(handle);
+    shop.stop().await;
+}
+
 #[tokio::test]
 async fn a_part_leaves_and_the_rest_is_back_on_sale_with_its_money_returned() {
     let dir = directory();

@@ -119,6 +119,10 @@ impl Writer {
         if !self.connection.is_autocommit() {
             // What is left of it is gone with the connection at the latest.
             let _ = self.connection.execute_batch("ROLLBACK");
+            // Orders that were noted or forgotten in it are not, and a count that is behind only merges later.
+            if let Ok(noted) = buyers::noted(&self.connection) {
+                self.noted.set(noted);
+            }
         }
     }
 
@@ -141,6 +145,33 @@ impl Writer {
             Err(_) => self.rollback(),
         }
         merged
+    }
+
+    /// Removes every row of a sale, its place among the positions too, so that it can be built anew in the same
+    /// transaction; needs one. The index of buyers is looked through as a whole.
+    ///
+    /// # Errors
+    /// [`ModelsError::Database`].
+    pub fn forget_sale(&self, sale: u32) -> Result<(), ModelsError> {
+        for table in ["positions", "sales", "stock", "group_rules"] {
+            let delete = format!("DELETE FROM {table} WHERE sale = ?1");
+            self.connection.execute(&delete, [sale])?;
+        }
+        let rows = OrderKey::rows_of(sale);
+        let tables = [
+            "orders",
+            "order_events",
+            "teams",
+            "tickets",
+            "buyers",
+            "buyers_new",
+        ];
+        for table in tables {
+            let delete = format!("DELETE FROM {table} WHERE id >= ?1 AND id < ?2");
+            self.connection.execute(&delete, [rows.start, rows.end])?;
+        }
+        self.noted.set(buyers::noted(&self.connection)?);
+        Ok(())
     }
 
     /// Adds an order.

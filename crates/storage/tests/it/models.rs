@@ -415,3 +415,48 @@ fn models_begun_anew_take_their_place_at_the_end_only() {
     );
     assert_eq!(found.0, [OrderKey { sale: 5, number: 0 }]);
 }
+
+#[test]
+fn a_sale_that_is_forgotten_and_written_anew_is_the_same_and_its_neighbours_stay() {
+    let (_dir, path) = place();
+    let (writer, _) = Writer::open(&path, 1_024).unwrap();
+    let write = |number: u32| {
+        writer.put_sale(&sale(number)).unwrap();
+        writer.put_position(&position(number, 9)).unwrap();
+        for at in 0..4 {
+            writer.insert_order(&order(number, at)).unwrap();
+        }
+    };
+    writer.begin().unwrap();
+    (1..=3).for_each(write);
+    writer.commit().unwrap();
+    // Half of the buyers stand in the index, and half in the list of new ones.
+    writer.merge_buyers().unwrap();
+    writer.begin().unwrap();
+    writer.insert_order(&order(2, 4)).unwrap();
+    writer.commit().unwrap();
+    let models = Models::new(&path, 1);
+    let seen = || {
+        let view = models.view().unwrap();
+        let all = (1..=3).flat_map(|sale| (0..5).map(move |number| OrderKey { sale, number }));
+        all.filter(|key| view.order(*key).unwrap().is_some())
+            .count()
+    };
+    assert_eq!(seen(), 13);
+
+    writer.begin().unwrap();
+    writer.forget_sale(2).unwrap();
+    assert_eq!(seen(), 13, "nobody sees a sale half gone");
+    writer.rollback();
+    assert_eq!((seen(), writer.unmerged()), (13, 1));
+
+    writer.begin().unwrap();
+    writer.forget_sale(2).unwrap();
+    assert_eq!(writer.order(OrderKey { sale: 2, number: 0 }).unwrap(), None);
+    write(2);
+    writer.commit().unwrap();
+    assert_eq!((seen(), writer.unmerged()), (12, 4));
+    writer.merge_buyers().unwrap();
+    let places = writer.positions().unwrap();
+    assert_eq!(places, [position(1, 9), position(2, 9), position(3, 9)]);
+}

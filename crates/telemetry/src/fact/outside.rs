@@ -94,7 +94,7 @@ impl Fact for GapFound<'_> {
     }
 }
 
-/// A difference was settled by a report to the desk.
+/// A difference was settled: by a report to the desk, or by building read models anew.
 #[derive(Debug)]
 pub struct GapRepaired<'a> {
     /// Which.

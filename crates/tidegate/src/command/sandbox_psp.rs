@@ -8,7 +8,7 @@ use anyhow::Context;
 use api::Code;
 use serde::{Deserialize, Serialize};
 use shop::provider::callback::HttpCallbacks;
-use shop::provider::sandbox::{self, Outage, Sandbox, Script, Scripted};
+use shop::provider::sandbox::{self, KeepError, Outage, Sandbox, Script, Scripted};
 use shop::provider::{Provider, signature::Secret};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,9 @@ A script is TOML, or JSON when its name ends so:
   at_ms = 10000
   for_ms = 60000
 
-The operators' port has GET /ledger, /settlement.csv, /healthz and POST /outage?ms=N. The ledger is in memory: after a
-restart the provider knows nothing of what it did before, and a reconciler will say so.")]
+The operators' port has GET /ledger, /settlement.csv, /healthz and POST /outage?ms=N. Without --data the ledger is in
+memory: after a restart the provider knows nothing of what it did before, and a reconciler will say so. With it each
+charge and refund is on disk before it is answered, and a kill loses none.")]
 pub(crate) struct Options {
     /// Address that shops ask; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// File with the secret that signs callbacks, 32 bytes or more; else TIDEGATE_EDGE__CALLBACK_SECRET
     #[arg(long, value_name = "FILE", requires = "callbacks")]
     callback_secret_file: Option<PathBuf>,
+    /// File of the ledger, made if need be; without it a restart forgets every charge and refund
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// What happens, line by line
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -149,7 +153,20 @@ impl Options {
         );
         let places = (door.local_addr()?, office.local_addr()?);
         let (clock, tasks) = (Arc::clone(&outside.clock), outside.tasks.clone());
-        let sandbox = Sandbox::with_script(settings, &script, clock, tasks);
+        let (sandbox, ledger) = match &self.data {
+            None => {
+                let sandbox = Sandbox::with_script(settings, &script, clock, tasks);
+                (
+                    sandbox,
+                    "in memory, a restart forgets it (--data FILE keeps it)".to_owned(),
+                )
+            }
+            Some(path) => {
+                let kept = Sandbox::kept((settings, &script), clock, tasks, &outside.disk, path);
+                let sandbox = kept.map_err(|error| unkept(&error))?;
+                (sandbox, format!("in {}", path.display()))
+            }
+        };
         if let (Some(url), Some(secret)) = (&self.callbacks, secret) {
             let clock = Arc::clone(&outside.clock);
             let sink = HttpCallbacks::new(url, secret, clock, &outside.line(), CALLBACK_TIMEOUT);
@@ -163,7 +180,7 @@ impl Options {
             .tasks
             .spawn(sandbox::serve_admin(office, sandbox, stopped));
         terminal::print(&format!(
-            "provider http://{}\noperators http://{}\n",
+            "provider http://{}\noperators http://{}\nledger {ledger}\n",
             places.0, places.1
         ))?;
         interrupts.stop().await;
@@ -184,6 +201,25 @@ impl Options {
             Failure::new(Code::BadConfiguration, what, mend)
         })
     }
+}
+
+/// Why there is no ledger, and what to do about it.
+fn unkept(error: &KeepError) -> Failure {
+    let (code, mend) = match error {
+        KeepError::Held { .. } => (
+            Code::Locked,
+            "stop that sandbox, or give another file (--data)",
+        ),
+        KeepError::Io { .. } => (
+            Code::NotWritable,
+            "give a file in a directory that exists and that this user may write (--data)",
+        ),
+        KeepError::Damaged { .. } => (
+            Code::Damaged,
+            "keep a copy; give another file (--data), or cut it off before that line and lose what follows",
+        ),
+    };
+    Failure::new(code, error, mend)
 }
 
 fn read_script(path: &Path) -> anyhow::Result<ScriptFile> {

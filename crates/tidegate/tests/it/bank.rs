@@ -10,6 +10,8 @@ use std::process::{Child, Stdio};
 /// A sandbox that listens; killed when it is dropped.
 struct Bank {
     child: Child,
+    /// Where it says that its ledger is.
+    ledger: String,
     provider: String,
     operators: String,
 }
@@ -33,8 +35,22 @@ impl Bank {
         Self {
             provider: address("provider "),
             operators: address("operators http://"),
+            ledger: address("ledger "),
             child,
         }
+    }
+}
+
+impl Bank {
+    /// Its provider's door, as an address.
+    fn door(&self) -> &str {
+        self.provider.strip_prefix("http://").unwrap()
+    }
+
+    /// Ends it like a lost power supply.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
@@ -147,4 +163,116 @@ fn what_cannot_be_reconciled_or_played_is_a_command_that_cannot_be_done() {
         assert_eq!(ended.code, 2, "{words:?}: {}", ended.err);
         assert!(ended.err.contains("mend: "), "{words:?}: {}", ended.err);
     }
+}
+
+/// A charge of 12.50 and what the bank says of it.
+fn charge(bank: &Bank, nth: u16, amount: i64) -> (u16, Json) {
+    let body = format!(
+        r#"{{"key": "pay_0000000000100{nth}", "order": "ord_00000000001", "amount_minor": {amount}, "currency": "EUR"}}"#
+    );
+    ask(bank.door(), "POST /charges", &[], &body)
+}
+
+fn refund(bank: &Bank, nth: u16, amount: i64) -> (u16, Json) {
+    let body = format!(
+        r#"{{"key": "ref_0000000000100{nth}", "charge": "pay_00000000001001", "amount_minor": {amount}, "currency": "EUR"}}"#
+    );
+    ask(bank.door(), "POST /refunds", &[], &body)
+}
+
+/// What was answered is there after `kill -9`, twice over, also when the file's last line is torn; the same key still
+/// moves money once, and what went back stays gone.
+#[test]
+fn a_bank_with_a_file_knows_after_a_kill_what_it_answered_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bank.ledger");
+    let words = ["--data", "bank.ledger", "--script", "day.toml"];
+    let script = "[[charge]]\nnth = 2\ndoes = \"declined\"\n";
+    std::fs::write(dir.path().join("day.toml"), script).unwrap();
+    let bank = Bank::start(dir.path(), &words);
+    assert_eq!(bank.ledger, "in bank.ledger");
+    assert_eq!(charge(&bank, 1, 1_250).1["outcome"], "captured");
+    assert_eq!(charge(&bank, 2, 700).1["outcome"], "declined");
+    assert_eq!(refund(&bank, 1, 1_000).1["outcome"], "refunded");
+    let (_, before) = ask(&bank.operators, "GET /ledger", &[], "");
+    bank.kill();
+
+    let mut torn = std::fs::read(&file).unwrap();
+    torn.extend(b"0123456789abcdef {\"charge\":[{\"key\":\"pay_");
+    std::fs::write(&file, torn).unwrap();
+    let bank = Bank::start(dir.path(), &words);
+    let (_, after) = ask(&bank.operators, "GET /ledger", &[], "");
+    assert_eq!(after, before);
+    let (status, known) = ask(bank.door(), "GET /charges/pay_00000000001002", &[], "");
+    assert_eq!((status, &known["outcome"]), (200, &Json::from("declined")));
+    assert_eq!(charge(&bank, 1, 1_250).1["outcome"], "captured");
+    assert_eq!(
+        charge(&bank, 1, 1_251).0,
+        422,
+        "the key stands for another sum"
+    );
+    assert_eq!(
+        refund(&bank, 2, 251).1["outcome"],
+        "declined",
+        "250 are left"
+    );
+    assert_eq!(charge(&bank, 3, 5).1["outcome"], "captured");
+    bank.kill();
+
+    let bank = Bank::start(dir.path(), &words);
+    let (_, ledger) = ask(&bank.operators, "GET /ledger", &[], "");
+    let count = |what: &str| ledger[what].as_array().unwrap().len();
+    assert_eq!((count("charges"), count("refunds")), (3, 2));
+    let second = run(
+        dir.path(),
+        &[
+            "sandbox-psp",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+            "bank.ledger",
+        ],
+    );
+    assert_eq!(second.code, 2, "{}", second.err);
+    assert!(second.err.contains("in use"), "{}", second.err);
+}
+
+#[test]
+fn a_bank_without_a_file_says_that_it_forgets_and_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let bank = Bank::start(dir.path(), &[]);
+    assert!(bank.ledger.contains("in memory"), "{}", bank.ledger);
+    assert_eq!(charge(&bank, 1, 1_250).1["outcome"], "captured");
+    bank.kill();
+    let bank = Bank::start(dir.path(), &[]);
+    let (status, _) = ask(bank.door(), "GET /charges/pay_00000000001001", &[], "");
+    assert_eq!(status, 404);
+}
+
+#[test]
+fn a_bank_does_not_touch_a_file_that_is_none_of_its_ledgers() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("letters.txt");
+    std::fs::write(&file, "dear bank\n").unwrap();
+    let ended = run(
+        dir.path(),
+        &[
+            "sandbox-psp",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+            "letters.txt",
+        ],
+    );
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(
+        ended.err.contains("TG-") && ended.err.contains("mend: "),
+        "{}",
+        ended.err
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "dear bank\n");
 }

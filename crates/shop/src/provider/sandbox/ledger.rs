@@ -110,6 +110,35 @@ impl Ledger {
         Ok(Taken::First)
     }
 
+    /// Puts a charge back that was taken in before a start.
+    pub(super) fn put_charge(&mut self, request: ChargeRequest, fate: Fate<ChargeOutcome>) {
+        let charge = Charge {
+            record: begin(request.clone(), fate),
+            refunded_minor: 0,
+        };
+        self.charges.insert(request.key, charge);
+    }
+
+    /// Puts a refund back that was taken in before a start, with the end that it had then.
+    pub(super) fn put_refund(&mut self, request: RefundRequest, fate: Fate<RefundOutcome>) {
+        let charge = self.charges.get_mut(&request.charge);
+        if let Some(charge) = charge.filter(|_| fate.end == RefundOutcome::Refunded) {
+            charge.refunded_minor = charge.refunded_minor.saturating_add(request.amount_minor);
+        }
+        self.refunds
+            .insert(request.key, begin(request.clone(), fate));
+    }
+
+    /// A charge's fate.
+    pub(super) fn charge_fate(&self, key: PaymentId) -> Option<Fate<ChargeOutcome>> {
+        Some(self.charges.get(&key)?.record.fate)
+    }
+
+    /// A refund's fate, with what its charge has to say.
+    pub(super) fn refund_fate(&self, key: RefundId) -> Option<Fate<RefundOutcome>> {
+        Some(self.refunds.get(&key)?.fate)
+    }
+
     /// What is known of a charge at this time.
     pub(super) fn charge_reply(&self, key: PaymentId, now: Duration) -> Option<ChargeReply> {
         let charge = self.charges.get(&key)?;
@@ -143,6 +172,17 @@ impl Ledger {
             .values()
             .map(|record| record.fate.last_change());
         charges.chain(refunds).any(|last| last > now)
+    }
+
+    /// Charges that change after this time, with their fates.
+    pub(super) fn open_charges(&self, now: Duration) -> Vec<(ChargeRequest, Fate<ChargeOutcome>)> {
+        let records = self.charges.values().map(|charge| &charge.record);
+        open(records, now)
+    }
+
+    /// Refunds that change after this time, with their fates.
+    pub(super) fn open_refunds(&self, now: Duration) -> Vec<(RefundRequest, Fate<RefundOutcome>)> {
+        open(self.refunds.values(), now)
     }
 
     /// How often each charge was asked for.
@@ -195,6 +235,16 @@ impl Charge {
 
 fn refund_outcome(record: &Record<RefundRequest, RefundOutcome>, now: Duration) -> RefundOutcome {
     record.fate.at(now).unwrap_or(RefundOutcome::Pending)
+}
+
+fn open<'a, Q: Clone + 'a, O: Copy + 'a>(
+    records: impl Iterator<Item = &'a Record<Q, O>>,
+    now: Duration,
+) -> Vec<(Q, Fate<O>)> {
+    records
+        .filter(|record| record.fate.last_change() > now)
+        .map(|record| (record.request.clone(), record.fate))
+        .collect()
 }
 
 fn begin<Q, O>(request: Q, fate: Fate<O>) -> Record<Q, O> {

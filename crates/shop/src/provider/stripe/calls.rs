@@ -7,7 +7,8 @@ use http_body_util::Full;
 use serde::de::DeserializeOwned;
 
 use super::wire::{Failure, Intent, Page, Refund};
-use crate::provider::client::{Answered, Client};
+use crate::provider::client::Answered;
+use crate::provider::outward::Outward;
 use crate::provider::{Hidden, ProviderError};
 
 /// The version of the API whose answers are read here.
@@ -15,9 +16,8 @@ const VERSION: &str = "2024-06-20";
 
 /// The line to Stripe.
 pub(super) struct Calls {
-    pub(super) url: String,
+    pub(super) way: Outward,
     pub(super) key: Option<Hidden>,
-    pub(super) client: Client,
 }
 
 /// An answer that decides something: success, or a card that was refused.
@@ -88,7 +88,7 @@ impl Calls {
         bearer.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url))
+            .uri(format!("{}{path}", self.way.url))
             .header(AUTHORIZATION, bearer)
             .header("stripe-version", VERSION);
         if let Some(name) = name {
@@ -96,7 +96,7 @@ impl Calls {
             request = request.header(CONTENT_TYPE, form);
             request = request.header("idempotency-key", name);
         }
-        let answered = self.client.call(request.body(Full::from(form))).await?;
+        let answered = self.way.client.call(request.body(Full::from(form))).await?;
         judge(answered)
     }
 }

@@ -3,16 +3,18 @@
 //! The header is `Stripe-Signature: t=<unix s>,v1=<hex hmac-sha256 of "t.body">`, with one `v1` more while the signing
 //! secret is being rolled. Other schemes in it are for tests and are not looked at.
 
-use api::PaymentId;
-use api::provider::{Knock, ProviderReport, ReportedCharge, ReportedRefund};
+use api::provider::{
+    DisputeMove, Knock, ProviderReport, ReportedCharge, ReportedDispute, ReportedRefund,
+};
+use api::{Currency, PaymentId};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
 use super::Inner;
-use super::wire::{self, Intent, Refund};
-use crate::provider::{Hidden, KnockError};
+use super::wire::{self, Dispute, Intent, Refund};
+use crate::provider::{Hidden, KnockError, ProviderError};
 
 /// Signatures of one header that are looked at.
 const SIGNATURES_MAX: usize = 8;
@@ -35,7 +37,7 @@ struct Data<'a> {
 
 impl Inner {
     /// Proves and reads a webhook.
-    pub(super) fn read(&self, knock: &Knock) -> Result<Option<ProviderReport>, KnockError> {
+    pub(super) async fn read(&self, knock: &Knock) -> Result<Option<ProviderReport>, KnockError> {
         let secret = self.settings.webhook_secret.as_ref();
         let secret = secret.map(Hidden::text).unwrap_or_default();
         let header = knock.header("stripe-signature").unwrap_or_default();
@@ -52,11 +54,15 @@ impl Inner {
         if !self.taken.is_first(&signed, self.clock.monotonic()) {
             return Err(KnockError::Replayed);
         }
-        self.report(&event.kind, event.data.object)
+        self.report(&event.kind, event.data.object).await
     }
 
     /// What an event says about a book. Whatever is not listed is a step on the way, or about something else.
-    fn report(&self, kind: &str, object: &RawValue) -> Result<Option<ProviderReport>, KnockError> {
+    async fn report(
+        &self,
+        kind: &str,
+        object: &RawValue,
+    ) -> Result<Option<ProviderReport>, KnockError> {
         match kind {
             "payment_intent.succeeded" | "payment_intent.canceled" => {
                 let intent: Intent = read(object)?;
@@ -72,9 +78,52 @@ impl Inner {
                 let refund: Refund = read(object)?;
                 refunded(&refund, &self.settings.house)
             }
+            "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated"
+            | "charge.dispute.closed" => self.disputed(kind, read(object)?).await,
             _ => Ok(None),
         }
     }
+
+    /// What a dispute did with money. One that was opened, or is an inquiry, has moved none.
+    async fn disputed(
+        &self,
+        kind: &str,
+        dispute: Dispute,
+    ) -> Result<Option<ProviderReport>, KnockError> {
+        let moved = match (kind, &*dispute.status) {
+            ("charge.dispute.funds_withdrawn", _) | (_, "lost") => DisputeMove::Withdrawn,
+            ("charge.dispute.funds_reinstated", _) | (_, "won") => DisputeMove::Reinstated,
+            _ => return Ok(None),
+        };
+        // Whatever is ours has an intent.
+        let Some(intent) = &dispute.payment_intent else {
+            return Ok(None);
+        };
+        let intent = self.intent(intent).await.map_err(|error| match error {
+            ProviderError::Refused(_) => {
+                KnockError::Mismatch("it disputes an intent that is none".into())
+            }
+            // Whose it is cannot be said now; Stripe brings it again.
+            other => KnockError::Later(other.to_string()),
+        })?;
+        let Some(key) = wire::payment_of(&intent.metadata, &self.settings.house) else {
+            return Ok(None);
+        };
+        let reference = wire::checked_id(&dispute.id).map_err(|error| mismatch(&error))?;
+        let amount = u64::try_from(dispute.amount).map_err(|error| mismatch(&error))?;
+        let dispute = ReportedDispute {
+            reference: reference.into(),
+            moved,
+            amount_minor: amount,
+            currency: currency(dispute.currency())?,
+        };
+        Ok(Some(ProviderReport::Dispute(key, dispute)))
+    }
+}
+
+fn currency(named: Option<Currency>) -> Result<Currency, KnockError> {
+    named.ok_or_else(|| KnockError::Mismatch("it names a currency that is none".into()))
 }
 
 fn charge(kind: &str, key: PaymentId, intent: &Intent) -> Result<ProviderReport, KnockError> {
@@ -83,10 +132,7 @@ fn charge(kind: &str, key: PaymentId, intent: &Intent) -> Result<ProviderReport,
     }
     let amount = u64::try_from(intent.received());
     let amount = amount.map_err(|error| mismatch(&error))?;
-    let currency = intent.currency();
-    let currency =
-        currency.ok_or_else(|| KnockError::Mismatch("it names a currency that is none".into()))?;
-    let captured = ReportedCharge::Captured(amount, currency);
+    let captured = ReportedCharge::Captured(amount, currency(intent.currency())?);
     Ok(ProviderReport::Charge(key, captured))
 }
 

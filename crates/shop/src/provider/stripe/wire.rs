@@ -105,7 +105,7 @@ impl Intent {
 
     /// The currency, as we write it.
     pub(super) fn currency(&self) -> Option<Currency> {
-        self.currency.to_ascii_uppercase().parse().ok()
+        read_currency(&self.currency)
     }
 
     /// What was captured.
@@ -158,6 +158,29 @@ impl Refund {
             amount_minor: self.amount,
         })
     }
+}
+
+/// A dispute.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Dispute {
+    pub(super) id: String,
+    pub(super) amount: i64,
+    currency: String,
+    pub(super) status: String,
+    /// The intent whose money is disputed.
+    #[serde(default)]
+    pub(super) payment_intent: Option<String>,
+}
+
+impl Dispute {
+    /// The currency, as we write it.
+    pub(super) fn currency(&self) -> Option<Currency> {
+        read_currency(&self.currency)
+    }
+}
+
+fn read_currency(text: &str) -> Option<Currency> {
+    text.to_ascii_uppercase().parse().ok()
 }
 
 /// The payment that an object is of, when it is this house's.

@@ -15,14 +15,14 @@ use world::Clock;
 
 use super::certificates::{List, Platform, signed_text};
 use super::sign::Signer;
-use crate::provider::client::{Answered, Client};
+use crate::provider::client::Answered;
+use crate::provider::outward::Outward;
 use crate::provider::replay::TOLERANCE_S;
 use crate::provider::{KnockError, ProviderError};
 
 /// The line to WeChat.
 pub(super) struct Calls {
-    pub(super) url: String,
-    pub(super) client: Client,
+    pub(super) way: Outward,
     pub(super) signer: Signer,
     pub(super) platform: Platform,
     pub(super) clock: Arc<dyn Clock>,
@@ -148,7 +148,7 @@ impl Calls {
         let json = HeaderValue::from_static("application/json");
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url))
+            .uri(format!("{}{path}", self.way.url))
             .header(AUTHORIZATION, signed)
             .header(ACCEPT, json.clone())
             .header(CONTENT_TYPE, json)
@@ -156,7 +156,8 @@ impl Calls {
         if let Some(id) = &self.platform.public_key_id {
             request = request.header("wechatpay-serial", id);
         }
-        self.client
+        self.way
+            .client
             .call(request.body(Full::from(body.to_owned())))
             .await
     }

@@ -1,7 +1,7 @@
 //! A till: a real book without a journal, a sandbox behind a line that can be cut, and a cashier between them.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use commerce::{
 use ledger::{Currency, UnitPrice, Units};
 use telemetry::Telemetry;
 use tidegate_shop::cashier::{
-    Cashier, CashierHandle, Desks, OpenEffects, ReportError, Reported, Settings,
+    Cashier, CashierHandle, Desks, OpenEffects, OpenNow, ReportError, Reported, Settings,
 };
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::provider::{Asked, CallbackSink, Provider, ProviderError};
@@ -34,23 +34,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(super) struct RuntimeClock {
     began: Instant,
-    /// By how much the wall clock was set back, in milliseconds.
-    back_ms: AtomicU64,
+    /// By how much the wall clock was set, in milliseconds.
+    set_ms: AtomicI64,
 }
 
 impl RuntimeClock {
     pub(super) fn start() -> Arc<Self> {
         Arc::new(Self {
             began: Instant::now(),
-            back_ms: AtomicU64::new(0),
+            set_ms: AtomicI64::new(0),
         })
+    }
+}
+
+impl RuntimeClock {
+    /// A book's time: what passes, whatever anybody does to the wall clock.
+    fn book_ms(&self) -> u64 {
+        let passed = u64::try_from(self.monotonic().as_millis()).unwrap_or(u64::MAX);
+        1_800_000_000_000 + passed
     }
 }
 
 impl Clock for RuntimeClock {
     fn wall_ms(&self) -> u64 {
-        let passed = u64::try_from(self.monotonic().as_millis()).unwrap_or(u64::MAX);
-        1_800_000_000_000 + passed - self.back_ms.load(Ordering::Relaxed)
+        self.book_ms()
+            .saturating_add_signed(self.set_ms.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
@@ -241,7 +249,7 @@ impl Books {
     /// Decides, and hands out the effects like a desk does.
     fn execute(&self, command: &Command) -> Outcome {
         let mut book = lock(&self.book);
-        let now = Time(self.clock.wall_ms()).max(book.time());
+        let now = Time(self.clock.book_ms());
         let mut new = Vec::new();
         let outcome = book
             .execute(now, command, &mut new)
@@ -390,8 +398,10 @@ impl Desks for Books {
     }
 
     fn open_effects(&self, _sale: u32) -> OpenEffects<'_> {
-        let effects = self.read(|book| book.open_effects().collect());
-        Box::pin(async move { Ok(effects) })
+        let mut open = self.read(OpenNow::of);
+        // A desk advances its book before it asks it anything.
+        open.now = Time(self.clock.book_ms());
+        Box::pin(async move { Ok(open) })
     }
 
     fn sales(&self) -> Vec<u32> {
@@ -449,10 +459,10 @@ impl Till {
         }
     }
 
-    /// Somebody sets the wall clock back; the book's time stays where it is.
-    pub(super) fn set_back(&self, by: Duration) {
-        let by_ms = u64::try_from(by.as_millis()).expect("it fits");
-        self.clock.back_ms.fetch_add(by_ms, Ordering::Relaxed);
+    /// Somebody sets the wall clock by so many minutes; the book's time stays where it is.
+    pub(super) fn set_clock(&self, minutes: i64) {
+        let by_ms = minutes * 60_000;
+        self.clock.set_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
     /// The cashier comes to work.

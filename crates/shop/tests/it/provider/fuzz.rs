@@ -36,6 +36,10 @@ fn stands_in(report: &ProviderReport, text: &str) {
             (key.to_string(), Some(*amount))
         }
         ProviderReport::Refund(key, ReportedRefund::Failed) => (key.to_string(), None),
+        // Whose a dispute is stands in its intent, and not in its text.
+        ProviderReport::Dispute(_, dispute) => {
+            (dispute.reference.to_string(), Some(dispute.amount_minor))
+        }
     };
     assert!(
         text.contains(&key) || text.contains('\\'),

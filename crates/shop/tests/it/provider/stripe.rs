@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use api::PaymentId;
 use api::order::ActionKind;
-use api::provider::{ChargeOutcome, Gateway, Knock, ProviderReport, ReportedRefund};
+use api::provider::{
+    ChargeOutcome, DisputeMove, Gateway, Knock, ProviderReport, ReportedDispute, ReportedRefund,
+};
 use tidegate_shop::provider::stripe::Settings;
 use tidegate_shop::provider::{Hidden, KnockError, Provider, ProviderError, Stripe};
 use world::{Clock, ManualClock};
@@ -16,7 +18,7 @@ use world::{Clock, ManualClock};
 use super::conformance::{self, Subject};
 use super::knocks::{self, Writer};
 use super::{NOON_MS, PATIENCE, charge, clock, line, payment, refund, tls};
-pub(super) use fake::{Fake, HOOK_SECRET, hook, intent_event};
+pub(super) use fake::{Fake, HOOK_SECRET, dispute_event, hook, intent_event};
 
 const API_KEY: &str = "sk_test_0123456789abcdef";
 
@@ -352,4 +354,80 @@ async fn what_is_for_wechat_is_not_for_stripe() {
         ..till.captured(payment(1, 1), 5, NOON_MS, true)
     };
     assert_eq!(till.stripe.read(knock).await, Err(KnockError::Nobody));
+}
+
+/// A dispute carries nothing of ours: its intent says whose it is. Only money that moved counts.
+#[tokio::test]
+async fn a_dispute_counts_when_its_money_moved_and_is_found_by_its_intent() {
+    let till = till(Some("pm_card_visa")).await;
+    let request = charge(payment(1, 1), 700, "EUR");
+    let charged = till.stripe.charge(request.clone()).await;
+    charged.expect("it answers");
+    let intent = till.fake.intent_of(&request.key.to_string());
+    let report = |moved| {
+        let dispute = ReportedDispute {
+            reference: "dp_1".into(),
+            moved,
+            amount_minor: 300,
+            currency: "EUR".parse().expect("a currency"),
+        };
+        Some(ProviderReport::Dispute(request.key, dispute))
+    };
+    let (gone, back) = (
+        report(DisputeMove::Withdrawn),
+        report(DisputeMove::Reinstated),
+    );
+    // As after a start: nothing is known of the intent but its name.
+    let stripe = till.restarted();
+    for (event, said) in [
+        (("created", "needs_response"), None),
+        (("created", "warning_needs_response"), None),
+        (("funds_withdrawn", "needs_response"), gone.clone()),
+        (("updated", "under_review"), None),
+        (("closed", "lost"), gone),
+        (("closed", "warning_closed"), None),
+        (("closed", "won"), back.clone()),
+        (("funds_reinstated", "won"), back),
+    ] {
+        let body = dispute_event(event, "dp_1", Some(&intent), (300, "eur"));
+        let read = stripe.read(hook(&body, NOON_MS, HOOK_SECRET)).await;
+        assert_eq!(read, Ok(said), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_not_ours_or_makes_no_sense_books_nothing() {
+    let till = till(Some("pm_card_visa")).await;
+    let request = charge(payment(1, 1), 700, "EUR");
+    till.stripe.charge(request.clone()).await.expect("charged");
+    let intent = till.fake.intent_of(&request.key.to_string());
+    let event = ("funds_withdrawn", "needs_response");
+    let read = async |stripe: &Stripe, name, intent, money| {
+        let body = dispute_event(event, name, intent, money);
+        stripe.read(hook(&body, NOON_MS, HOOK_SECRET)).await
+    };
+    let other = Settings {
+        house: "house-2".to_owned(),
+        ..till.settings.clone()
+    };
+    let other = client(&other, &till.clock);
+    let good = (300, "eur");
+    assert_eq!(read(&other, "dp_1", Some(&intent), good).await, Ok(None));
+    let stripe = &till.stripe;
+    assert_eq!(read(stripe, "dp_2", None, good).await, Ok(None));
+    for (name, intent, money) in [
+        ("dp_3", "pi_nobody", good),
+        ("dp 4", &*intent, good),
+        ("dp_5", &*intent, (-300, "eur")),
+        ("dp_6", &*intent, (300, "xxxx")),
+        ("dp_7", "pi_1/cancel", good),
+    ] {
+        let said = read(stripe, name, Some(intent), money).await;
+        let refused = matches!(said, Err(KnockError::Mismatch(_) | KnockError::Later(_)));
+        assert!(refused, "{name}: {said:?}");
+    }
+    // Whose it is cannot be asked now: Stripe brings it again, signed anew.
+    till.fake.status.store(503, Ordering::SeqCst);
+    let later = read(stripe, "dp_8", Some(&intent), good).await;
+    assert!(matches!(later, Err(KnockError::Later(_))), "{later:?}");
 }

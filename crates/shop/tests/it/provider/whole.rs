@@ -18,7 +18,7 @@ use tidegate_shop::provider::wechat::Way;
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
-use super::stripe::{HOOK_SECRET, Till, hook, intent_event, till};
+use super::stripe::{HOOK_SECRET, Till, dispute_event, hook, intent_event, till};
 use super::{NOON_MS, payment};
 
 async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
@@ -175,6 +175,58 @@ async fn a_webhook_for_an_order_that_is_not_here_is_taken_and_kept() {
     let nowhere = captured(&payment(1, 1).to_string(), 5, "eur", NOON_MS);
     assert_eq!(knock(&handle, nowhere).await, None);
     assert_eq!(handle.registry().house().book().unmatched(), 1);
+    shop.stop().await;
+}
+
+/// A bank takes money back in parts: each dispute books once, whatever Stripe says of it how often; one that is won is
+/// kept for people, since the book has no word for money that comes back from a bank.
+#[tokio::test]
+async fn disputes_of_stripe_are_booked_once_each_and_a_won_one_is_kept() {
+    let (till, _dir, shop) = shop().await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    action(&handle, order).await;
+    let key = shown(&handle, order).await.payment.expect("one").id;
+    let key = key.to_string();
+    let intent = till.fake.intent_of(&key);
+    let mut at = NOON_MS;
+    let mut say = async |event, name: &str, money| {
+        at += 1_000;
+        let body = dispute_event(event, name, Some(&intent), money);
+        let code = knock(&handle, hook(&body, at, HOOK_SECRET)).await;
+        let kept = handle.registry().house().book().unmatched();
+        let order = shown(&handle, order).await;
+        (code, order.charged_back_minor, kept)
+    };
+    let (withdrawn, lost) = (("funds_withdrawn", "needs_response"), ("closed", "lost"));
+    let first = say(withdrawn, "dp_0", (100, "eur")).await;
+    assert_eq!(first, (None, 0, 1), "nothing was captured: it waits");
+    let paid = knock(&handle, captured(&key, 1_250, "eur", NOON_MS)).await;
+    assert_eq!(paid, None);
+    for (event, name, money, so) in [
+        (
+            ("created", "needs_response"),
+            "dp_1",
+            (500, "eur"),
+            (None, 0, 1),
+        ),
+        (withdrawn, "dp_1", (500, "eur"), (None, 500, 1)),
+        (withdrawn, "dp_1", (500, "eur"), (None, 500, 1)),
+        (lost, "dp_1", (500, "eur"), (None, 500, 1)),
+        (withdrawn, "dp_2", (900, "usd"), (Some("TG-1113"), 500, 2)),
+        (lost, "dp_3", (900, "eur"), (None, 1_400, 2)),
+        (
+            ("funds_reinstated", "won"),
+            "dp_3",
+            (900, "eur"),
+            (None, 1_400, 3),
+        ),
+        (("closed", "won"), "dp_3", (900, "eur"), (None, 1_400, 3)),
+        // The same dispute with another sum is another thing: it is kept and not added.
+        (withdrawn, "dp_1", (501, "eur"), (None, 1_400, 4)),
+    ] {
+        assert_eq!(say(event, name, money).await, so, "{event:?} {name}");
+    }
     shop.stop().await;
 }
 

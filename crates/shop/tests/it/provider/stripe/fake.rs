@@ -241,6 +241,14 @@ impl Fake {
         }
     }
 
+    /// Stripe's name of the intent of a payment.
+    pub(crate) fn intent_of(&self, payment: &str) -> String {
+        let books = lock(&self.books);
+        let mut intents = books.intents.iter();
+        let mine = intents.find(|(_, one)| one["metadata"]["tidegate_payment"] == payment);
+        mine.expect("an intent").0.clone()
+    }
+
     /// The buyer pays in the moment before the intent is closed.
     pub(crate) fn pays_before_close(&self, payment: &str) {
         let mut books = lock(&self.books);
@@ -325,6 +333,25 @@ pub(crate) fn intent_event(
         "data": { "object": {
             "id": "pi_77", "object": "payment_intent", "amount": amount, "amount_received": amount,
             "currency": currency, "status": "succeeded", "created": 1, "metadata": metadata,
+        } },
+    });
+    event.to_string()
+}
+
+/// An event about a dispute: its kind behind `charge.dispute.`, its state, its name, the intent, and the money.
+pub(crate) fn dispute_event(
+    (kind, status): (&str, &str),
+    name: &str,
+    intent: Option<&str>,
+    (amount, currency): (i64, &str),
+) -> String {
+    let event = json!({
+        "id": "evt_2", "object": "event", "api_version": "2024-06-20",
+        "type": format!("charge.dispute.{kind}"), "livemode": false,
+        "data": { "object": {
+            "id": name, "object": "dispute", "amount": amount, "currency": currency, "status": status,
+            "charge": "ch_1", "payment_intent": intent, "reason": "fraudulent", "metadata": {},
+            "balance_transactions": [], "is_charge_refundable": false, "created": 1,
         } },
     });
     event.to_string()
