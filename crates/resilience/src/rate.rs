@@ -90,6 +90,8 @@ impl Pace {
 pub struct Meter {
     pace: Pace,
     back_at: Duration,
+    /// The last turn that was given to somebody who found none.
+    turn_at: Duration,
 }
 
 impl Meter {
@@ -99,6 +101,7 @@ impl Meter {
         Self {
             pace,
             back_at: Duration::ZERO,
+            turn_at: Duration::ZERO,
         }
     }
 
@@ -107,22 +110,28 @@ impl Meter {
     /// # Errors
     /// There is none; how long until there is.
     pub fn take(&mut self, now: Duration) -> Result<Standing, Duration> {
-        self.reserve(now, Duration::ZERO)?;
-        Ok(self.pace.standing(self.back_at, now))
+        match self.pace.wait(self.back_at, now) {
+            Duration::ZERO => {
+                self.back_at = self.pace.taken(self.back_at, now);
+                Ok(self.pace.standing(self.back_at, now))
+            }
+            wait => Err(wait),
+        }
     }
 
-    /// Takes one that may be used after the wait, if that is no longer than the patience. Nobody who comes later is
-    /// before those who wait.
-    ///
-    /// # Errors
-    /// It would take longer; how long. Nothing was taken.
-    pub fn reserve(&mut self, now: Duration, patience: Duration) -> Result<Duration, Duration> {
-        let wait = self.pace.wait(self.back_at, now);
-        if wait > patience {
-            return Err(wait);
-        }
-        self.back_at = self.pace.taken(self.back_at, now);
-        Ok(wait)
+    /// When somebody who found none should ask again, so that a crowd comes back one after the other instead of all at
+    /// once. Nothing is kept for them: whoever never comes back takes nothing from others. `most` is the longest wait.
+    pub fn turn(&mut self, now: Duration, most: Duration) -> Duration {
+        let soonest = now.saturating_add(self.pace.wait(self.back_at, now));
+        let next = self.turn_at.saturating_add(self.pace.every);
+        self.turn_at = next.max(soonest).min(now.saturating_add(most));
+        self.turn_at.saturating_sub(now)
+    }
+
+    /// How long until the last of those is due who were told to ask again.
+    #[must_use]
+    pub fn backlog(&self, now: Duration) -> Duration {
+        self.turn_at.saturating_sub(now)
     }
 }
 
@@ -257,14 +266,20 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_before_who_comes_later_and_who_cannot_wait_takes_nothing() {
+    fn a_crowd_that_found_none_comes_back_one_after_the_other_and_not_too_late() {
         let mut meter = Meter::new(Pace::new(10, SECOND, 1));
-        let tenth = SECOND / 10;
-        assert_eq!(meter.reserve(SECOND, SECOND), Ok(Duration::ZERO));
-        assert_eq!(meter.reserve(SECOND, SECOND), Ok(tenth));
-        assert_eq!(meter.reserve(SECOND, tenth), Err(2 * tenth));
-        assert_eq!(meter.reserve(SECOND, SECOND), Ok(2 * tenth));
-        assert_eq!(meter.take(SECOND + 2 * tenth), Err(tenth));
+        let (tenth, most) = (SECOND / 10, SECOND / 2);
+        assert!(meter.take(SECOND).is_ok());
+        for place in [1, 2, 3, 4, 5, 5, 5] {
+            assert!(meter.take(SECOND).is_err());
+            assert_eq!(meter.turn(SECOND, most), place * tenth);
+        }
+        assert_eq!(meter.backlog(SECOND), most);
+        // Nobody came back: a turn is no claim, and the next one finds what there is.
+        let later = 2 * SECOND;
+        assert_eq!(meter.backlog(later), Duration::ZERO);
+        assert!(meter.take(later).is_ok());
+        assert_eq!(meter.turn(later, most), tenth);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Backroom {
     ) -> anyhow::Result<Server> {
         match Edge::build(settings.edge.clone(), self.rooms(outside, demo)) {
             Ok(edge) => {
-                let place = edge.handle();
+                let (place, limits) = (edge.handle(), edge.limits());
                 let (close, closed) = oneshot::channel::<()>();
                 let door = outside.tasks.spawn(edge.run(async {
                     // A sender that is gone means the same as its message.
@@ -75,6 +75,7 @@ impl Backroom {
                     door,
                     close,
                     place,
+                    limits,
                 })
             }
             Err(error) => {
@@ -117,6 +118,8 @@ pub(crate) struct Server {
     close: oneshot::Sender<()>,
     /// Where its doors are.
     pub(crate) place: edge::Handle,
+    /// How often one may come there.
+    pub(crate) limits: edge::Limits,
 }
 
 impl Server {
