@@ -3,6 +3,8 @@
 use crate::device::Devices;
 use crate::identity::{Fetch, Identity};
 use crate::ids::Ids;
+use crate::limits::Limits;
+use crate::routes;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use api::SaleId;
@@ -67,6 +69,7 @@ pub(crate) struct Door {
     pub(crate) settings: Arc<Settings>,
     pub(crate) rooms: Rooms,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) limits: Limits,
     pub(crate) tokens: Tokens,
     pub(crate) identity: Identity,
     pub(crate) devices: Devices,
@@ -80,6 +83,12 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(settings: Arc<Settings>, rooms: Rooms) -> Self {
         let ids = Arc::new(Ids::new(settings.node, &*rooms.entropy));
+        let limits = Limits::new(
+            &settings.limits,
+            routes::names(&settings),
+            rooms.telemetry.clone(),
+            &*rooms.entropy,
+        );
         let tokens = Tokens::new(&settings.token_secrets, &*rooms.entropy);
         let identity = Identity::new(
             &settings.identity,
@@ -94,6 +103,7 @@ impl Door {
             settings,
             rooms,
             ids,
+            limits,
             tokens,
             identity,
             devices,

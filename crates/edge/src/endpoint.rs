@@ -5,6 +5,7 @@ use crate::auth::{self, Needs};
 use crate::connection::Peer;
 use crate::door::Door;
 use crate::guard::Guarded;
+use crate::limits::Visit;
 use crate::said::{self, Said};
 use crate::{network, trace};
 use api::service::Caller;
@@ -61,6 +62,8 @@ pub(crate) struct Endpoint(Arc<Inner>);
 struct Inner {
     door: Arc<Door>,
     route: Route,
+    /// Where its limits are; the operators' port has none.
+    limited: Option<usize>,
     meter: RouteMeter,
 }
 
@@ -73,6 +76,7 @@ impl Endpoint {
             .route(route.method, route.template);
         Self(Arc::new(Inner {
             door: Arc::clone(door),
+            limited: door.limits.place(route.method, route.template),
             route,
             meter,
         }))
@@ -126,9 +130,10 @@ impl Inner {
             path: std::mem::take(&mut parts.uri),
             at: clock.monotonic(),
         };
+        let mut visit = (self.door.limits).visit(self.limited, begin.client, begin.at);
         let mut caller = None;
-        let made = self.guarded(&begin, parts, body, &mut caller).await;
-        let response = self.finish(&begin, made, caller);
+        let made = (self.guarded(&begin, parts, body, &mut visit, &mut caller)).await;
+        let response = self.finish(&begin, made, &visit, caller);
         if let Some(peer) = peer {
             peer.phase.idle(clock.monotonic());
         }
@@ -141,9 +146,10 @@ impl Inner {
         begin: &Begin,
         parts: Parts,
         body: Body,
+        visit: &mut Visit,
         caller: &mut Option<Caller>,
     ) -> Result<Said, Problem> {
-        let work = Box::pin(self.make(begin, parts, body, caller));
+        let work = Box::pin(self.make(begin, parts, body, visit, caller));
         let guarded = Guarded {
             context: begin.context,
             work,
@@ -176,8 +182,10 @@ impl Inner {
         begin: &Begin,
         mut parts: Parts,
         body: Body,
+        visit: &mut Visit,
         caller: &mut Option<Caller>,
     ) -> Result<Said, Problem> {
+        self.door.limits.enter(visit, &parts.headers)?;
         let place = self.place(&mut parts).await?;
         let mut asked = Asked {
             context: begin.context,
@@ -190,6 +198,7 @@ impl Inner {
         };
         asked.caller = auth::caller(self.route.needs, &self.door, &asked).await?;
         caller.clone_from(&asked.caller);
+        self.door.limits.know(visit, asked.caller.as_ref())?;
         asked.body = self.read(&asked, body).await?;
         (self.route.make)(&self.door, asked).await
     }
@@ -230,6 +239,7 @@ impl Inner {
         &self,
         begin: &Begin,
         made: Result<Said, Problem>,
+        visit: &Visit,
         caller: Option<Caller>,
     ) -> Response<Body> {
         let (mut response, code) = match made {
@@ -241,9 +251,12 @@ impl Inner {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let status = response.status().as_u16();
+        let now = self.door.rooms.clock.monotonic();
+        visit.leave(status, now, response.headers_mut());
         begin
             .context
-            .enter(|| self.tell(begin, response.status().as_u16(), code, caller.as_ref()));
+            .enter(|| self.tell(begin, status, code, caller.as_ref()));
         response
     }
 

@@ -10,6 +10,8 @@
 //!                                                      └ told: said, problem documents
 //! ```
 //!
+//! Before and after `who` stand the [`limits`]: whoever comes too often hears so before anything is done.
+//!
 //! Start with [`server`] for how it is built and run, then `endpoint` for the one way that all requests take, then
 //! `routes` for what is served.
 //!
@@ -28,6 +30,7 @@ mod error;
 mod guard;
 pub mod identity;
 mod ids;
+pub mod limits;
 mod network;
 mod openapi;
 mod pages;
@@ -44,6 +47,7 @@ mod trace;
 pub use device::Settings as DeviceSettings;
 pub use door::{Demo, Rooms};
 pub use error::EdgeError;
+pub use limits::{Limit, Limits};
 pub use network::Network;
 pub use openapi::document as openapi;
 pub use secret::Secret;

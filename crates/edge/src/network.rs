@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Addresses that share their first bits, like `10.0.0.0/8`, or a single address.
@@ -88,7 +88,7 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
         .filter_map(|list| list.to_str().ok())
         .collect();
     for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+        let Some(address) = of_hop(hop.trim()) else {
             break;
         };
         client = address;
@@ -97,6 +97,12 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
         }
     }
     client
+}
+
+/// The address of a hop; some gateways write the port too.
+fn of_hop(hop: &str) -> Option<IpAddr> {
+    let with_port = || Some(hop.parse::<SocketAddr>().ok()?.ip());
+    hop.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
@@ -137,6 +143,17 @@ mod tests {
             client(address("10.0.0.1"), &headers, &trusted),
             address("1.2.3.4")
         );
+        // Application gateways add the port; without this all their clients were one.
+        for (hop, expected) in [
+            ("1.2.3.4:49152", "1.2.3.4"),
+            ("[2001:db8::1]:49152", "2001:db8::1"),
+            ("unknown", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", hop.parse().unwrap());
+            let client = client(address("10.0.0.1"), &headers, &trusted);
+            assert_eq!(client, address(expected), "{hop}");
+        }
         assert_eq!(
             client(address("10.0.0.1"), &headers, &[]),
             address("10.0.0.1")

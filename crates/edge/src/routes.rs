@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use crate::auth::Needs;
 use crate::door::Door;
 use crate::endpoint::{Audit, Endpoint, Make, Making, Route};
+use crate::limits::Named;
 use crate::settings::Settings;
 use api::{Code, Problem, Scope};
 use axum::Router;
@@ -64,12 +65,28 @@ pub(crate) fn documented(settings: &Settings) -> Vec<Route> {
     routes
 }
 
+/// Every route that may be limited, whether it is served now or not. What is served nowhere is `none`.
+pub(crate) fn names(settings: &Settings) -> Vec<Named> {
+    let routes = documented(settings);
+    let names = routes.iter().map(|route| (route.method, route.template));
+    let others = [
+        ("GET", "/"),
+        ("POST", "/demo/crowd"),
+        ("POST", "/demo/refill"),
+        ("GET", "/v1/noop"),
+        ("POST", "/v1/noop"),
+        ("GET", "none"),
+    ];
+    names.chain(others).collect()
+}
+
 /// The port for operators.
 pub(crate) fn admin(door: &Arc<Door>) -> Router {
     let routes = vec![
         get("/metrics", Needs::Nobody, admin::metrics),
         get("/livez", Needs::Nobody, admin::livez),
         get("/readyz", Needs::Nobody, admin::readyz),
+        get("/limits", Needs::Nobody, admin::limits),
     ];
     router(door, routes)
 }

@@ -3,6 +3,7 @@
 use crate::connection;
 use crate::door::{Door, Rooms};
 use crate::error::EdgeError;
+use crate::limits::Limits;
 use crate::phase::Phase;
 use crate::routes;
 use crate::settings::Settings;
@@ -79,6 +80,12 @@ impl Edge {
     #[must_use]
     pub const fn handle(&self) -> Handle {
         self.handle
+    }
+
+    /// The limits in effect, which may be swapped while it serves.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.door.limits.clone()
     }
 
     /// Serves until `shutdown` is done, then lets running requests come to their end. The operators' port closes last.

@@ -1,6 +1,8 @@
 //! Settings of the front door. Every limit has a default that is safe to leave.
 
+use crate::limits::{self, Limit};
 use crate::network::Network;
+use crate::routes;
 use crate::secret::Secret;
 use crate::{device, identity};
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,10 @@ pub struct Settings {
     pub live_streams_max: usize,
     /// Networks whose `X-Forwarded-For` is believed, like `10.0.0.0/8`. Default none.
     pub trusted_proxies: Vec<Network>,
+    /// Limits of requests, each `{name, routes, key, rate, burst}` and, where they differ, `per_s`, `statuses`,
+    /// `keys_max`; at most 64. A list that is given takes the place of this one, and counts at once with SIGHUP; see
+    /// [howto/limit-requests.md](howto/limit-requests.md).
+    pub limits: Vec<Limit>,
     /// Secrets of buyer tokens (JWT, HS256). Default none: buyers cannot come in.
     pub token_secrets: Vec<TokenSecret>,
     /// Secret of the payment provider's callbacks. Default none: callbacks are refused.
@@ -82,6 +88,7 @@ impl Default for Settings {
             connections_max: 10_000,
             live_streams_max: 1_000,
             trusted_proxies: Vec::new(),
+            limits: Limit::defaults(),
             token_secrets: Vec::new(),
             callback_secret: None,
             carrier_secret: None,
@@ -140,6 +147,7 @@ impl Settings {
             outside.map(|(name, _, least, most)| format!("{name}: must be from {least} to {most}")),
         );
         self.secret_faults(&mut faults);
+        faults.extend(limits::faults(&self.limits, &routes::names(self)));
         faults
     }
 

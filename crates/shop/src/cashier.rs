@@ -51,6 +51,7 @@ use guard::Guarded;
 
 use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
 
+pub(crate) use guard::TURN_MAX;
 pub use report::book_report;
 pub use run::Cashier;
 pub(crate) use settings::within;

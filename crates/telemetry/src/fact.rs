@@ -11,7 +11,7 @@ mod selling;
 mod sending;
 
 pub use desk::{ClockBelieved, SaleStopped, SnapshotFailed};
-pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestServed};
+pub use door::{Audited, ConnectionRefused, HandlerPanicked, RequestLimited, RequestServed};
 pub use house::{
     ClockStepped, Counts, Listening, Recovered, SettingChanged, SettingsRefused, Started, Stopping,
 };

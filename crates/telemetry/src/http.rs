@@ -84,6 +84,27 @@ impl RouteMeter {
     }
 }
 
+/// The label of a limit: the name that the operator gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct LimitLabel {
+    pub(crate) limit: String,
+}
+
+/// What one limit of requests refused.
+#[derive(Debug)]
+pub struct LimitMeter {
+    pub(crate) name: Box<str>,
+    pub(crate) refused: Counter,
+}
+
+impl LimitMeter {
+    /// Requests refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.get()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Telemetry;

@@ -27,7 +27,7 @@ mod process;
 
 pub use context::RequestContext;
 pub use fact::Fact;
-pub use http::RouteMeter;
+pub use http::{LimitMeter, RouteMeter};
 pub use labels::{EffectKind, Gap, Invariant, PaymentOutcome, Refused};
 pub use meters::Meters;
 

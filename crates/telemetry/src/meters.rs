@@ -1,7 +1,7 @@
 //! Every metric by name. Handles are resolved once; counting is an atomic add.
 
 use crate::histogram::{BATCH_COMMANDS, Histogram, REQUEST_SECONDS, SYNC_SECONDS};
-use crate::http::{RouteLabels, RouteMeter};
+use crate::http::{LimitLabel, LimitMeter, RouteLabels, RouteMeter};
 use crate::labels::{CouponType, EffectKind, Invariant, Refused, Risk, RiskAt, UnitsIn, UserTier};
 use crate::outside::OutsideMeters;
 use crate::process::ProcessCollector;
@@ -86,6 +86,7 @@ pub struct Meters {
     pub log_lines_dropped: Counter,
     requests: Family<RouteLabels, Counter>,
     request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    limited: Family<LimitLabel, Counter>,
     problems: Vec<Counter>,
     queue_depth: Family<BySale, Level>,
     stock_units: Family<BySaleAndPlace, Level>,
@@ -308,6 +309,11 @@ impl Meters {
                 "Time from the head of a request to the head of its answer",
                 Family::new_with_constructor(seconds),
             ),
+            limited: names.add(
+                "http_requests_limited",
+                "Requests refused by a limit",
+                Family::default(),
+            ),
             problems: names.codes(),
             queue_depth: names.add(
                 "tidegate_desk_queue_depth",
@@ -345,6 +351,17 @@ impl Meters {
             self.requests.clone(),
             self.request_seconds.clone(),
         )
+    }
+
+    /// The meter of one limit of requests; look it up once.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> LimitMeter {
+        let limit = name.to_owned();
+        let refused = self.limited.get_or_create(&LimitLabel { limit });
+        LimitMeter {
+            name: name.into(),
+            refused: refused.clone(),
+        }
     }
 
     /// Counts a problem by its code.

@@ -2,6 +2,7 @@
 //! that is possible, and kept in the house journal for whoever asks later what counted when.
 
 use crate::outside::Outside;
+use crate::server::Server;
 use crate::settings::{Layers, Loaded, load, values};
 use shop::Handle;
 use shop::house::HouseError;
@@ -10,7 +11,8 @@ use telemetry::fact::{Counts, SettingChanged, SettingsRefused};
 use telemetry::log::LogGuard;
 
 /// Options that count at once; all others wait for the next start.
-const LIVE: [&str; 6] = [
+const LIVE: [&str; 7] = [
+    "edge.limits",
     "log.level",
     "risk.address_max",
     "risk.buyer_max",
@@ -50,14 +52,15 @@ impl Reload {
     }
 
     /// Reads everything again. What is not valid changes nothing.
-    pub(crate) async fn now(&mut self, handle: &Handle, outside: &Outside) {
-        if let Err(reason) = self.swap(handle, outside).await {
+    pub(crate) async fn now(&mut self, server: &Server, outside: &Outside) {
+        if let Err(reason) = self.swap(server, outside).await {
             let reason = &reason.to_string();
             outside.telemetry.tell(&SettingsRefused { reason });
         }
     }
 
-    async fn swap(&mut self, handle: &Handle, outside: &Outside) -> anyhow::Result<()> {
+    async fn swap(&mut self, server: &Server, outside: &Outside) -> anyhow::Result<()> {
+        let handle = &server.handle();
         let loaded =
             load(&self.layers).map_err(|failure| anyhow::anyhow!(failure.on_one_line()))?;
         let (old, new) = (values(&self.loaded)?, values(&loaded)?);
@@ -66,6 +69,7 @@ impl Reload {
             .map_err(|failure| anyhow::anyhow!(failure.on_one_line()))?;
         self.log.set_level(&loaded.settings.log.level)?;
         handle.risk().swap(policy);
+        server.limits.swap(&loaded.settings.edge.limits);
         self.loaded = loaded;
         for (option, value) in changed(&old, &new) {
             let counts = if LIVE.contains(&option) {

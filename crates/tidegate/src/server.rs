@@ -72,7 +72,7 @@ impl Backroom {
         };
         match Edge::build(settings.edge.clone(), self.rooms(outside, fetch, demo)) {
             Ok(edge) => {
-                let place = edge.handle();
+                let (place, limits) = (edge.handle(), edge.limits());
                 let (close, closed) = oneshot::channel::<()>();
                 let door = outside.tasks.spawn(edge.run(async {
                     // A sender that is gone means the same as its message.
@@ -83,6 +83,7 @@ impl Backroom {
                     door,
                     close,
                     place,
+                    limits,
                 })
             }
             Err(error) => {
@@ -125,6 +126,8 @@ pub(crate) struct Server {
     close: oneshot::Sender<()>,
     /// Where its doors are.
     pub(crate) place: edge::Handle,
+    /// How often one may come there.
+    pub(crate) limits: edge::Limits,
 }
 
 impl Server {

@@ -1,4 +1,4 @@
-//! For operators: metrics, and whether the process lives and should get traffic.
+//! For operators: metrics, limits, and whether the process lives and should get traffic.
 
 use crate::asked::Asked;
 use crate::door::Door;
@@ -39,4 +39,8 @@ pub(super) fn readyz(door: &Arc<Door>, _asked: Asked) -> Making<'_> {
             &serde_json::json!({ "status": word, "reasons": readiness.reasons }),
         )
     })
+}
+
+pub(super) fn limits(door: &Arc<Door>, _asked: Asked) -> Making<'_> {
+    Box::pin(async { Said::json(StatusCode::OK, &door.limits.states()) })
 }

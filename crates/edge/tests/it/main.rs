@@ -8,6 +8,7 @@ mod connections;
 mod devices;
 mod fuzz;
 mod gateways;
+mod limits;
 mod pages;
 mod people;
 mod shop;

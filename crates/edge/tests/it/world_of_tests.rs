@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use telemetry::Telemetry;
 use tidegate_edge::identity::PlainFetch;
-use tidegate_edge::{Claims, Demo, Edge, Rooms, Secret, Settings, TokenSecret, mint};
+use tidegate_edge::{Claims, Demo, Edge, Limits, Rooms, Secret, Settings, TokenSecret, mint};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use world::{Clock, OsNetwork, SeededEntropy, SystemClock, Tasks};
@@ -18,6 +18,7 @@ pub(crate) struct Open {
     pub(crate) admin: SocketAddr,
     pub(crate) shop: Arc<Shop>,
     pub(crate) telemetry: Telemetry,
+    pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: oneshot::Sender<()>,
     pub(crate) running: JoinHandle<()>,
@@ -39,6 +40,14 @@ pub(crate) fn settings() -> Settings {
         callback_secret: Some(Secret::new(CALLBACK_SECRET)),
         bench: true,
         ..Settings::default()
+    }
+}
+
+/// For who comes thousands of times with what is wrong.
+pub(crate) fn unlimited() -> Settings {
+    Settings {
+        limits: Vec::new(),
+        ..settings()
     }
 }
 
@@ -67,7 +76,7 @@ impl Open {
             demo: Some(Demo { sale: sale_id() }),
         };
         let edge = Edge::build(settings, rooms).unwrap();
-        let handle = edge.handle();
+        let (handle, limits) = (edge.handle(), edge.limits());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
@@ -79,6 +88,7 @@ impl Open {
             admin,
             shop,
             telemetry,
+            limits,
             clock,
             stop,
             running,

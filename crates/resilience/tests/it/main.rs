@@ -1,4 +1,5 @@
-//! Breaker, bulkhead and budget against models that are too simple to be wrong.
+//! Breaker, bulkhead and rate limit against models that are too simple to be wrong.
 
 mod breaker;
 mod bulkhead;
+mod rate;

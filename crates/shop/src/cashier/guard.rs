@@ -1,8 +1,8 @@
-//! Every call to the provider goes through here: a place, a breaker, a deadline.
+//! Every call to the provider goes through here: a place, a breaker, a rate, a deadline.
 //!
 //! ```text
-//!   call ──▶ bulkhead (a place, or a short wait for one) ──▶ breaker ──▶ the provider, at most `call_timeout_ms`
-//!              └── none: `Held`, no call was made                └── open: `Held`, no call was made
+//!   call ──▶ bulkhead (a place, or a short wait for one) ──▶ breaker ──▶ rate ──▶ the provider, at most `call_timeout_ms`
+//!              └── none: `Held`, no call was made              └── open      └── too many this second: `Held`
 //! ```
 //!
 //! Charges, refunds and questions have each their own: a provider whose refunds hang still takes charges. What is held
@@ -17,7 +17,7 @@ use api::order::PaymentAction;
 use api::provider::{ChargeReply, ChargeRequest, Knock, RefundReply, RefundRequest};
 use api::{PaymentId, RefundId};
 use resilience::bulkhead::Ticket;
-use resilience::{Breaker, Bulkhead, Change, Entry, Pass, Refusal, State, Verdict};
+use resilience::{Breaker, Bulkhead, Change, Entry, Meter, Pass, Refusal, State, Verdict};
 use telemetry::fact::{BreakerTurned, CallHeld};
 use telemetry::{EffectKind, Telemetry};
 use tokio::sync::oneshot;
@@ -28,6 +28,12 @@ use crate::provider::{Asked, CallbackSink, Provider, ProviderError, Read};
 
 /// What whoever found no place or too many probes waits, at least.
 const HELD_WAIT: Duration = Duration::from_millis(500);
+
+/// What whoever found the rate used up waits, at most, before they ask again.
+pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
+
+/// From here on a charge that waits for its turn is one that an order tells of.
+const DELAY_TOLD: Duration = Duration::from_secs(1);
 
 /// A provider behind its places and breakers.
 pub(crate) struct Guarded {
@@ -50,6 +56,8 @@ struct Gate {
 struct Inside {
     breaker: Breaker,
     bulkhead: Bulkhead,
+    /// How many calls a second, where that is limited.
+    rate: Option<Meter>,
     /// Who waits for a place.
     waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
 }
@@ -59,12 +67,20 @@ impl Gate {
         let inside = Inside {
             breaker: Breaker::new(settings.breaker()),
             bulkhead: Bulkhead::new(settings.bulkhead()),
+            rate: settings.rate(effect),
             waiting: BTreeMap::new(),
         };
         Self {
             effect,
             inside: Mutex::new(inside),
         }
+    }
+
+    /// Takes one of the calls of this second; when there is none, how long to stay away.
+    fn turn(&self, now: Duration) -> Option<Duration> {
+        let mut inside = self.inside();
+        let rate = inside.rate.as_mut()?;
+        rate.take(now).is_err().then(|| rate.turn(now, TURN_MAX))
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -175,9 +191,13 @@ impl Guarded {
     /// Whether charges are not sent to the provider now, for how long at least.
     pub(crate) fn charges_wait(&self) -> Option<Duration> {
         let now = self.clock.monotonic();
-        match self.charge.inside().breaker.state(now) {
+        let inside = self.charge.inside();
+        match inside.breaker.state(now) {
             State::Open { until } => Some(until.saturating_sub(now)),
-            State::Closed | State::HalfOpen => None,
+            State::Closed | State::HalfOpen => {
+                let backlog = inside.rate.as_ref().map(|rate| rate.backlog(now));
+                backlog.filter(|wait| *wait >= DELAY_TOLD)
+            }
         }
     }
 
@@ -205,6 +225,10 @@ impl Guarded {
             gate,
             pass,
         };
+        if let Some(wait) = gate.turn(now) {
+            // The pass goes back unused, so that a breaker learns nothing from a call that was not made.
+            return Err(self.held(gate, wait));
+        }
         let answered = self.tasks.timeout(self.deadline, call()).await;
         let answered = answered.unwrap_or(Err(ProviderError::Timeout));
         under_way.end(verdict(&answered));

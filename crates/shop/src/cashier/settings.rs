@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use resilience::{TripRule, breaker, bulkhead};
+use resilience::{Meter, Pace, TripRule, breaker, bulkhead};
 use serde::{Deserialize, Serialize};
 use stdx::backoff::Backoff;
+use telemetry::EffectKind;
 
 /// How the cashier works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub struct Settings {
     pub bulkhead_calls_max: usize,
     /// How long a call waits for a place among them, in milliseconds; then it comes again later. Limit: 0 to 10,000.
     pub bulkhead_wait_ms: u64,
+    /// Charges that are sent to the provider each second, as it publishes them; what is above waits, with its key, and is
+    /// not failed. 0 for no limit. Limit: 0 to 1,000,000.
+    pub charges_per_s_max: u32,
+    /// The same for refunds. 0 for no limit. Limit: 0 to 1,000,000.
+    pub refunds_per_s_max: u32,
+    /// The same for questions, those of reconciliation too. 0 for no limit. Limit: 0 to 1,000,000.
+    pub questions_per_s_max: u32,
+    /// Calls of one kind that may be sent at once after a pause, where its rate is limited. Limit: 1 to 100,000.
+    pub rate_burst_max: u32,
     /// Failures of one kind of calls within the window that open its breaker when their share is too large as well; 0
     /// to switch this rule off. Limit: 0 to 1,000,000.
     pub breaker_failures_max: u32,
@@ -69,6 +79,10 @@ impl Default for Settings {
             call_timeout_ms: 3_000,
             bulkhead_calls_max: 48,
             bulkhead_wait_ms: 50,
+            charges_per_s_max: 0,
+            refunds_per_s_max: 0,
+            questions_per_s_max: 0,
+            rate_burst_max: 10,
             breaker_failures_max: 50,
             breaker_failures_per_mille_max: 600,
             breaker_window_ms: 60_000,
@@ -184,6 +198,7 @@ impl Settings {
         let places = self.bulkhead_calls_max as u64;
         within("bulkhead_calls_max", places, 1, 1_024)?;
         within("bulkhead_wait_ms", self.bulkhead_wait_ms, 0, 10_000)?;
+        self.check_rates()?;
         let failures = u64::from(self.breaker_failures_max);
         within("breaker_failures_max", failures, 0, 1_000_000)?;
         let share = u64::from(self.breaker_failures_per_mille_max);
@@ -203,6 +218,28 @@ impl Settings {
             1,
             1_000,
         )
+    }
+
+    fn check_rates(&self) -> Result<(), SettingsError> {
+        for (name, rate) in [
+            ("charges_per_s_max", self.charges_per_s_max),
+            ("refunds_per_s_max", self.refunds_per_s_max),
+            ("questions_per_s_max", self.questions_per_s_max),
+        ] {
+            within(name, u64::from(rate), 0, 1_000_000)?;
+        }
+        within("rate_burst_max", u64::from(self.rate_burst_max), 1, 100_000)
+    }
+
+    /// The rate of one kind of calls, where it has one.
+    pub(super) fn rate(&self, effect: EffectKind) -> Option<Meter> {
+        let per_s = match effect {
+            EffectKind::Charge => self.charges_per_s_max,
+            EffectKind::Refund => self.refunds_per_s_max,
+            EffectKind::Lookup => self.questions_per_s_max,
+        };
+        let second = Duration::from_secs(1);
+        (per_s > 0).then(|| Meter::new(Pace::new(per_s, second, self.rate_burst_max)))
     }
 
     /// How the breaker of each kind of calls works.

@@ -16,10 +16,10 @@ use super::fit::Fit;
 use super::judge::{Answers, Difference, What, judge};
 use super::seen::{Known, Page, Seen, page, seen};
 use super::unmatched;
-use crate::cashier::{Desks, book_report};
+use crate::cashier::{Desks, TURN_MAX, book_report};
 use crate::delivery;
 use crate::desk::DeskHandle;
-use crate::provider::ProviderError;
+use crate::provider::{Asked, ProviderError};
 use crate::verify::order_difference;
 use crate::wire;
 
@@ -31,6 +31,9 @@ const BUILT_AT_MOST: Duration = Duration::from_secs(3_600);
 
 /// Orders of a page that the provider may leave without an answer before the run ends.
 const SILENT_MAX: u32 = 5;
+
+/// How often a question is asked that the provider has no time for now, before the run ends.
+const TURNS_MAX: u32 = 10;
 
 /// Where a run goes on: the sale and the order in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,21 +172,33 @@ impl Reconciler {
             if *known != Known::Open {
                 let attempt = *attempt;
                 let key = PaymentId { order, attempt };
-                answers
-                    .charges
-                    .insert(attempt, provider.charge_status(key).await?);
+                let asked = self.in_turn(|| provider.charge_status(key)).await?;
+                answers.charges.insert(attempt, asked);
             }
         }
         for (number, _, state) in &seen.refunds {
             if *state != RefundState::Pending {
                 let number = *number;
                 let key = RefundId { order, number };
-                answers
-                    .refunds
-                    .insert(number, provider.refund_status(key).await?);
+                let asked = self.in_turn(|| provider.refund_status(key)).await?;
+                answers.refunds.insert(number, asked);
             }
         }
         Ok(answers)
+    }
+
+    /// Asks, and waits for its turn when the questions of this second are used up: a run that ended there would never
+    /// get over a page with more orders than that.
+    async fn in_turn<'a, T>(&self, ask: impl Fn() -> Asked<'a, T>) -> Result<T, ProviderError> {
+        for _ in 1..TURNS_MAX {
+            match ask().await {
+                Err(ProviderError::Held(wait)) if wait <= TURN_MAX => {
+                    self.parts.tasks.sleep(wait).await;
+                }
+                answered => return answered,
+            }
+        }
+        ask().await
     }
 
     /// The rows of these orders, once the read models stand at the page's position or behind it; `None` when they do

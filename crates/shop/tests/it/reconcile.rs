@@ -237,6 +237,29 @@ async fn an_order_says_that_its_payment_waits_while_the_provider_is_left_alone()
 }
 
 #[tokio::test]
+async fn a_run_gets_over_a_page_although_few_questions_a_second_are_allowed() {
+    let dir = directory();
+    let mut settings = keen();
+    settings.cashier.questions_per_s_max = 50;
+    settings.cashier.rate_burst_max = 1;
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    for n in 0..9 {
+        stage.paid(&n.to_string()).await;
+    }
+    let compared = async |stage: &Stage| {
+        let outside = &stage.telemetry.meters().outside;
+        outside.orders_compared.get() >= 9
+    };
+    stage.until("all of them are compared", compared).await;
+    let held = "tidegate_calls_held_total{service=\"tidegate\",effect=\"lookup\"} 0";
+    assert!(
+        !stage.telemetry.exposition().contains(held),
+        "questions had to wait"
+    );
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_provider_that_changes_its_mind_is_found_and_its_money_finds_an_answer() {
     let dir = directory();
     let strict = sandbox::Settings {

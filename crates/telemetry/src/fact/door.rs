@@ -1,7 +1,7 @@
 //! Facts of the front door.
 
 use crate::Fact;
-use crate::http::RouteMeter;
+use crate::http::{LimitMeter, RouteMeter};
 use crate::meters::Meters;
 use api::Code;
 use std::net::IpAddr;
@@ -103,6 +103,33 @@ impl Fact for ConnectionRefused {
 
     fn log(&self) {
         tracing::debug!(net.peer.ip = %self.client, connections_max = self.connections_max, "connection refused");
+    }
+}
+
+/// A request came too often.
+#[derive(Debug)]
+pub struct RequestLimited<'a> {
+    /// The meter of the limit.
+    pub limit: &'a LimitMeter,
+    /// Who came.
+    pub client: IpAddr,
+    /// How long until one more may come.
+    pub wait: Duration,
+}
+
+impl Fact for RequestLimited<'_> {
+    fn count(&self, _meters: &Meters) {
+        self.limit.refused.inc();
+    }
+
+    /// Whoever is limited comes thousands of times; the counter says so, and a line only when somebody looks closely.
+    fn log(&self) {
+        tracing::debug!(
+            limit = &*self.limit.name,
+            net.peer.ip = %self.client,
+            wait_ms = u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX),
+            "request limited"
+        );
     }
 }
 

@@ -141,7 +141,7 @@ async fn until_stopped(
     let reason = loop {
         match interrupts.next().await {
             Asked::Stop(reason) => break reason,
-            Asked::Reload => reload.now(&server.handle(), outside).await,
+            Asked::Reload => reload.now(&server, outside).await,
         }
     };
     outside.telemetry.tell(&Stopping { reason });

@@ -6,6 +6,7 @@ mod bank;
 mod configuration;
 mod demo;
 mod keys;
+mod limits;
 #[allow(dead_code, reason = "it answers in more ways than are needed here")]
 #[path = "../../../shop/tests/it/outsider.rs"]
 mod outsider;

@@ -55,9 +55,9 @@ An option `group.name` is `name` below `[group]` in the file, `TIDEGATE_GROUP__N
 underscores between the parts; a list as JSON), and `--set group.name=VALUE` as a flag; `--data` and `--listen` have
 flags of their own. Secrets come from files or the environment only and are never shown or logged.
 
-SIGHUP reads the file and the environment again: the whole is judged, what is not valid changes nothing, `log.level`
-and all of `risk` count at once (rules are read again too), and every other changed option is named in the log and waits for the next start. What was set is kept
-in the house journal.
+SIGHUP reads the file and the environment again: the whole is judged, what is not valid changes nothing, `log.level`,
+`edge.limits` and all of `risk` count at once (rules are read again too), and every other changed option is named in the
+log and waits for the next start. What was set is kept in the house journal.
 
 <!-- Made from the settings by a test of `tidegate`, which says how to make it anew. -->
 ";

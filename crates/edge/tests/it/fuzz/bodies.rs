@@ -3,7 +3,7 @@
 use super::{assert_told, corpus, documented};
 use crate::client::{Client, bearer};
 use crate::shop::MERCHANT;
-use crate::world_of_tests::{Open, run, settings};
+use crate::world_of_tests::{Open, run, unlimited};
 use api::device::AskDevice;
 use api::key::CreateKey;
 use api::order::{PlaceBatch, PlaceOrder};
@@ -85,7 +85,7 @@ fn same<T: DeserializeOwned + Serialize + PartialEq + Debug>(body: &[u8]) {
 #[test]
 fn bodies() {
     run(async {
-        let open = Open::start(settings());
+        let open = Open::start(unlimited());
         let codes = documented();
         let mut client = Client::connect(open.public).await;
         let (name, key) = bearer(MERCHANT);

@@ -2,7 +2,7 @@
 
 use super::{assert_told, corpus, documented};
 use crate::client::{Answer, Client};
-use crate::world_of_tests::{CALLBACK_SECRET, Open, run, settings};
+use crate::world_of_tests::{CALLBACK_SECRET, Open, run, unlimited};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ fn breaks_a_header(bytes: &[u8]) -> bool {
 #[test]
 fn tokens() {
     run(async {
-        let open = Open::start(settings());
+        let open = Open::start(unlimited());
         let codes = documented();
         let corpus = corpus("tokens").with_words(&[".", "eyJhbGciOiJub25lIn0", "=", "A", " "]);
         let good: Vec<&[u8]> = corpus.files().map(|(_, bytes)| bytes).collect();
@@ -55,7 +55,7 @@ async fn call(client: &mut Client, signature: &[u8], body: &[u8]) -> Answer {
 #[test]
 fn callbacks() {
     run(async {
-        let open = Open::start(settings());
+        let open = Open::start(unlimited());
         let codes = documented();
         let mut client = Client::connect(open.public).await;
         let corpus =
@@ -87,7 +87,7 @@ fn callbacks() {
 #[test]
 fn a_changed_signature_is_nobodys() {
     run(async {
-        let open = Open::start(settings());
+        let open = Open::start(unlimited());
         let mut client = Client::connect(open.public).await;
         let corpus = corpus("callbacks");
         let (_, body) = corpus.files().next().unwrap();

@@ -2,7 +2,7 @@
 
 use super::{assert_told, corpus, documented};
 use crate::client::{Answer, parse};
-use crate::world_of_tests::{Open, run, settings};
+use crate::world_of_tests::{Open, run, unlimited};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tidegate_edge::Settings;
@@ -81,7 +81,7 @@ fn requests() {
     run(async {
         let open = Open::start(Settings {
             trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
-            ..settings()
+            ..unlimited()
         });
         let codes = documented();
         let corpus = corpus("requests").with_words(WORDS);

@@ -187,3 +187,84 @@ async fn one_worker_and_one_place_never_wait_for_themselves() {
     assert_eq!(till.books.count(captured), 50);
     assert_eq!(till.line.ledger().charges().len(), 50);
 }
+
+/// At no time more calls within a second than the rate and the burst.
+fn most_in_a_second(till: &Till, which: impl Fn(&Called) -> bool) -> usize {
+    let calls = till.line.calls().into_iter();
+    let times: Vec<_> = calls
+        .filter(|(_, call)| which(call))
+        .map(|(at, _)| at)
+        .collect();
+    let within = |begin| {
+        times
+            .iter()
+            .filter(move |at| (begin..begin + SECOND).contains(*at))
+    };
+    times
+        .iter()
+        .map(|begin| within(*begin).count())
+        .max()
+        .unwrap_or(0)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn is_charge(call: &Called) -> bool {
+    matches!(call, Called::Charge(_))
+}
+
+fn twenty_charges_a_second() -> Settings {
+    Settings {
+        charges_per_s_max: 20,
+        rate_burst_max: 5,
+        ..Settings::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn charges_above_the_providers_rate_wait_and_none_is_failed() {
+    let till = Till::open(twenty_charges_a_second(), sandbox::Settings::default());
+    let orders: Vec<u32> = (0..400).map(|n| till.books.buy(&n.to_string())).collect();
+    till.pass(SECOND).await;
+    assert!((5..=25).contains(&charges(&till)), "{}", charges(&till));
+    assert!(till.counter("tidegate_calls_held_total") >= 375);
+    // At the rate they need twenty seconds; what waits is scattered, so not every one of them is used.
+    tokio::time::timeout(minutes(1), till.books.until_settled())
+        .await
+        .expect("the rate is made use of");
+    assert_eq!(charges(&till), 400, "each was sent once");
+    assert_eq!(till.books.count(unknown), 0, "nothing became unknown");
+    assert_eq!(till.books.count(captured), 400);
+    let paid = |&order: &u32| till.books.status(order) == OrderStatus::Paid;
+    assert!(orders.iter().all(paid));
+    let most = most_in_a_second(&till, is_charge);
+    assert!((10..=25).contains(&most), "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_survives_a_kill_and_holds_nobody_else_up() {
+    let mut till = Till::open(twenty_charges_a_second(), sandbox::Settings::default());
+    let early = till.books.buy("early");
+    till.books.until_settled().await;
+    for n in 0..300 {
+        till.books.buy(&n.to_string());
+    }
+    till.pass(SECOND).await;
+    till.books.refund(early);
+    till.pass(SECOND).await;
+    assert_eq!(
+        till.books.status(early),
+        OrderStatus::Refunded,
+        "refunds have a rate of their own"
+    );
+    till.kill().await;
+    till.start();
+    tokio::time::timeout(minutes(10), till.books.until_settled())
+        .await
+        .expect("all of them are found again");
+    assert_eq!(till.line.ledger().charges().len(), 301);
+    assert!(
+        most_in_a_second(&till, is_charge) <= 2 * 25,
+        "a new process begins with a burst"
+    );
+}
