@@ -123,6 +123,69 @@ async fn a_group_buy_fills_completes_and_gives_the_difference_back() {
     shop.stop().await;
 }
 
+const SECRETS: &str = r#"{"line":{"hold_ms":60000},"discounts":{"coupons":[{"code":"STAFF100","share_bp":10000,
+    "budget_minor":777,"tags":["staff"]}],"levels":[{"least":3,"share_bp":500}]},
+    "rules":[{"name":"few","when":"buyer.level < 900","then":"admit","reason":"not today"}]}"#;
+
+#[tokio::test]
+async fn a_buyer_sees_no_coupons_levels_or_rule_texts_of_a_sale() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle, 9, SECRETS).await;
+    let shown = async |caller| {
+        let shown = Sales::sale(&*handle, call(caller, "-"), sale).await;
+        serde_json::to_value(shown.expect("it is there").body).expect("json")
+    };
+    let seen = shown(buyer("ann")).await;
+    for secret in [
+        "STAFF100",
+        "777",
+        "staff",
+        "share_bp",
+        "buyer.level",
+        "not today",
+    ] {
+        assert!(!seen.to_string().contains(secret), "{secret}: {seen}");
+    }
+    assert_eq!(
+        seen["offer"]["line"]["hold_ms"], 60_000,
+        "what is for buyers stays"
+    );
+    let own = shown(merchant("shop")).await;
+    let coupon = &own["offer"]["discounts"]["coupons"][0];
+    assert_eq!(
+        (&coupon["code"], &coupon["budget_minor"]),
+        (&"STAFF100".into(), &777.into())
+    );
+    assert_eq!(own["offer"]["rules"][0]["when"], "buyer.level < 900");
+    drop(handle);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn an_offer_of_nothing_but_coupons_is_none_to_a_buyer() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let coupons = r#"{"discounts":{"coupons":[{"code":"STAFF100","share_bp":10000}]}}"#;
+    let sale = selling(&handle, 9, coupons).await;
+    let seen = Sales::sale(&*handle, call(buyer("ann"), "-"), sale).await;
+    assert!(seen.expect("it is there").body.offer.is_none());
+    let mut body: PlaceOrder = body(sale, None);
+    body.coupons = vec!["STAFF100".into()];
+    let placed = handle.place(call(buyer("ann"), "place"), body).await;
+    assert_eq!(
+        placed
+            .expect("who has the code may use it")
+            .body
+            .total_minor,
+        0
+    );
+    drop(handle);
+    shop.stop().await;
+}
+
 #[tokio::test]
 async fn teams_are_listed_newest_first_by_state_and_page_by_page() {
     let dir = directory();
