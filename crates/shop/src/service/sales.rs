@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use api::offer::AlterOffer;
 use api::plan::{AlterSale, CreateSale};
 use api::sale::{Sale, SalePage, SaleQuery, SaleState, Turn};
-use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales};
+use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales, Watching};
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::team::{Team, TeamPage, TeamQuery};
 use api::{Code, Problem, SaleId, Scope, TeamId};
@@ -266,11 +266,22 @@ impl Sales for Handle {
         Box::pin(self.count(call, sku, sale))
     }
 
-    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+    fn watch(&self, call: Call, sale: SaleId) -> Watching<'_> {
+        Box::pin(self.watch_sale(call, sale))
+    }
+}
+
+impl Handle {
+    async fn watch_sale(&self, call: Call, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+        self.may_know_of(&call.caller, sale)?;
         let desk = self
             .registry
             .seated(sale.get())
             .ok_or_else(|| Problem::new(Code::SaleNotFound))?;
+        let state = Self::ask(&desk, |book| wire::sale_state(book.state())).await?;
+        if !call.caller.may(Scope::SalesRead) && state.value == SaleState::Draft {
+            return Err(Problem::new(Code::SaleNotFound));
+        }
         if self.watchers.fetch_add(1, Ordering::Relaxed) >= self.watchers_max {
             self.watchers.fetch_sub(1, Ordering::Relaxed);
             return Err(
