@@ -122,7 +122,7 @@ pub trait Sales: Send + Sync {
     fn sales(&self, call: Call, query: SaleQuery) -> Reply<'_, SalePage>;
     /// Teams of a sale, newest first, from its book.
     fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage>;
-    /// One team, from the book of its sale. A buyer who is no member sees no names.
+    /// One team, from the book of its sale. A buyer who is a member sees seats without names, any other buyer none.
     fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team>;
     /// Units of a SKU, from the books.
     fn inventory(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Reply<'_, Inventory>;

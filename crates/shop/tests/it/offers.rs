@@ -113,12 +113,41 @@ async fn a_group_buy_fills_completes_and_gives_the_difference_back() {
     let shown = team(&handle, "ann", seat.id).await;
     assert_eq!((shown.state, shown.leads), (TeamState::Complete, true));
     let members = shown.members.expect("ann is a member");
-    let names: Vec<_> = members.iter().map(|member| &*member.buyer).collect();
-    assert_eq!(names, ["ann", "bob", "cat"]);
+    let own: Vec<_> = members.iter().map(|member| member.you).collect();
+    assert_eq!(own, [true, false, false]);
     assert_eq!(members[0].order_id, Some(first.id));
     assert_eq!(members[1].order_id, None, "bob's order is bob's");
     let settlement = shown.settlement.expect("it ended");
     assert_eq!((settlement.settled, settlement.refunded_minor), (3, 600));
+    drop(handle);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn members_of_a_team_see_seats_and_nobodys_pseudonym() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle, 9, TIERS).await;
+    let first = place(&handle, "openid-of-ann", sale, Some(r#"{"open":true}"#)).await;
+    let seat = first.team.expect("a seat");
+    let join = format!(r#"{{"join":"{}"}}"#, seat.id);
+    place(&handle, "openid-of-bob", sale, Some(&join)).await;
+    let shown = team(&handle, "openid-of-bob", seat.id).await;
+    let json = serde_json::to_string(&shown).expect("json");
+    assert!(!json.contains("openid"), "{json}");
+    let members = shown.members.expect("bob is a member");
+    let seats: Vec<_> = members.iter().map(|seat| (&*seat.name, seat.you)).collect();
+    assert_eq!(seats, [("member 1", false), ("member 2", true)]);
+    let merchants = Sales::team(&*handle, call(merchant("shop"), "-"), seat.id).await;
+    let members = merchants.expect("it is there").body.members.expect("all");
+    let names: Vec<_> = members.iter().map(|seat| seat.buyer.as_deref()).collect();
+    assert_eq!(names, [Some("openid-of-ann"), Some("openid-of-bob")]);
+    assert!(
+        members
+            .iter()
+            .all(|seat| !seat.you && seat.order_id.is_some())
+    );
     drop(handle);
     shop.stop().await;
 }
