@@ -27,10 +27,10 @@ pub struct Offer {
     /// What becomes of holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<HoldPolicy>,
-    /// Coupons and discounts by level.
+    /// Coupons and discounts by level; buyers do not see them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discounts: Option<Discounts>,
-    /// Rules as text, at most 64, asked with every order after the sale's own rules.
+    /// Rules as text, at most 64, asked with every order after the sale's own rules; buyers do not see them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<TextRule>,
 }

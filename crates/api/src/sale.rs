@@ -134,7 +134,7 @@ pub struct Sale {
     pub skus: Vec<Sku>,
     /// Its orders.
     pub orders: OrderCounts,
-    /// What it offers beyond plain orders.
+    /// What it offers beyond plain orders; to buyers without coupons, discounts by level and rules as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offer>,
     /// Its teams, where it has group buys.

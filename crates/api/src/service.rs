@@ -31,6 +31,10 @@ use std::sync::Arc;
 /// An answer on its way.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<Answer<T>, Problem>> + Send + 'a>>;
 
+/// A live stream on its way.
+pub type Watching<'a> =
+    Pin<Box<dyn Future<Output = Result<Box<dyn LiveFeed>, Problem>> + Send + 'a>>;
+
 /// What was asked for, and how it came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<T> {
@@ -118,15 +122,12 @@ pub trait Sales: Send + Sync {
     fn sales(&self, call: Call, query: SaleQuery) -> Reply<'_, SalePage>;
     /// Teams of a sale, newest first, from its book.
     fn teams(&self, call: Call, sale: SaleId, query: TeamQuery) -> Reply<'_, TeamPage>;
-    /// One team, from the book of its sale. A buyer who is no member sees no names.
+    /// One team, from the book of its sale. A buyer who is a member sees seats without names, any other buyer none.
     fn team(&self, call: Call, team: TeamId) -> Reply<'_, Team>;
     /// Units of a SKU, from the books.
     fn inventory(&self, call: Call, sku: Box<str>, sale: Option<SaleId>) -> Reply<'_, Inventory>;
-    /// The live stream of a sale.
-    ///
-    /// # Errors
-    /// There is no such sale, or too many are watching.
-    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem>;
+    /// The live stream of a sale that the caller may look at; too many watchers are an error.
+    fn watch(&self, call: Call, sale: SaleId) -> Watching<'_>;
 }
 
 /// Orders and their money. A buyer sees and touches only its own.

@@ -60,8 +60,14 @@ pub struct NextTier {
 /// A member of a team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TeamMember {
-    /// The pseudonym.
-    pub buyer: Box<str>,
+    /// The seat's name in this list, like `member 2`.
+    pub name: Box<str>,
+    /// The pseudonym; only a merchant sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<Box<str>>,
+    /// Whether the seat is the caller's own; for buyers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub you: bool,
     /// The member's order; only a merchant and the member see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
@@ -88,7 +94,7 @@ pub struct TeamSettlement {
     pub refunded_minor: i64,
 }
 
-/// The draw of a lottery team, which anybody can repeat afterwards.
+/// The draw of a lottery team, which anybody who has the list of its entries can repeat afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TeamDraw {
     /// Prize units.
@@ -142,7 +148,8 @@ pub struct Team {
     /// Whether the caller leads it; for buyers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leads: bool,
-    /// Its members, in the order in which they came; merchants and members see them, lists leave them out.
+    /// Its members, in the order in which they came; merchants and members see them, members without the others'
+    /// pseudonyms; lists leave them out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<TeamMember>>,
     /// How far it is settled, once it has ended; lists leave it out.

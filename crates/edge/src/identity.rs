@@ -3,7 +3,7 @@
 //! ```text
 //!   token ─▶ header: alg, kid ─▶ issuer by `iss` ─▶ key by kid ─▶ signature ─▶ times, audience ─▶ buyer
 //!                                                   │ unknown: one refresh a minute at most
-//!                                                   └ KeySet ◀── Fetch ◀── jwks of the issuer
+//!                                                   └ KeySet ◀── Fetch ◀── jwks of the issuer, beside the requests
 //! ```
 //!
 //! Why not a crate for JWT: what is refused is the point. The algorithm of a key is fixed by the key, `none` and HMAC
@@ -14,6 +14,7 @@
 mod claims;
 mod fetch;
 mod jwk;
+mod known;
 mod settings;
 
 use crate::token::refused;
@@ -26,27 +27,20 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use world::{Clock, Entropy, Tasks};
 
 pub use bytes::Bytes;
 pub use fetch::{Fetch, FetchError, Fetching, PlainFetch};
 use jwk::{Algorithm, KeySet};
+use known::{Around, Known};
 pub use settings::{Issuer, Pseudonym, Settings};
 
 /// Longest token of an issuer, bytes; they carry more than ours do.
 const TOKEN_MAX: usize = 8_192;
 /// Tokens that are remembered as verified.
 const CACHED_MAX: u64 = 100_000;
-/// An unknown key's name leads to one fetch in this time at most.
-const REFRESH_AT_MOST: Duration = Duration::from_secs(60);
-/// A failure leads to one fetch in this time at most.
-const RETRY_AT_MOST: Duration = Duration::from_secs(5);
-/// Time for one fetch.
-const FETCH_TIME: Duration = Duration::from_secs(5);
-
 #[derive(Deserialize)]
 struct Header {
     alg: Box<str>,
@@ -72,24 +66,14 @@ struct Verified {
     expires_s: u64,
 }
 
-/// What is known of one issuer.
-struct Known {
-    settings: Issuer,
-    keys: RwLock<Arc<KeySet>>,
-    /// Held by whoever fetches; says when that may be tried again.
-    fetching: Mutex<Duration>,
-}
-
 /// Verifies tokens of the issuers in the settings.
 pub(crate) struct Identity {
-    issuers: Vec<Known>,
+    issuers: Vec<Arc<Known>>,
     leeway_s: u64,
     keys_fresh: Duration,
     verified: Cache<u128, Arc<Verified>>,
     seed: [u8; 16],
-    fetch: Arc<dyn Fetch>,
-    clock: Arc<dyn Clock>,
-    tasks: Tasks,
+    around: Around,
 }
 
 /// The algorithm that a token names, if it is a token at all; nothing of it is verified.
@@ -112,20 +96,18 @@ impl Identity {
     ) -> Self {
         let mut seed = [0; 16];
         entropy.fill(&mut seed);
-        let known = |issuer: &Issuer| Known {
-            settings: issuer.clone(),
-            keys: RwLock::default(),
-            fetching: Mutex::default(),
-        };
+        let known = |issuer: &Issuer| Arc::new(Known::new(issuer));
         Self {
             issuers: settings.issuers.iter().map(known).collect(),
             leeway_s: settings.leeway_s,
             keys_fresh: Duration::from_millis(settings.keys_fresh_ms),
             verified: Cache::new(CACHED_MAX),
             seed,
-            fetch,
-            clock,
-            tasks,
+            around: Around {
+                fetch,
+                clock,
+                tasks,
+            },
         }
     }
 
@@ -140,10 +122,9 @@ impl Identity {
             return Err(refused("the token is too long"));
         }
         let print = self.print(token);
-        let now_s = self.clock.wall_ms() / 1_000;
+        let now_s = self.around.clock.wall_ms() / 1_000;
         if let Some(found) = self.verified.get(&print)
-            && found.generation == self.issuers[found.issuer].keys().generation
-            && self.keys_are_fresh(found.issuer)
+            && self.still_counts(found.issuer, found.generation)
         {
             if found.expires_s.saturating_add(self.leeway_s) > now_s {
                 return Ok(found.caller.clone());
@@ -206,79 +187,51 @@ impl Identity {
         found.ok_or_else(|| refused("the issuer of the token is not known here"))
     }
 
-    /// The issuer's keys, fetched again when they are old or do not have the one that is asked for.
+    /// The issuer's keys. Those that are merely old are given while others are fetched beside; only who asks for a key that
+    /// is not there, or has only keys that no longer count, waits for the fetch.
     async fn keys_for(&self, place: usize, kid: Option<&str>) -> Result<Arc<KeySet>, Problem> {
         let known = &self.issuers[place];
         let keys = known.keys();
-        if keys.has(kid) && self.keys_are_fresh(place) {
+        if keys.has(kid) && self.age(&keys) < self.keys_fresh {
             return Ok(keys);
         }
-        let mut next = known.fetching.lock().await;
-        let keys = known.keys();
-        // Somebody else may have fetched while this one waited.
-        if keys.has(kid) && self.keys_are_fresh(place) {
+        known.refresh(&self.around);
+        if keys.has(kid) && self.keys_count(&keys) {
             return Ok(keys);
         }
-        let now = self.clock.monotonic();
-        if now >= *next {
-            *next = now + RETRY_AT_MOST;
-            match self
-                .fetch_keys(&known.settings.jwks, keys.generation + 1, now)
-                .await
-            {
-                Ok(fresh) => {
-                    known.show(fresh);
-                    *next = now + REFRESH_AT_MOST;
-                }
-                // Keys that were good stay so for a while: an issuer that is down locks nobody out at once.
-                Err(_) if keys.has(kid) && !self.keys_are_too_old(&keys) => return Ok(keys),
-                Err(error) => return Err(unreachable(&error)),
-            }
-        }
+        known.settled().await;
         let keys = known.keys();
-        if keys.is_empty() || self.keys_are_too_old(&keys) {
-            return Err(unreachable(&FetchError::Refused(
+        match known.failure() {
+            // A key that could not be asked after is not known to be a wrong one.
+            Some(error) if !keys.has(kid) || !self.keys_count(&keys) => Err(unreachable(&error)),
+            None if !self.keys_count(&keys) => Err(unreachable(&FetchError::Refused(
                 "it was tried a moment ago".into(),
-            )));
+            ))),
+            _ => Ok(keys),
         }
-        Ok(keys)
     }
 
-    async fn fetch_keys(
-        &self,
-        url: &str,
-        generation: u64,
-        now: Duration,
-    ) -> Result<KeySet, FetchError> {
-        let fetched = self.tasks.timeout(FETCH_TIME, self.fetch.fetch(url)).await;
-        let bytes = fetched.unwrap_or(Err(FetchError::TooSlow))?;
-        KeySet::read(&bytes, generation, now)
+    fn age(&self, keys: &KeySet) -> Duration {
+        self.around.clock.monotonic().saturating_sub(keys.fetched)
     }
 
-    fn keys_are_fresh(&self, place: usize) -> bool {
-        let age = self
-            .clock
-            .monotonic()
-            .saturating_sub(self.issuers[place].keys().fetched);
-        age < self.keys_fresh
+    /// Whether there are keys, less than four times as old as they should be.
+    fn keys_count(&self, keys: &KeySet) -> bool {
+        !keys.is_empty() && self.age(keys) < self.keys_fresh * 4
     }
 
-    /// Four times as old as they should be.
-    fn keys_are_too_old(&self, keys: &KeySet) -> bool {
-        self.clock.monotonic().saturating_sub(keys.fetched) >= self.keys_fresh * 4
-    }
-}
-
-impl Known {
-    fn keys(&self) -> Arc<KeySet> {
-        self.keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn show(&self, keys: KeySet) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    /// Whether what was verified with this generation of an issuer's keys is still so. Keys that are merely old are fetched
+    /// again beside the caller.
+    fn still_counts(&self, place: usize, generation: u64) -> bool {
+        let known = &self.issuers[place];
+        let keys = known.keys();
+        if keys.generation != generation || !self.keys_count(&keys) {
+            return false;
+        }
+        if self.age(&keys) >= self.keys_fresh {
+            known.refresh(&self.around);
+        }
+        true
     }
 }
 

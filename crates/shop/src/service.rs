@@ -104,6 +104,12 @@ impl Handle {
 
     /// The desk of a sale that the caller may know of: a merchant only its own account's.
     async fn desk(&self, caller: &Caller, sale: SaleId) -> Result<DeskHandle, Problem> {
+        self.may_know_of(caller, sale)?;
+        self.registry.desk(sale.get()).await
+    }
+
+    /// Whether the caller may know that there is such a sale: to a merchant those of others are not there.
+    fn may_know_of(&self, caller: &Caller, sale: SaleId) -> Result<(), Problem> {
         if let Caller::Merchant { account, .. } = caller {
             let house = self.registry.house().book();
             if house
@@ -113,7 +119,7 @@ impl Handle {
                 return Err(Problem::new(Code::SaleNotFound));
             }
         }
-        self.registry.desk(sale.get()).await
+        Ok(())
     }
 
     /// Submits one command and shows what it did.

@@ -9,7 +9,7 @@ mod saga;
 mod sale;
 mod team;
 
-pub(crate) use offer::offer_in;
+pub(crate) use offer::{keep_from_buyers, offer_in};
 pub(crate) use order::{
     asked_lines, lottery, off, order, order_state, payment_id, refund, refund_ask,
 };

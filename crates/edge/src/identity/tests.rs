@@ -7,7 +7,7 @@ use ring::signature::{
     RsaKeyPair, RsaPublicKeyComponents,
 };
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use world::{ManualClock, SeededEntropy};
 
 pub(super) const ISSUER: &str = "https://issuer.test";
@@ -20,6 +20,7 @@ const P256: &[u8] = include_bytes!("../../tests/keys/issuer-p256.pk8");
 pub(super) struct Published {
     document: std::sync::Mutex<Option<Value>>,
     fetched: AtomicUsize,
+    hangs: AtomicBool,
 }
 
 impl Published {
@@ -40,6 +41,9 @@ impl Fetch for Published {
     fn fetch(&self, _url: &str) -> Fetching<'_> {
         self.fetched.fetch_add(1, Ordering::SeqCst);
         let document = self.document.lock().unwrap().clone();
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         Box::pin(async move {
             let document = document.ok_or(FetchError::Unreachable)?;
             Ok(Bytes::from(document.to_string()))
@@ -88,6 +92,8 @@ impl Stand {
 
     async fn code(&self, token: &str) -> Option<Code> {
         let outcome = self.identity.verify(token).await;
+        // A fetch that began beside it gets its turn.
+        tokio::task::yield_now().await;
         outcome.err().map(|problem| problem.code())
     }
 
@@ -398,6 +404,76 @@ async fn an_issuer_that_is_down_locks_nobody_out_at_once() {
     stand.published.set(&[ed25519_jwk("d", 1)]);
     stand.pass(5);
     assert_eq!(stand.code(&token).await, None);
+}
+
+/// An hour's token of this key.
+fn lasting(kid: &str, seed: u8) -> String {
+    let claims = merged(claims(), &json!({ "exp": NOW_S + 3_600 }));
+    signed("EdDSA", kid, claims.to_string().as_bytes(), seed)
+}
+
+// Others: python-jose and many gateways fetch keys in the way of the request, so that one slow issuer stops all sign-ins.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_hangs_locks_nobody_out() {
+    let stand = Stand::new();
+    stand.published.set(&[ed25519_jwk("d", 1)]);
+    let claims = merged(claims(), &json!({ "exp": NOW_S + 4_000 }));
+    let (cached, other) = (lasting("d", 1), token("EdDSA", "d", &claims));
+    assert_eq!(stand.code(&cached).await, None);
+    stand.published.hangs.store(true, Ordering::SeqCst);
+    stand.pass(700);
+    for token in [&cached, &other, &cached, &other] {
+        let at_once = tokio::time::timeout(Duration::from_millis(1), stand.code(token));
+        let outcome = at_once.await.expect("nobody waits for the fetch");
+        assert_eq!(outcome, None, "by the keys that are there");
+    }
+    assert_eq!(stand.published.count(), 2, "one fetch is under way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_a_key_that_is_not_there_waits_for_one_fetch_and_no_longer() {
+    let stand = Stand::new();
+    stand.published.set(&[ed25519_jwk("d", 1)]);
+    assert_eq!(stand.code(&lasting("d", 1)).await, None);
+    stand.published.hangs.store(true, Ordering::SeqCst);
+    stand.pass(100);
+    let (one, two) = (lasting("new", 2), lasting("newer", 2));
+    let both = async { tokio::join!(stand.code(&one), stand.code(&two)) };
+    let waited = tokio::time::timeout(Duration::from_secs(6), both).await;
+    let busy = Some(Code::Busy);
+    assert_eq!(waited, Ok((busy, busy)), "not known to be wrong");
+    assert_eq!(stand.published.count(), 2);
+    // The pause counts from the end of the fetch, so an issuer that hangs is not asked without an end.
+    stand.pass(4);
+    assert_eq!((stand.code(&one).await, stand.published.count()), (busy, 2));
+    stand.pass(1);
+    stand.published.hangs.store(false, Ordering::SeqCst);
+    stand
+        .published
+        .set(&[ed25519_jwk("d", 1), ed25519_jwk("new", 2)]);
+    assert_eq!((stand.code(&one).await, stand.published.count()), (None, 3));
+}
+
+#[test]
+fn a_fetch_that_is_cut_off_makes_room_for_the_next() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let stand = Stand::new();
+    let token = lasting("d", 1);
+    stand.published.hangs.store(true, Ordering::SeqCst);
+    let short = runtime();
+    let waits = async {
+        let waited = tokio::time::timeout(Duration::from_secs(1), stand.code(&token)).await;
+        assert!(waited.is_err(), "there is no key yet");
+    };
+    short.block_on(waits);
+    drop(short);
+    stand.published.hangs.store(false, Ordering::SeqCst);
+    stand.published.set(&[ed25519_jwk("d", 1)]);
+    stand.pass(5);
+    assert_eq!(runtime().block_on(stand.code(&token)), None);
 }
 
 #[test]

@@ -355,7 +355,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "getTeam",
             "/v1/teams/{id}",
             "sales:read",
-            "One team, from the book of its sale; merchants and members see who is in it",
+            "One team, from the book of its sale; merchants see who is in it, members its seats",
         )
     },
     Operation {

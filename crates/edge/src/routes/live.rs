@@ -29,7 +29,7 @@ pub(super) fn stream(door: &Arc<Door>, asked: Asked) -> Making<'_> {
             .map_err(|_| {
                 Problem::because(Code::TooManyRequests, "too many live streams are open")
             })?;
-        let feed = door.rooms.sales.watch(sale)?;
+        let feed = door.rooms.sales.watch(asked.look()?, sale).await?;
         Ok(events(door, feed, permit))
     })
 }

@@ -21,7 +21,7 @@ use api::sending::{
 };
 use api::service::{
     Answer, Audits, Call, Caller, Health, Keys, LiveFeed, Orders, People, Readiness, Reply, Sales,
-    Sending,
+    Sending, Watching,
 };
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::team::{Team, TeamPage, TeamQuery, TeamSeats, TeamState};
@@ -307,7 +307,13 @@ impl Sales for Shop {
             sales: Vec::new(),
         })))
     }
-    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+    fn watch(&self, _call: Call, sale: SaleId) -> Watching<'_> {
+        Box::pin(std::future::ready(self.feed(sale)))
+    }
+}
+
+impl Shop {
+    fn feed(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
         self.shown(sale)?;
         let skus = self.sale.lock().unwrap().skus.clone();
         let sku = |sku: Sku| LiveSku {

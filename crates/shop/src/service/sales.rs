@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use api::offer::AlterOffer;
 use api::plan::{AlterSale, CreateSale};
 use api::sale::{Sale, SalePage, SaleQuery, SaleState, Turn};
-use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales};
+use api::service::{Answer, Call, Caller, LiveFeed, Reply, Sales, Watching};
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::team::{Team, TeamPage, TeamQuery};
-use api::{Code, Problem, SaleId, TeamId};
+use api::{Code, Problem, SaleId, Scope, TeamId};
 use commerce::{Action, Book, Command};
 use ledger::Units;
 
@@ -85,9 +85,13 @@ impl Handle {
         let desk = self.desk(&call.caller, sale).await?;
         let before = Self::ask(&desk, move |book| wire::sale(sale.get(), book)).await?;
         let caller = call.caller.clone();
-        let answer = self.change(&desk, call, action).await?;
+        let mut answer = self.change(&desk, call, action).await?;
         self.note_sale(&caller, what, before.value.as_ref(), &answer.body)
             .await?;
+        // A key that may only count units in is not the one that made the coupons.
+        if !caller.may(Scope::SalesRead) && !caller.may(Scope::SalesWrite) {
+            wire::keep_from_buyers(&mut answer.body);
+        }
         Ok(answer)
     }
 
@@ -121,9 +125,12 @@ impl Handle {
         else {
             return Err(Problem::new(Code::SaleNotFound));
         };
-        // What is being prepared is nobody's business but the merchant's.
-        if matches!(call.caller, Caller::Buyer { .. }) && body.state == SaleState::Draft {
-            return Err(Problem::new(Code::SaleNotFound));
+        if !call.caller.may(Scope::SalesRead) {
+            // What is being prepared is nobody's business but the merchant's.
+            if body.state == SaleState::Draft {
+                return Err(Problem::new(Code::SaleNotFound));
+            }
+            wire::keep_from_buyers(&mut body);
         }
         body.position = wire::position(position);
         Ok(Answer {
@@ -259,11 +266,22 @@ impl Sales for Handle {
         Box::pin(self.count(call, sku, sale))
     }
 
-    fn watch(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+    fn watch(&self, call: Call, sale: SaleId) -> Watching<'_> {
+        Box::pin(self.watch_sale(call, sale))
+    }
+}
+
+impl Handle {
+    async fn watch_sale(&self, call: Call, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
+        self.may_know_of(&call.caller, sale)?;
         let desk = self
             .registry
             .seated(sale.get())
             .ok_or_else(|| Problem::new(Code::SaleNotFound))?;
+        let state = Self::ask(&desk, |book| wire::sale_state(book.state())).await?;
+        if !call.caller.may(Scope::SalesRead) && state.value == SaleState::Draft {
+            return Err(Problem::new(Code::SaleNotFound));
+        }
         if self.watchers.fetch_add(1, Ordering::Relaxed) >= self.watchers_max {
             self.watchers.fetch_sub(1, Ordering::Relaxed);
             return Err(

@@ -1,6 +1,7 @@
 //! Offers, from the wire into the book and back.
 
 use api::offer::{self, GroupRule};
+use api::sale::Sale;
 use commerce::Time;
 use commerce::offer as book;
 use ledger::{Minor, UnitPrice};
@@ -146,6 +147,20 @@ pub(crate) fn offer_out(offer: &book::Offer) -> offer::Offer {
             .then(|| discounts_out(&offer.discounts)),
         rules: offer.rules.iter().filter_map(text_out).collect(),
     }
+}
+
+/// Takes out of a sale what its buyers could turn to their own use: codes of coupons and what they may still give, what
+/// other levels pay, and the text of rules, below which who knows it may stay. Who is refused by a rule is told its reason.
+pub(crate) fn keep_from_buyers(sale: &mut Sale) {
+    if let Some(offer) = &mut sale.offer {
+        offer.discounts = None;
+        offer.rules.clear();
+    }
+    // An offer of nothing else looks as if there were none.
+    sale.offer = sale
+        .offer
+        .take()
+        .filter(|offer| *offer != offer::Offer::default());
 }
 
 fn group_out(group: &book::GroupRule) -> GroupRule {

@@ -38,7 +38,7 @@ pub(crate) fn team_state(state: book::TeamState) -> TeamState {
 pub(crate) enum Viewer {
     /// The sale's merchant.
     Merchant,
-    /// A buyer, who sees names only as a member.
+    /// A buyer, who sees seats only as a member, and nobody's name.
     Buyer(std::sync::Arc<str>),
 }
 
@@ -97,14 +97,17 @@ pub(crate) fn team(sale: u32, book: &Book, number: u32, viewer: &Viewer) -> Opti
     let is_member = team.members().any(|member| is_own(member.order));
     shown.leads = leader.is_some_and(is_own);
     if is_member || *viewer == Viewer::Merchant {
-        let member = |member: book::MemberRef| TeamMember {
-            buyer: name(member.order).unwrap_or_default().into(),
-            order_id: (*viewer == Viewer::Merchant || is_own(member.order))
-                .then(|| order_id(sale, member.order)),
+        let merchants = *viewer == Viewer::Merchant;
+        let member = |(place, member): (usize, book::MemberRef)| TeamMember {
+            name: format!("member {}", place + 1).into(),
+            // A pseudonym may be a name that another shop knows (an openid, a plain subject): strangers do not get it.
+            buyer: name(member.order).filter(|_| merchants).map(Into::into),
+            you: is_own(member.order),
+            order_id: (merchants || is_own(member.order)).then(|| order_id(sale, member.order)),
             paid: member.paid,
             leads: leader == Some(member.order),
         };
-        shown.members = Some(team.members().map(member).collect());
+        shown.members = Some(team.members().enumerate().map(member).collect());
     }
     if team.state() != book::TeamState::Open {
         let settled = team.settlement();

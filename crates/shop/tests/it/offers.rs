@@ -113,12 +113,104 @@ async fn a_group_buy_fills_completes_and_gives_the_difference_back() {
     let shown = team(&handle, "ann", seat.id).await;
     assert_eq!((shown.state, shown.leads), (TeamState::Complete, true));
     let members = shown.members.expect("ann is a member");
-    let names: Vec<_> = members.iter().map(|member| &*member.buyer).collect();
-    assert_eq!(names, ["ann", "bob", "cat"]);
+    let own: Vec<_> = members.iter().map(|member| member.you).collect();
+    assert_eq!(own, [true, false, false]);
     assert_eq!(members[0].order_id, Some(first.id));
     assert_eq!(members[1].order_id, None, "bob's order is bob's");
     let settlement = shown.settlement.expect("it ended");
     assert_eq!((settlement.settled, settlement.refunded_minor), (3, 600));
+    drop(handle);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn members_of_a_team_see_seats_and_nobodys_pseudonym() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle, 9, TIERS).await;
+    let first = place(&handle, "openid-of-ann", sale, Some(r#"{"open":true}"#)).await;
+    let seat = first.team.expect("a seat");
+    let join = format!(r#"{{"join":"{}"}}"#, seat.id);
+    place(&handle, "openid-of-bob", sale, Some(&join)).await;
+    let shown = team(&handle, "openid-of-bob", seat.id).await;
+    let json = serde_json::to_string(&shown).expect("json");
+    assert!(!json.contains("openid"), "{json}");
+    let members = shown.members.expect("bob is a member");
+    let seats: Vec<_> = members.iter().map(|seat| (&*seat.name, seat.you)).collect();
+    assert_eq!(seats, [("member 1", false), ("member 2", true)]);
+    let merchants = Sales::team(&*handle, call(merchant("shop"), "-"), seat.id).await;
+    let members = merchants.expect("it is there").body.members.expect("all");
+    let names: Vec<_> = members.iter().map(|seat| seat.buyer.as_deref()).collect();
+    assert_eq!(names, [Some("openid-of-ann"), Some("openid-of-bob")]);
+    assert!(
+        members
+            .iter()
+            .all(|seat| !seat.you && seat.order_id.is_some())
+    );
+    drop(handle);
+    shop.stop().await;
+}
+
+const SECRETS: &str = r#"{"line":{"hold_ms":60000},"discounts":{"coupons":[{"code":"STAFF100","share_bp":10000,
+    "budget_minor":777,"tags":["staff"]}],"levels":[{"least":3,"share_bp":500}]},
+    "rules":[{"name":"few","when":"buyer.level < 900","then":"admit","reason":"not today"}]}"#;
+
+#[tokio::test]
+async fn a_buyer_sees_no_coupons_levels_or_rule_texts_of_a_sale() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle, 9, SECRETS).await;
+    let shown = async |caller| {
+        let shown = Sales::sale(&*handle, call(caller, "-"), sale).await;
+        serde_json::to_value(shown.expect("it is there").body).expect("json")
+    };
+    let seen = shown(buyer("ann")).await;
+    for secret in [
+        "STAFF100",
+        "777",
+        "staff",
+        "share_bp",
+        "buyer.level",
+        "not today",
+    ] {
+        assert!(!seen.to_string().contains(secret), "{secret}: {seen}");
+    }
+    assert_eq!(
+        seen["offer"]["line"]["hold_ms"], 60_000,
+        "what is for buyers stays"
+    );
+    let own = shown(merchant("shop")).await;
+    let coupon = &own["offer"]["discounts"]["coupons"][0];
+    assert_eq!(
+        (&coupon["code"], &coupon["budget_minor"]),
+        (&"STAFF100".into(), &777.into())
+    );
+    assert_eq!(own["offer"]["rules"][0]["when"], "buyer.level < 900");
+    drop(handle);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn an_offer_of_nothing_but_coupons_is_none_to_a_buyer() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let coupons = r#"{"discounts":{"coupons":[{"code":"STAFF100","share_bp":10000}]}}"#;
+    let sale = selling(&handle, 9, coupons).await;
+    let seen = Sales::sale(&*handle, call(buyer("ann"), "-"), sale).await;
+    assert!(seen.expect("it is there").body.offer.is_none());
+    let mut body: PlaceOrder = body(sale, None);
+    body.coupons = vec!["STAFF100".into()];
+    let placed = handle.place(call(buyer("ann"), "place"), body).await;
+    assert_eq!(
+        placed
+            .expect("who has the code may use it")
+            .body
+            .total_minor,
+        0
+    );
     drop(handle);
     shop.stop().await;
 }

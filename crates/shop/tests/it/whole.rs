@@ -209,6 +209,31 @@ async fn nobody_sees_what_is_somebody_elses() {
 }
 
 #[tokio::test]
+async fn a_live_stream_asks_whose_sale_it_is() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let body: CreateSale = serde_json::from_str(
+        r#"{"name":"Soon","currency":"EUR","skus":[{"sku":"CUP","price":"1","stock":3}]}"#,
+    )
+    .expect("a sale");
+    let draft = Sales::create(&*handle, call(merchant("shop"), "draft"), body);
+    let draft = draft.await.expect("a sale").body.id;
+    let sale = selling(&handle).await;
+    let watch = async |caller, sale| {
+        let feed = handle.watch(call(caller, "-"), sale).await;
+        feed.map(drop).map_err(|problem| problem.code())
+    };
+    let nothing = Err(Code::SaleNotFound);
+    assert_eq!(watch(merchant("rival"), sale).await, nothing);
+    assert_eq!(watch(buyer("ann"), draft).await, nothing);
+    assert_eq!(watch(buyer("ann"), sale).await, Ok(()));
+    assert_eq!(watch(merchant("shop"), draft).await, Ok(()));
+    drop(handle);
+    shop.stop().await;
+}
+
+#[tokio::test]
 async fn a_retired_sale_takes_a_chargeback_on_day_ninety() {
     let dir = directory();
     let shop = open(dir.path()).await;
