@@ -109,6 +109,15 @@ impl Channel {
         })
     }
 
+    /// Whether there is such a channel.
+    pub fn has(&self, channel: ChannelName) -> bool {
+        match channel {
+            ChannelName::Webhook => self.webhook.is_some(),
+            ChannelName::Mail => self.mail.is_some(),
+            ChannelName::File => self.file.is_some(),
+        }
+    }
+
     /// Delivers a message once.
     ///
     /// # Errors

@@ -20,7 +20,8 @@ use super::follow::{Followed, filled};
 use super::keep::{Kept, Letter};
 use super::settings::{ChannelName, Settings};
 use super::template::Templates;
-use super::{Preference, Preferences};
+use super::wish::{Way, Wish};
+use crate::people::Keeper;
 use crate::provider::Line;
 use crate::provider::client::UrlError;
 use crate::registry::Registry;
@@ -64,7 +65,7 @@ pub struct Notices {
     shared: Arc<Shared>,
     channel: Channel,
     templates: Templates,
-    preferences: Arc<dyn Preferences>,
+    people: Keeper,
     disk: Arc<dyn Disk>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
@@ -81,7 +82,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) line: &'a Line,
     pub(crate) telemetry: Telemetry,
-    pub(crate) preferences: Arc<dyn Preferences>,
+    pub(crate) people: Keeper,
 }
 
 impl NoticesHandle {
@@ -180,7 +181,7 @@ impl Notices {
             shared: Arc::clone(&shared),
             channel,
             templates: parts.templates,
-            preferences: parts.preferences,
+            people: parts.people,
             disk: parts.disk,
             path,
             clock: parts.clock,
@@ -312,12 +313,22 @@ impl Notices {
             let why = ChannelError::Later("the order cannot be looked at".into());
             return Some((over, Err(why)));
         };
-        let buyer = letter.buyer.as_deref();
-        let wish = buyer.map_or_else(Preference::default, |buyer| {
-            self.preferences.of(buyer, letter.event)
-        });
-        let over = wish.channel.or(self.settings.channel);
-        let over = over.filter(|_| !wish.silent)?;
+        let wish = match letter.buyer.as_deref() {
+            None => Wish::default(),
+            Some(buyer) => match Wish::of(&self.people, buyer).await {
+                Ok(wish) => wish,
+                // Who may have asked to be left alone is not told before that is known.
+                Err(_) => {
+                    let why = ChannelError::Later("the vault cannot be asked".into());
+                    return Some((self.settings.channel?, Err(why)));
+                }
+            },
+        };
+        let over = match wish.way {
+            Way::Silent => return None,
+            Way::Over(over) if self.channel.has(over) => over,
+            Way::Over(_) | Way::Shops => self.settings.channel?,
+        };
         let locale = wish.locale.unwrap_or(self.settings.locale);
         let (subject, text) = match self.templates.render(letter, locale) {
             Ok(rendered) => rendered,

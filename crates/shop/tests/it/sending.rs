@@ -1,36 +1,31 @@
 //! Paid orders on their way: sagas with participants over HTTP, carriers, and what buyers are told.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::order::{OrderState, PlaceOrder};
-use api::sending::{CarrierWord, SagaQuery, SagaVerb, ShipOrder};
-use api::service::{Caller, Orders, Sending};
+use api::people::PersonData;
+use api::sending::{CarrierWord, DeadNotice, SagaQuery, SagaVerb, ShipOrder};
+use api::service::{Caller, Orders, People, Sending};
 use api::{Code, OrderId, SaleId};
 use serde_json::Value as Json;
 use storage::DataDir;
 use telemetry::Telemetry;
-use tidegate_shop::notices::{
-    ChannelName, Event, Everybody, Locale, MailTls, Preference, Preferences,
-};
+use tidegate_shop::notices::{ChannelName, Locale, MailTls};
+use tidegate_shop::people::{MasterSecret, Secret};
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::saga::{Choice, Hidden};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::network::OsNetwork;
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
+use crate::mailbox::{Mailbox, Manner};
 use crate::outsider::{Answer, Outsider};
 use crate::whole::{call, directory, merchant, selling};
 
 async fn open(dir: &Path, settings: Settings) -> Shop {
-    open_for(dir, settings, Arc::new(Everybody)).await
-}
-
-async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferences>) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let tasks = Tasks::of_the_machine();
@@ -44,7 +39,6 @@ async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferenc
         tasks,
         telemetry: Telemetry::new(),
         network: Arc::new(OsNetwork),
-        preferences,
     };
     Shop::open(settings, parts).await.expect("it opens")
 }
@@ -333,6 +327,22 @@ async fn letters_that_are_delivered_again_have_the_keys_that_they_had() {
     shop.stop().await;
 }
 
+/// The first letter that was given up.
+async fn first_dead(handle: &Handle) -> DeadNotice {
+    let wait = async {
+        loop {
+            let dead = handle.dead_notices(call(admin(), "-")).await;
+            let dead = dead.expect("a list").body.notices;
+            if let Some(first) = dead.into_iter().next() {
+                return first;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("one is dead")
+}
+
 #[tokio::test]
 async fn a_notice_that_nobody_takes_is_shown_as_dead_and_tried_again_when_somebody_says_so() {
     let receiver = Outsider::new(|_, before| match before {
@@ -348,22 +358,7 @@ async fn a_notice_that_nobody_takes_is_shown_as_dead_and_tried_again_when_somebo
     let handle = shop.handle();
     let sale = selling(&handle).await;
     let order = paid(&handle, sale, 1, "a").await;
-    let wait = async {
-        loop {
-            let dead = handle
-                .dead_notices(call(admin(), "-"))
-                .await
-                .expect("a list")
-                .body;
-            if let Some(first) = dead.notices.into_iter().next() {
-                return first;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let dead = tokio::time::timeout(Duration::from_secs(30), wait)
-        .await
-        .expect("it is dead");
+    let dead = first_dead(&handle).await;
     assert_eq!(
         (dead.order_id, &*dead.event, dead.attempts),
         (order, "paid", 1)
@@ -427,82 +422,63 @@ async fn open_sagas_are_listed_by_sale_and_none_of_another_account() {
     shop.stop().await;
 }
 
-/// Everybody reads mail, in English.
-struct Readers;
-
-impl Preferences for Readers {
-    fn of(&self, buyer: &str, event: Event) -> Preference {
-        Preference {
-            locale: Some(Locale::En),
-            channel: Some(ChannelName::Mail),
-            mail: Some(format!("{buyer}@example.org")),
-            silent: event != Event::Paid,
-        }
-    }
+/// A shop that tells by file, has a mail server, and a vault to ask.
+fn posting(dir: &Path, mailbox: &Mailbox) -> Settings {
+    let mut settings = telling(dir);
+    settings.notices.mail_host = Some("127.0.0.1".into());
+    settings.notices.mail_port = mailbox.port;
+    settings.notices.mail_tls = MailTls::Off;
+    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
+    settings.vault.secrets = vec![MasterSecret {
+        id: "m1".into(),
+        secret: Secret::new("a master secret of more than 32 bytes"),
+    }];
+    settings
 }
 
-/// Takes one mail, as a server of SMTP does, and gives what it was.
-fn mailbox() -> (u16, std::sync::mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let (give, take) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("somebody comes");
-        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-        let mut stream = stream;
-        let mut say = |line: &str| write!(stream, "{line}\r\n").expect("it is heard");
-        say("220 here");
-        let (mut mail, mut inside) = (String::new(), false);
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-            mail.push_str(&line);
-            let word = line.trim_end().to_owned();
-            line.clear();
-            match (inside, word.as_str()) {
-                (true, ".") => {
-                    say("250 taken");
-                    // The test may be over.
-                    let _ = give.send(std::mem::take(&mut mail));
-                    inside = false;
-                }
-                (true, _) => {}
-                (false, "DATA") => {
-                    inside = true;
-                    say("354 go on");
-                }
-                (false, "QUIT") => break,
-                (false, _) => say("250 fine"),
-            }
-        }
-    });
-    (port, take)
+/// Ann reads mail, in English.
+async fn ann_reads_mail(handle: &Handle) {
+    let ann = r#"{"email":"ann@example.org","locale":"en-GB","channel":"email"}"#;
+    let ann: PersonData = serde_json::from_str(ann).expect("a person");
+    let put = People::put(handle, call(admin(), "ann"), "ann".into(), ann);
+    put.await.expect("she is kept");
 }
 
 #[tokio::test]
 async fn a_mail_goes_to_the_buyer_s_address_with_its_key_as_its_id() {
-    let (port, mail) = mailbox();
+    let mailbox = Mailbox::new(Manner::Takes);
     let dir = directory();
-    let mut settings = telling(dir.path());
-    settings.notices.mail_host = Some("127.0.0.1".into());
-    settings.notices.mail_port = port;
-    settings.notices.mail_tls = MailTls::Off;
-    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
-    let shop = open_for(dir.path(), settings, Arc::new(Readers)).await;
+    let shop = open(dir.path(), posting(dir.path(), &mailbox)).await;
     let handle = shop.handle();
+    ann_reads_mail(&handle).await;
     let sale = selling(&handle).await;
     let order = paid(&handle, sale, 1, "a").await;
-    handle
-        .ship(call(admin(), "s"), order, ShipOrder::default())
-        .await
-        .expect("it leaves");
-    let taken = tokio::task::spawn_blocking(move || mail.recv_timeout(Duration::from_secs(30)));
-    let mail = taken.await.expect("no panic").expect("a mail came");
+    let taken = tokio::task::spawn_blocking(move || mailbox.next());
+    let mail = taken.await.expect("no panic");
     assert!(mail.contains("RCPT TO:<ann@example.org>"), "{mail}");
     assert!(mail.contains("Message-ID: <ntc_"), "{mail}");
     assert!(
         mail.contains(&format!("Subject: Order {order} is paid")),
         "{mail}"
     );
-    assert_eq!(told(dir.path()).len(), 0, "the rest was not wanted");
+    assert!(!mail.contains("AUTH"), "no login was asked for: {mail}");
+    assert_eq!(told(dir.path()).len(), 0, "she did not want it twice");
     shop.stop().await;
+}
+
+/// A server's answer repeats the address, and what is kept of it is reached by no erasure.
+#[tokio::test]
+async fn of_a_mail_server_s_answer_only_its_code_is_kept() {
+    let mailbox = Mailbox::new(Manner::Refuses);
+    let dir = directory();
+    let shop = open(dir.path(), posting(dir.path(), &mailbox)).await;
+    let handle = shop.handle();
+    ann_reads_mail(&handle).await;
+    let sale = selling(&handle).await;
+    paid(&handle, sale, 1, "a").await;
+    let dead = first_dead(&handle).await;
+    assert_eq!(&*dead.reason, "the mail server said 550");
+    shop.stop().await;
+    let kept = std::fs::read_to_string(dir.path().join("notices.json")).expect("it is kept");
+    assert!(kept.contains("550") && !kept.contains("example.org"), "{kept}");
 }
