@@ -159,6 +159,28 @@ async fn a_carrier_that_refuses_takes_the_order_back_with_its_money() {
     shop.stop().await;
 }
 
+/// A 409 is said while the first request is under way, and a 400 by who does not know the question: neither is a refusal,
+/// and nothing is taken back that is perhaps on its way.
+#[tokio::test]
+async fn a_participant_that_is_busy_or_does_not_understand_has_refused_nothing() {
+    let carrier = Outsider::new(|request, before| match (before, request["op"].as_str()) {
+        (0, _) => Answer::Lost,
+        (1, Some("forward_status")) => Answer::Busy,
+        (2, Some("forward_status")) => Answer::Unclear,
+        _ => Answer::Done,
+    });
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    saga_is(&handle, order, "done").await;
+    assert_eq!(order_is(&handle, order).await, OrderState::Paid);
+    assert!(carrier.requests().len() > 3, "it was asked again");
+    assert_eq!(carrier.done().into_values().collect::<Vec<_>>(), [1]);
+    shop.stop().await;
+}
+
 /// What was under way when the process ended is asked about after the next start, under the same key.
 #[tokio::test]
 async fn a_shop_that_stops_in_the_middle_of_a_call_goes_on_where_it_was() {
@@ -480,5 +502,8 @@ async fn of_a_mail_server_s_answer_only_its_code_is_kept() {
     assert_eq!(&*dead.reason, "the mail server said 550");
     shop.stop().await;
     let kept = std::fs::read_to_string(dir.path().join("notices.json")).expect("it is kept");
-    assert!(kept.contains("550") && !kept.contains("example.org"), "{kept}");
+    assert!(
+        kept.contains("550") && !kept.contains("example.org"),
+        "{kept}"
+    );
 }
