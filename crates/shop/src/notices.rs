@@ -8,8 +8,9 @@
 //!
 //! What is to be told follows from the journal alone, so nothing is told that is not durable and nothing is forgotten. A
 //! letter's key is made of sale, position and event: whoever gets it twice sees that. How a buyer wants to hear of things is
-//! asked of the vault each time, and never kept here. The file of letters may be lost;
-//! then letters are delivered again, under the same keys. Nothing here can hold a sale up.
+//! asked of the vault each time, and never kept here. Who puts an
+//! older file of letters in place has them delivered again, under the same keys; without one they begin where the journals
+//! end. Nothing here can hold a sale up.
 
 mod channel;
 mod event;

@@ -84,6 +84,7 @@ impl Outside {
             running.push(tasks.spawn(poller.run(stopping.clone())));
         }
         if self.letters.is_on() {
+            self.notices.keep_marks();
             running.push(tasks.spawn(self.notices.run(stopping.clone())));
         }
         // Also what an earlier run began is finished, where nothing new begins by itself any more.

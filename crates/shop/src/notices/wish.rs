@@ -81,8 +81,14 @@ mod tests {
             (wish.way, wish.locale)
         };
         let mail = Way::Over(ChannelName::Mail);
-        assert_eq!(said(Some(Channel::Email), "en-GB"), (mail, Some(Locale::En)));
-        assert_eq!(said(Some(Channel::None), "ZH_hk"), (Way::Silent, Some(Locale::Zh)));
+        assert_eq!(
+            said(Some(Channel::Email), "en-GB"),
+            (mail, Some(Locale::En))
+        );
+        assert_eq!(
+            said(Some(Channel::None), "ZH_hk"),
+            (Way::Silent, Some(Locale::Zh))
+        );
         assert_eq!(said(None, "fr"), (Way::Shops, None));
         let message = Way::Over(ChannelName::Webhook);
         assert_eq!(said(Some(Channel::Sms), "english"), (message, None));

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use api::order::{OrderState, PlaceOrder};
 use api::people::PersonData;
+use api::sale::Turn;
 use api::sending::{CarrierWord, DeadNotice, SagaQuery, SagaVerb, ShipOrder};
-use api::service::{Caller, Orders, People, Sending};
+use api::service::{Caller, Orders, People, Sales, Sending};
 use api::{Code, OrderId, SaleId};
 use serde_json::Value as Json;
 use storage::DataDir;
@@ -331,22 +332,65 @@ async fn a_buyer_is_told_each_event_once_in_its_language() {
     shop.stop().await;
 }
 
-/// The file of letters may be lost: then letters come again, under the same keys.
+/// An older file of letters may come back: then letters come again, under the same keys.
 #[tokio::test]
 async fn letters_that_are_delivered_again_have_the_keys_that_they_had() {
     let dir = directory();
+    let kept = dir.path().join("notices.json");
     let shop = open(dir.path(), telling(dir.path())).await;
+    let older = std::fs::read(&kept).expect("where it begins is kept before anything happens");
     let handle = shop.handle();
     let sale = selling(&handle).await;
     paid(&handle, sale, 1, "a").await;
     told_of(dir.path(), 1).await;
     drop(handle);
     shop.stop().await;
-    std::fs::remove_file(dir.path().join("notices.json")).expect("it was kept");
+    std::fs::write(&kept, older).expect("it is put back");
     let shop = open(dir.path(), telling(dir.path())).await;
     let told = told_of(dir.path(), 2).await;
     assert_eq!(told[0]["key"], told[1]["key"]);
     shop.stop().await;
+}
+
+/// A shop that has sold for years does not write to each of its buyers on the day on which it begins to tell.
+#[tokio::test]
+async fn switching_notices_on_tells_nobody_of_the_past() {
+    let dir = directory();
+    let shop = open(dir.path(), Settings::default()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    paid(&handle, sale, 1, "before").await;
+    drop(handle);
+    shop.stop().await;
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let handle = shop.handle();
+    let after = paid(&handle, sale, 1, "after").await;
+    let later = second_sale(&handle).await;
+    let new = paid(&handle, later, 1, "new").await;
+    told_of(dir.path(), 2).await;
+    drop(handle);
+    shop.stop().await;
+    // Neither does the next start.
+    open(dir.path(), telling(dir.path())).await.stop().await;
+    let told = told(dir.path());
+    let orders: BTreeSet<String> = told
+        .iter()
+        .map(|line| line["order_id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(orders, BTreeSet::from([after.to_string(), new.to_string()]));
+}
+
+/// A second sale, begun while notices are on.
+async fn second_sale(handle: &Handle) -> SaleId {
+    let body =
+        r#"{"name":"More","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#;
+    let body = serde_json::from_str(body).expect("a sale");
+    let made = Sales::create(handle, call(admin(), "second"), body).await;
+    let sale = made.expect("a sale").body.id;
+    let opened = handle.turn(call(admin(), "second open"), sale, Turn::Open);
+    opened.await.expect("it opens");
+    sale
 }
 
 /// The first letter that was given up.

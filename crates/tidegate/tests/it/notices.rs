@@ -44,8 +44,12 @@ fn paid(server: &Server, bearer: &str, sale: &str, buyer: &str) -> String {
 fn told(dir: &Path) -> Vec<Json> {
     let text = std::fs::read_to_string(dir.join("told.jsonl")).unwrap_or_default();
     // What is being written has no end yet.
-    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
+    let whole = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    whole
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Waits until so many were told by the file.
@@ -71,15 +75,25 @@ fn mail_goes_out_of_the_vault() {
     let order = paid(&server, &bearer, &sale, "ann");
     let mail = mailbox.next();
     // In base64: nothing, the name, the password, each begun by a zero.
-    assert!(mail.contains("AUTH PLAIN AHNob3AAb3BlbiBzZXNhbWU="), "{mail}");
+    assert!(
+        mail.contains("AUTH PLAIN AHNob3AAb3BlbiBzZXNhbWU="),
+        "{mail}"
+    );
     assert!(mail.contains("RCPT TO:<ann@example.org>"), "{mail}");
-    assert!(mail.contains(&format!("Subject: Order {order} is paid")), "{mail}");
+    assert!(
+        mail.contains(&format!("Subject: Order {order} is paid")),
+        "{mail}"
+    );
     // Who is not in the vault hears of it as the shop tells everybody.
     paid(&server, &bearer, &sale, "bob");
     assert_eq!(told_of(dir.path(), 1)[0]["buyer"], "bob");
     stop(server);
     let shown = run(dir.path(), &["config", "show", "--config", "t.toml"]);
-    assert!(shown.out.contains("mail_user") && !shown.out.contains("sesame"), "{}", shown.out);
+    assert!(
+        shown.out.contains("mail_user") && !shown.out.contains("sesame"),
+        "{}",
+        shown.out
+    );
 }
 
 #[test]
@@ -88,7 +102,12 @@ fn who_said_none_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let bearer = telling(dir.path(), &mailbox);
     let server = serve(dir.path());
-    person(&server, &bearer, "ann", r#"{"email":"ann@example.org","channel":"none"}"#);
+    person(
+        &server,
+        &bearer,
+        "ann",
+        r#"{"email":"ann@example.org","channel":"none"}"#,
+    );
     // Only how to speak to him is known, so he is told as everybody is.
     person(&server, &bearer, "bob", r#"{"locale":"zh"}"#);
     let sale = sale(&server, &bearer);
@@ -98,7 +117,10 @@ fn who_said_none_is_left_alone() {
     stop(server);
     let told = told(dir.path());
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["buyer"], &told[0]["locale"]), (&"bob".into(), &"zh".into()));
+    assert_eq!(
+        (&told[0]["buyer"], &told[0]["locale"]),
+        (&"bob".into(), &"zh".into())
+    );
 }
 
 #[test]
@@ -118,4 +140,34 @@ fn no_address_of_a_buyer_is_in_the_log_or_shown_with_the_dead() {
     assert_eq!(dead["notices"][0]["reason"], "the mail server said 550");
     assert!(!dead.to_string().contains("example.org"), "{dead}");
     stop(server);
+}
+
+#[test]
+fn a_restored_shop_tells_nobody_again_what_was_told() {
+    let mailbox = Mailbox::new(Manner::Takes);
+    let dir = tempfile::tempdir().unwrap();
+    let bearer = telling(dir.path(), &mailbox);
+    let server = serve(dir.path());
+    let sale = sale(&server, &bearer);
+    paid(&server, &bearer, &sale, "ann");
+    told_of(dir.path(), 1);
+    // What was told is kept when the server is asked to stop, at the latest.
+    stop(server);
+    for words in [
+        &["backup", "--data", "data", "--to", "backup"][..],
+        &["restore", "--from", "backup", "--data", "restored"],
+    ] {
+        let ended = run(dir.path(), words);
+        assert_eq!(ended.code, 0, "{words:?}: {}", ended.err);
+    }
+    let words = ["--config", "t.toml", "--set", "data=restored"];
+    let server = Server::start(dir.path(), &words);
+    paid(&server, &bearer, &sale, "bob");
+    told_of(dir.path(), 2);
+    stop(server);
+    let buyers: Vec<Json> = told(dir.path())
+        .iter()
+        .map(|line| line["buyer"].clone())
+        .collect();
+    assert_eq!(buyers, ["ann", "bob"]);
 }
