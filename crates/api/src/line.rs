@@ -1,5 +1,6 @@
 //! The waiting line on the wire: places in it, and what became of them.
 
+use crate::buyer::BuyerFacts;
 use crate::check::{Check, Faults, keyed, lenient_u32};
 use crate::id::{OrderId, SaleId, TicketId};
 use crate::limits::{BUYER_MAX, QUANTITY_MAX, SKU_MAX, TAG_MAX, TAGS_MAX};
@@ -23,6 +24,9 @@ pub struct JoinLine {
     /// The buyer's tags for the sale's rules; merchants only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Box<str>>>,
+    /// What else is known of the buyer; merchants only, a buyer's own token says it of the buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuyerFacts>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -44,6 +48,7 @@ impl Check for JoinLine {
         for (place, tag) in tags.iter().enumerate().take(TAGS_MAX) {
             faults.text(format_args!("tags[{place}]"), tag, TAG_MAX);
         }
+        BuyerFacts::check_maybe(self.facts.as_ref(), faults, "");
     }
 }
 

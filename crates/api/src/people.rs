@@ -14,11 +14,10 @@ pub const PHONE_MAX: usize = 32;
 pub const ADDRESS_LINES_MAX: usize = 8;
 
 /// By which way somebody wants to hear from the shop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Not at all.
-    #[default]
     None,
     /// By e-mail.
     Email,
@@ -47,9 +46,9 @@ pub struct PersonData {
     /// The language of notices, like `zh` or `en-GB`, at most 16 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<Box<str>>,
-    /// By which way notices go.
-    #[serde(default)]
-    pub channel: Channel,
+    /// By which way notices go; what is left out is the shop's own way, and `none` means: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     /// The idempotency key, when it is not in a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Box<str>>,
@@ -83,9 +82,9 @@ impl Check for PersonData {
         }
         faults.maybe_text("locale", self.locale.as_deref(), 16);
         let missing = match self.channel {
-            Channel::Email => self.email.is_none().then_some("email"),
-            Channel::Sms => self.phone.is_none().then_some("phone"),
-            Channel::None | Channel::Webhook => None,
+            Some(Channel::Email) => self.email.is_none().then_some("email"),
+            Some(Channel::Sms) => self.phone.is_none().then_some("phone"),
+            None | Some(Channel::None | Channel::Webhook) => None,
         };
         if let Some(missing) = missing {
             faults.add("channel", format!("needs the field {missing}"));
@@ -103,7 +102,7 @@ impl PersonData {
             ("email", self.email.is_some()),
             ("address", !self.address.is_empty()),
             ("locale", self.locale.is_some()),
-            ("channel", self.channel != Channel::None),
+            ("channel", self.channel.is_some()),
         ];
         kept.into_iter()
             .filter_map(|(name, kept)| kept.then_some(name))
@@ -149,7 +148,7 @@ mod tests {
     #[test]
     fn a_channel_needs_its_address_and_an_address_its_form() {
         let mut data = PersonData {
-            channel: Channel::Email,
+            channel: Some(Channel::Email),
             ..PersonData::default()
         };
         assert_eq!(faults(&data), 1);

@@ -48,7 +48,7 @@ use buyers::Buyers;
 use coupons::Coupons;
 use expiry::Due;
 use keys::{Keys, Question};
-use line::WaitingLine;
+use line::{WaitingLine, Wanted};
 use order::Order;
 use saga::Sagas;
 use stdx::chunks::Chunks;
@@ -335,8 +335,15 @@ impl Book {
                 sku,
                 units,
                 tags,
+                facts,
             } => {
-                let wanted = (buyer.as_ref(), sku, *units, &**tags);
+                let wanted = Wanted {
+                    buyer: buyer.as_ref(),
+                    code: sku,
+                    units: *units,
+                    tags,
+                    facts: facts.as_deref(),
+                };
                 self.decide_wait(now, terms, question, wanted)
             }
             Action::LeaveLine { ticket } => self.decide_leave_line(terms, question, *ticket),
@@ -412,9 +419,10 @@ impl Book {
                 entries,
                 winners,
             } => self.apply_drawn(*team, seed, entries, winners),
-            Entry::Waits(_) | Entry::LeftLine { .. } | Entry::LineOffered(_) => {
-                self.apply_line(now, entry)
-            }
+            Entry::Waits(_)
+            | Entry::WaitsKnown { .. }
+            | Entry::LeftLine { .. }
+            | Entry::LineOffered(_) => self.apply_line(now, entry),
             Entry::Cancelled { .. }
             | Entry::RefundsBegun { .. }
             | Entry::GivenUp { .. }
@@ -517,7 +525,7 @@ fn done(entry: &Entry) -> Done {
         Entry::TeamEnded { team, .. }
         | Entry::TeamSettled { team, .. }
         | Entry::Drawn { team, .. } => Done::Team(*team),
-        Entry::Waits(waits) => Done::Ticket(waits.ticket),
+        Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => Done::Ticket(waits.ticket),
         Entry::LeftLine { ticket, .. } => Done::Ticket(*ticket),
         Entry::LineOffered(offer) => Done::Order(offer.order),
         Entry::Saga(SagaEntry::Chosen { .. }) => Done::Sale,

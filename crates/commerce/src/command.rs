@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ledger::{Minor, UnitPrice, Units};
 use serde::Serialize;
 
+use crate::Facts;
 use crate::deal::{DealAsk, Seed, TeamAsk};
 use crate::offer::Offer;
 use crate::plan::{Patch, Plan, Turn};
@@ -130,6 +131,8 @@ pub enum Action {
         units: u32,
         /// The buyer's tags, for eligibility rules.
         tags: Arc<[Box<str>]>,
+        /// What else is known of the buyer, for rules of the offer; made by the shop, no part of the request's body.
+        facts: Option<Box<Facts>>,
     },
     /// Give a place in the line up.
     LeaveLine {
@@ -324,7 +327,10 @@ impl Place {
             print.number(u64::from(line.units));
             print.maybe_amount(line.price.map(|price| price.0));
         }
-        if let Some(deal) = &self.deal {
+        // A deal that asks for nothing is there for what is known of the buyer, and that may be told otherwise by the
+        // token of the next try.
+        let asks = |deal: &&Box<DealAsk>| deal.team.is_some() || !deal.coupons.is_empty();
+        if let Some(deal) = self.deal.as_ref().filter(asks) {
             deal.feed(print);
         }
     }

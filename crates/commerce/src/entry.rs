@@ -8,11 +8,11 @@ use std::sync::Arc;
 use ledger::{Currency, Minor, UnitPrice, Units};
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
 use crate::deal::{Dealt, LapsedBalance, LineOffer, Seed, Settled, TeamEnd, Waits};
 use crate::offer::Offer;
 use crate::plan::{Patch, Plan, SaleState};
 use crate::sip::Secret;
+use crate::{Facts, Time};
 
 /// A bound idempotency key: who used it, its digest, and the fingerprint of the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -427,6 +427,13 @@ pub enum Entry {
     },
     /// Something of a saga.
     Saga(crate::saga::SagaEntry),
+    /// A buyer waits in line, and the decision looked at more than his tags.
+    WaitsKnown {
+        /// The place in the line.
+        waits: Waits,
+        /// What was known of the buyer; never device or address.
+        facts: Box<Facts>,
+    },
 }
 
 /// An intended call to the outside, recorded before it is made.

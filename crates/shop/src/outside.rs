@@ -10,7 +10,8 @@ use world::tasks::Task;
 use world::{Clock, Disk};
 
 use crate::delivery::{self, Delivery, Poller, Table};
-use crate::notices::{self, NoticeParts, Notices, NoticesHandle, Preferences, Templates};
+use crate::notices::{self, NoticeParts, Notices, NoticesHandle, Templates};
+use crate::people::Keeper;
 use crate::provider::Line;
 use crate::registry::Registry;
 use crate::saga::{self, Runner, Wakes};
@@ -37,7 +38,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) line: Line,
     pub(crate) telemetry: &'a Telemetry,
-    pub(crate) preferences: Arc<dyn Preferences>,
+    pub(crate) people: Keeper,
 }
 
 impl Outside {
@@ -51,7 +52,7 @@ impl Outside {
             clock: Arc::clone(parts.clock),
             line: &parts.line,
             telemetry: parts.telemetry.clone(),
-            preferences: parts.preferences,
+            people: parts.people,
         })?;
         let wakes = Wakes::default();
         if settings.fulfilment.kind.is_some() {
@@ -90,6 +91,7 @@ impl Outside {
             running.push(tasks.spawn(poller.run(stopping.clone())));
         }
         if self.letters.is_on() {
+            self.notices.keep_marks();
             running.push(tasks.spawn(self.notices.run(stopping.clone())));
         }
         // Also what an earlier run began is finished, where nothing new begins by itself any more.

@@ -27,7 +27,7 @@ use commerce::rules::Ground;
 
 pub use guard::{Guard, Policy, PolicyError};
 pub(crate) use guard::{Question, Seen};
-pub use past::{NOT_JOURNALLED, PastError, PastOrder, past_orders};
+pub use past::{NOT_JOURNALLED, NOT_OF_PLAIN_ORDERS, PastError, PastOrder, past_orders};
 pub use rates::RateRules;
 pub use settings::{Settings, SettingsError};
 pub use telemetry::labels::RiskAt;

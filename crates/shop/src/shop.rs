@@ -15,7 +15,7 @@ use crate::cashier::{Cashier, CashierHandle};
 use crate::clock::LastSeen;
 use crate::delivery::TableError;
 use crate::house::House;
-use crate::notices::{Preferences, TemplateError};
+use crate::notices::TemplateError;
 use crate::open::{Findings, OpenError, Place, doors};
 use crate::outside::{Outside, Parts as OutsideParts};
 use crate::people::{Keeper, PeopleError};
@@ -54,8 +54,6 @@ pub struct Parts {
     pub provider: Arc<dyn Provider>,
     /// The way to participants of sagas and to channels of notices.
     pub network: Arc<dyn Network>,
-    /// How buyers want to hear of things.
-    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Why a shop did not open.
@@ -121,7 +119,11 @@ fn sale_failed((sale, source): (u32, OpenError)) -> ShopError {
 }
 
 /// What happens outside once an order is paid: nothing of it runs yet.
-fn prepare_outside(settings: &Settings, parts: &Parts) -> Result<Outside, ShopError> {
+fn prepare_outside(
+    settings: &Settings,
+    parts: &Parts,
+    people: &Keeper,
+) -> Result<Outside, ShopError> {
     Outside::prepare(OutsideParts {
         settings,
         data: &parts.data,
@@ -132,7 +134,7 @@ fn prepare_outside(settings: &Settings, parts: &Parts) -> Result<Outside, ShopEr
             tasks: parts.tasks.clone(),
         },
         telemetry: &parts.telemetry,
-        preferences: parts.preferences.clone(),
+        people: people.clone(),
     })
 }
 
@@ -166,7 +168,7 @@ impl Shop {
             &parts.tasks,
             &parts.telemetry,
         )?;
-        let outside = prepare_outside(&settings, &parts)?;
+        let outside = prepare_outside(&settings, &parts, &people)?;
         let (cashier, effects) = cashier_of(&settings, &parts);
         let Parts {
             data,

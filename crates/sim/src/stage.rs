@@ -312,7 +312,6 @@ impl Server {
             telemetry: telemetry.clone(),
             provider: Arc::new(bank),
             network: self.network.clone(),
-            preferences: Arc::new(shop::notices::Everybody),
         };
         let shop = Shop::open(self.settings, parts).await?;
         let found = shop.recovered();

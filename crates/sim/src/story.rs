@@ -201,6 +201,7 @@ pub(crate) fn orders_of(entry: &Entry) -> Vec<u32> {
         | Entry::CreatedWith { .. }
         | Entry::OfferAltered { .. }
         | Entry::Waits(_)
+        | Entry::WaitsKnown { .. }
         | Entry::LeftLine { .. }
         | Entry::Created { .. }
         | Entry::Altered { .. }

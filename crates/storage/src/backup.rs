@@ -27,6 +27,7 @@
 mod copy;
 mod error;
 mod manifest;
+mod marks;
 mod restore;
 mod write;
 
@@ -40,6 +41,7 @@ pub use error::BackupError;
 pub use manifest::{
     Formats, Hex, JournalCopy, MANIFEST_VERSION, Manifest, SegmentCopy, SnapshotCopy,
 };
+pub use marks::copy_marks;
 pub use restore::{Cut, Meaning, Restored, RestoredJournal, check, restore};
 
 /// A directory on a disk.

@@ -7,6 +7,7 @@
 //!     clock           when the last process was last seen alive
 //!     models.sqlite   read models; can be thrown away
 //!     vault.db        personal data, encrypted; only with a master key
+//!     notices.json    letters that wait, and how far buyers were told; only with notices
 //!     house/          journal and snapshots of what belongs to no sale
 //!     sales/00000001/ journal and snapshots of sale 1
 //! ```
@@ -25,6 +26,9 @@ pub(crate) const VERSION: u32 = 1;
 
 /// The format file of a directory that is being restored: until it has its name there is no data directory.
 pub(crate) const UNFINISHED: &str = "restore-unfinished";
+
+/// Name of the file of notices in a data directory and in a backup.
+pub(crate) const NOTICES: &str = "notices.json";
 
 /// First line of the format file, before the version.
 const FORMAT_NAME: &str = "tidegate data ";
@@ -149,7 +153,7 @@ impl DataDir {
     /// The letters that wait, and how far the journals were read for them.
     #[must_use]
     pub fn notices(&self) -> PathBuf {
-        self.root.join("notices.json")
+        self.root.join(NOTICES)
     }
 
     /// The vault's file.

@@ -39,7 +39,6 @@ impl Backroom {
                 .provider
                 .build(settings.shop.cashier.call_timeout_ms, outside)?,
             network: Arc::clone(&outside.network),
-            preferences: Arc::new(shop::notices::Everybody),
         };
         let opened = Shop::open(settings.shop.clone(), parts).await;
         let shop = opened.map_err(|error| shop_failure(&error))?;

@@ -243,6 +243,7 @@ pub(crate) const OF_LINE: &[Event] = &[event(
             sku: "cup".into(),
             units: 2,
             tags: std::sync::Arc::from([]),
+            facts: None,
         };
         Some(stage.ask(Actor::Buyer("zoe".into()), wait))
     },

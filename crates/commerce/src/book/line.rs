@@ -17,11 +17,11 @@ use super::place::{Asked, Stop};
 use super::sale::accept;
 use super::{Book, Done, FixedState, ORDERS_MOST, Terms, Verdict};
 use crate::command::{Actor, Place};
-use crate::deal::{LineOffer, Waits};
+use crate::deal::{DealAsk, LineOffer, Waits};
 use crate::entry::{Entry, PlacedLine};
 use crate::plan::{Rule, SaleState, check_name, check_tags};
 use crate::refusal::LimitOf;
-use crate::{Refusal, Time};
+use crate::{Facts, Refusal, Time};
 
 /// How a place in the line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +117,20 @@ impl WaitingLine {
     }
 }
 
-/// Who wants to wait for what: buyer, SKU, units, and the buyer's tags.
-pub(crate) type Wanted<'a> = (Option<&'a Arc<str>>, &'a Arc<str>, u32, &'a [Box<str>]);
+/// Who wants to wait for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// For whom, where a merchant asks.
+    pub(crate) buyer: Option<&'a Arc<str>>,
+    /// For which SKU.
+    pub(crate) code: &'a Arc<str>,
+    /// How many units.
+    pub(crate) units: u32,
+    /// The buyer's tags.
+    pub(crate) tags: &'a [Box<str>],
+    /// What else is known of the buyer.
+    pub(crate) facts: Option<&'a Facts>,
+}
 
 impl Book {
     fn has_rules(&self) -> bool {
@@ -152,7 +164,8 @@ impl Book {
         wanted: Wanted<'_>,
     ) -> Verdict {
         match self.waits(now, terms, question, wanted) {
-            Ok(waits) => accept(Entry::Waits(waits)),
+            Ok((waits, None)) => accept(Entry::Waits(waits)),
+            Ok((waits, Some(facts))) => accept(Entry::WaitsKnown { waits, facts }),
             Err(Stop::Short(_)) if self.has_due(now) => Verdict::SweepFirst,
             Err(Stop::Refuse(refusal) | Stop::Short(refusal)) => refusal.into(),
         }
@@ -163,8 +176,15 @@ impl Book {
         now: Time,
         terms: &Terms,
         question: &Question<'_>,
-        (buyer, code, units, tags): Wanted<'_>,
-    ) -> Result<Waits, Stop> {
+        wanted: Wanted<'_>,
+    ) -> Result<(Waits, Option<Box<Facts>>), Stop> {
+        let Wanted {
+            buyer,
+            code,
+            units,
+            tags,
+            ..
+        } = wanted;
         let selling = matches!(terms.state, SaleState::Open | SaleState::Paused);
         let policy = self.offer().and_then(|offer| offer.line.as_ref());
         let Some(policy) = policy.filter(|_| selling) else {
@@ -191,7 +211,7 @@ impl Book {
             return Err(Refusal::Invalid(bound).into());
         }
         let known = self.buyers.find(&terms.secret, buyer);
-        self.check_waiter(now, terms, (buyer, known, tags), &alone)?;
+        let facts = self.check_waiter(now, terms, (buyer, known, wanted), &alone)?;
         if known.is_none() && self.buyers.is_full() {
             return Err(Refusal::Full("buyers of one sale").into());
         }
@@ -209,7 +229,7 @@ impl Book {
         if self.line.length(at) >= policy.places_most || self.line.tickets.len() >= ORDERS_MOST {
             return Err(Refusal::Full("places in the line").into());
         }
-        Ok(Waits {
+        let waits = Waits {
             ticket: self.line.tickets.len(),
             sku: at,
             units,
@@ -219,17 +239,21 @@ impl Book {
                 false => tags.to_vec(),
             },
             key: question.bound(&terms.secret)?,
-        })
+        };
+        // A place whose buyer has nothing but tags is the entry that it always was.
+        let facts = facts.filter(|facts| **facts != Facts::of_tags(tags));
+        Ok((waits, facts))
     }
 
-    /// Who may not buy may not wait either.
+    /// Who may not buy may not wait either. Gives back what was known of the buyer where the decision looked at it.
     fn check_waiter(
         &self,
         now: Time,
         terms: &Terms,
-        (buyer, at, tags): (&Arc<str>, Option<u32>, &[Box<str>]),
+        (buyer, at, wanted): (&Arc<str>, Option<u32>, Wanted<'_>),
         lines: &[PlacedLine],
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Box<Facts>>, Stop> {
+        let tags = wanted.tags;
         check_tags(tags).map_err(Refusal::Invalid)?;
         let admits = |rule: &Rule| rule.admits(now, Some(buyer), tags);
         if let Some(rule) = terms.rules.iter().position(|rule| !admits(rule)) {
@@ -240,7 +264,12 @@ impl Book {
             tags: tags.into(),
             lines: Vec::new(),
             paid: None,
-            deal: None,
+            deal: wanted.facts.map(|facts| {
+                Box::new(DealAsk {
+                    facts: Some(Box::new(facts.clone())),
+                    ..DealAsk::default()
+                })
+            }),
         };
         let total = super::place::total(terms, lines)?;
         let asked = Asked {
@@ -250,7 +279,7 @@ impl Book {
             buyer: Some(buyer),
             at,
         };
-        self.judged(&asked, total, lines, None).map(|_| ())
+        self.judged(&asked, total, lines, None)
     }
 
     /// Whether the buyer's limits leave room for what he wants to wait for.
@@ -393,7 +422,7 @@ impl Book {
 
     pub(crate) fn apply_line(&mut self, now: Time, entry: &Entry) -> Result<(), Violation> {
         match entry {
-            Entry::Waits(waits) => self.enter_line(now, waits),
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => self.enter_line(now, waits),
             Entry::LeftLine { ticket, key } => {
                 self.line.leave(*ticket, TicketState::Left)?;
                 key.as_ref()

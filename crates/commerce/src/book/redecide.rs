@@ -231,12 +231,17 @@ impl Book {
                 let order = first.order;
                 (Action::Refund { order, ask }, key)
             }
-            Entry::Waits(waits) => {
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => {
+                let facts = match entry {
+                    Entry::WaitsKnown { facts, .. } => Some(facts.clone()),
+                    _ => None,
+                };
                 let action = Action::Wait {
                     buyer: waits.buyer.clone(),
                     sku: self.name_of(waits.sku)?,
                     units: waits.units,
                     tags: waits.tags.clone().into(),
+                    facts,
                 };
                 (action, &waits.key)
             }

@@ -116,6 +116,7 @@ fn tags(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Vec<Box<str>>, P
     }
     for (name, claim) in [
         ("level", &issuer.level_claim),
+        ("points", &issuer.points_claim),
         ("region", &issuer.region_claim),
     ] {
         match claims.get(claim) {
@@ -133,7 +134,7 @@ fn tags(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Vec<Box<str>>, P
         |tag: &str| !tag.is_empty() && tag.len() <= TAG_MAX && !tag.chars().any(char::is_control);
     if tags.len() > TAGS_MAX || !tags.iter().all(|tag| fits(tag)) {
         return Err(refused(
-            "the token's tags, level and region must be at most 16 texts of 1 to 32 bytes",
+            "the token's tags, level, points and region must be at most 16 texts of 1 to 32 bytes",
         ));
     }
     Ok(tags)

@@ -21,7 +21,7 @@ pub enum Pseudonym {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Issuers of buyers' tokens (OpenID Connect; RS256, ES256, EdDSA), each `{issuer, jwks, audience}` and, where they
-    /// differ, `prefix`, `pseudonym`, `tags_claim`, `level_claim`, `region_claim`, `new_customer_claim`; at most 8. Default none.
+    /// differ, `prefix`, `pseudonym`, `tags_claim`, `level_claim`, `points_claim`, `region_claim`, `new_customer_claim`; at most 8. Default none.
     pub issuers: Vec<Issuer>,
     /// How far clocks may differ when `exp`, `nbf` and `iat` are held against ours, s. Limit: 0 to 300. Default 30.
     pub leeway_s: u64,
@@ -63,6 +63,9 @@ pub struct Issuer {
     /// A claim that becomes the tag `level:…`. Default `level`.
     #[serde(default = "level_claim")]
     pub level_claim: String,
+    /// A claim that becomes the tag `points:…`. Default `points`.
+    #[serde(default = "points_claim")]
+    pub points_claim: String,
     /// A claim that becomes the tag `region:…`. Default `region`.
     #[serde(default = "region_claim")]
     pub region_claim: String,
@@ -81,6 +84,10 @@ fn tags_claim() -> String {
 
 fn level_claim() -> String {
     "level".to_owned()
+}
+
+fn points_claim() -> String {
+    "points".to_owned()
 }
 
 fn region_claim() -> String {

@@ -307,7 +307,7 @@ async fn claims_become_tags_and_a_plain_subject_stays_readable() {
     });
     let stand = Stand::with(serde_json::from_value(issuer).unwrap());
     stand.published.set(&[ed25519_jwk("d", 1)]);
-    let more = json!({ "tags": ["vip", "vip"], "rank": 3, "region": "eu", "new_customer": true });
+    let more = json!({ "tags": ["vip", "vip"], "rank": 3, "points": -5, "region": "eu", "new_customer": true });
     let good = token("EdDSA", "d", &merged(claims(), &more));
     let Ok(Caller::Buyer { id, tags }) = stand.identity.verify(&good).await else {
         panic!("refused");
@@ -315,7 +315,10 @@ async fn claims_become_tags_and_a_plain_subject_stays_readable() {
     let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
     assert_eq!(
         (&*id, tags),
-        ("a:ann", vec!["level:3", "new_customer", "region:eu", "vip"])
+        (
+            "a:ann",
+            vec!["level:3", "new_customer", "points:-5", "region:eu", "vip"]
+        )
     );
     for more in [
         json!({ "sub": "x".repeat(63) }),

@@ -94,7 +94,6 @@ pub(crate) async fn open(dir: &Path) -> Shop {
         tasks: Tasks::of_the_machine(),
         telemetry: Telemetry::new(),
         network: Arc::new(world::network::OsNetwork),
-        preferences: Arc::new(tidegate_shop::notices::Everybody),
     };
     Shop::open(Settings::default(), parts).await.unwrap()
 }

@@ -1,12 +1,13 @@
 //! The ways to a buyer.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 use serde::Serialize;
-use world::disk::Access;
+use world::disk::{Access, DiskFile};
 use world::{Clock, Disk, Tasks};
 
 use super::event::Event;
@@ -101,6 +102,15 @@ impl Channel {
         })
     }
 
+    /// Whether there is such a channel.
+    pub fn has(&self, channel: ChannelName) -> bool {
+        match channel {
+            ChannelName::Webhook => self.webhook.is_some(),
+            ChannelName::Mail => self.mail.is_some(),
+            ChannelName::File => self.file.is_some(),
+        }
+    }
+
     /// Delivers a message once.
     ///
     /// # Errors
@@ -155,6 +165,16 @@ fn judge(status: StatusCode) -> Result<(), ChannelError> {
     }
 }
 
+/// Whether the last line has no end: a full disk or a power cut may have stopped its writer.
+fn is_torn(file: &dyn DiskFile, end: u64) -> io::Result<bool> {
+    let Some(last) = end.checked_sub(1) else {
+        return Ok(false);
+    };
+    let mut byte = [0];
+    let read = file.read_at(last, &mut byte)?;
+    Ok(read == 1 && byte != *b"\n")
+}
+
 impl Lines {
     fn append(&self, message: &Message) -> Result<(), ChannelError> {
         let mut line =
@@ -163,7 +183,21 @@ impl Lines {
         let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let append = || {
             let file = self.disk.open(&self.path, Access::OpenOrCreate)?;
-            file.write_at(file.len()?, &line)
+            let mut end = file.len()?;
+            if is_torn(&*file, end)? {
+                file.write_at(end, b"\n")?;
+                end += 1;
+            }
+            file.write_at(end, &line)?;
+            // The letter is forgotten once this has returned, so the line has to outlive the machine.
+            file.sync_data()?;
+            // Its name too, where this was its first line.
+            match end {
+                0 => self
+                    .disk
+                    .sync_dir(self.path.parent().unwrap_or(Path::new(""))),
+                _ => Ok(()),
+            }
         };
         append().map_err(|error| ChannelError::Later(error.to_string()))
     }
@@ -172,6 +206,62 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use world::faults::{Crash, MemoryDisk};
+
+    fn message(key: &str) -> Message {
+        Message {
+            key: key.into(),
+            event: Event::Paid,
+            locale: Locale::En,
+            order_id: "ord".into(),
+            buyer: None,
+            subject: "paid".into(),
+            text: String::new(),
+            mail: None,
+        }
+    }
+
+    fn lines(disk: &Arc<dyn Disk>) -> Lines {
+        Lines {
+            disk: Arc::clone(disk),
+            path: PathBuf::from("told.jsonl"),
+            one: Mutex::new(()),
+        }
+    }
+
+    fn text(disk: &dyn Disk) -> String {
+        let file = disk
+            .open(Path::new("told.jsonl"), Access::Read)
+            .expect("a file");
+        let mut bytes = vec![0; usize::try_from(file.len().expect("a length")).expect("short")];
+        file.read_at(0, &mut bytes).expect("its bytes");
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_line_that_was_delivered_outlives_the_machine() {
+        let disk = MemoryDisk::new();
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        lines(&shared)
+            .append(&message("one"))
+            .expect("it is written");
+        let after = disk.crashed(Crash::Forgets);
+        assert!(text(&after).contains("one"), "{}", text(&after));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let file = disk.open(Path::new("told.jsonl"), Access::OpenOrCreate);
+        file.and_then(|file| file.write_at(0, b"{\"key\":\"ha"))
+            .expect("a start");
+        lines(&disk).append(&message("one")).expect("it is written");
+        lines(&disk).append(&message("two")).expect("it is written");
+        let text = text(&*disk);
+        let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        let whole: Vec<bool> = text.lines().map(read).collect();
+        assert_eq!(whole, [false, true, true], "{text}");
+    }
 
     #[test]
     fn only_what_a_receiver_says_about_the_message_itself_is_final() {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use commerce::record::Records;
+use commerce::record::{RecordError, Records};
 use commerce::{Book, Entry};
-use world::journal::{BatchReader, Journal};
+use world::journal::{Batch, BatchReader, Journal, JournalError};
 
 use super::event::{Event, events};
-use super::keep::Letter;
+use super::keep::{Letter, key_of};
 
 /// Batches that one look takes in, at most.
 const BATCHES_MOST: usize = 256;
@@ -26,17 +26,26 @@ pub(super) struct Found {
     pub(super) seen: Option<u64>,
     /// There may be more at once.
     pub(super) more: bool,
+    /// What could not be read, and where.
+    pub(super) wrong: Option<String>,
+    /// The journal does not give its next batch now: it is asked again later.
+    pub(super) stuck: bool,
 }
 
 impl Followed {
     /// Follows the journal of a sale from the batch after this one.
-    pub(super) fn join(&self, sale: u32, journal: &dyn Journal, after: u64) {
-        // A journal that is shorter than what was read was put back from a backup: it is read anew. One that cannot be
-        // read now is read after the next start.
-        let reader = journal.read(after).or_else(|_| journal.read(0));
-        if let Ok(reader) = reader {
-            self.readers().insert(sale, reader);
-        }
+    ///
+    /// # Errors
+    /// What the journal says; it is followed after the next start then.
+    pub(super) fn join(
+        &self,
+        sale: u32,
+        journal: &dyn Journal,
+        after: u64,
+    ) -> Result<(), JournalError> {
+        let reader = journal.read(after)?;
+        self.readers().insert(sale, reader);
+        Ok(())
     }
 
     /// Looks for what is new; blocks for as long as the disk takes.
@@ -50,28 +59,45 @@ impl Followed {
                 found.more = true;
                 break;
             }
-            let Ok(Some(batch)) = reader.next() else {
-                break;
+            let batch = match reader.next() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) => {
+                    found.wrong = Some(format!("the journal cannot be read: {error}"));
+                    found.stuck = true;
+                    break;
+                }
             };
             found.seen = Some(batch.sequence);
-            let mut records = Records::new(&batch.payload);
-            let mut at = 0;
-            while let Ok(Some(entry)) = records.read::<Entry>() {
-                for (event, order) in events(&entry) {
-                    let (sequence, name) = (batch.sequence, event.name());
-                    let key = format!("ntc_{sale}_{sequence}_{at}_{order}_{name}");
-                    found.told.push((key, event, order));
-                }
-                at += 1;
+            // What was read of a batch before the fault is told, and so are the batches after it.
+            if let Err(error) = found.take(sale, &batch) {
+                let sequence = batch.sequence;
+                found.wrong = Some(format!("batch {sequence} is not told of: {error}"));
             }
         }
-        found.more |= found.seen.is_some();
+        found.more |= found.seen.is_some() && !found.stuck;
         self.readers().entry(sale).or_insert(reader);
         found
     }
 
     fn readers(&self) -> MutexGuard<'_, BTreeMap<u32, Box<dyn BatchReader>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    /// Takes in what a batch tells.
+    fn take(&mut self, sale: u32, batch: &Batch) -> Result<(), RecordError> {
+        let mut records = Records::new(&batch.payload);
+        let mut at = 0;
+        while let Some(entry) = records.read::<Entry>()? {
+            for (event, order) in events(&entry) {
+                let key = key_of(sale, batch.sequence, at, order, event);
+                self.told.push((key, event, order));
+            }
+            at += 1;
+        }
+        Ok(())
     }
 }
 
@@ -87,4 +113,71 @@ pub(super) fn filled(book: &Book, bare: Letter) -> Option<Letter> {
         units: order.units(),
         ..bare
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives what it was given, one after the other, and then nothing.
+    struct Given(std::vec::IntoIter<Result<Batch, JournalError>>);
+
+    impl BatchReader for Given {
+        fn next(&mut self) -> Result<Option<Batch>, JournalError> {
+            self.0.next().transpose()
+        }
+    }
+
+    fn batch(sequence: u64, payload: Vec<u8>) -> Batch {
+        Batch {
+            sequence,
+            time_ms: 1,
+            entries: 1,
+            payload,
+            chain: [0; 32],
+        }
+    }
+
+    fn told(order: u32) -> Vec<u8> {
+        let mut payload = Vec::new();
+        let entry = Entry::Expired {
+            orders: vec![order],
+        };
+        commerce::record::put(&entry, &mut payload).expect("an entry");
+        payload
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_the_rest_is_told() {
+        let mut torn = told(2);
+        torn.extend([9, 9, 9]);
+        let broken = JournalError::Broken;
+        let batches = vec![
+            Ok(batch(1, told(1))),
+            Ok(batch(2, torn)),
+            Ok(batch(3, told(3))),
+            Err(broken),
+            Ok(batch(4, told(4))),
+        ];
+        let followed = Followed::default();
+        let reader: Box<dyn BatchReader> = Box::new(Given(batches.into_iter()));
+        followed.readers().insert(7, reader);
+        let found = followed.look(7, 100);
+        let orders: Vec<u32> = found.told.iter().map(|(_, _, order)| *order).collect();
+        assert_eq!(
+            (orders, found.seen, found.stuck),
+            (vec![1, 2, 3], Some(3), true)
+        );
+        assert!(
+            found
+                .wrong
+                .is_some_and(|why| why.contains("cannot be read"))
+        );
+        let later = followed.look(7, 100);
+        assert_eq!(
+            (later.told.len(), later.seen, later.stuck),
+            (1, Some(4), false)
+        );
+        assert_eq!(later.wrong, None);
+    }
 }

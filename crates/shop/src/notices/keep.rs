@@ -116,6 +116,10 @@ impl Letter {
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept {
     version: u32,
+    /// The last sale that there was when notices were switched on: it and those before it are told of from where their
+    /// journals ended then, and later ones from their beginning.
+    #[serde(default)]
+    pub(super) sales_before: u32,
     /// How far the journal of each sale was read: the number of a batch.
     pub(super) seen: BTreeMap<u32, u64>,
     /// Letters by their keys.
@@ -130,20 +134,39 @@ impl Kept {
         }
     }
 
-    /// What the file holds. One that is missing or cannot be read is begun anew: letters are then delivered again, under
-    /// the same keys. The second value says what was wrong.
-    pub(super) fn read(disk: &dyn Disk, path: &Path) -> (Self, Option<String>) {
+    /// Begun at this moment: nobody is told of what the journals of these sales hold already.
+    pub(super) fn from_now(sales_before: u32) -> Self {
+        Self {
+            sales_before,
+            ..Self::new()
+        }
+    }
+
+    /// What the file holds; `None` where there is none.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, String> {
         if !disk.exists(path).unwrap_or(false) {
-            return (Self::new(), None);
+            return Ok(None);
         }
-        match read(disk, path) {
-            Ok(kept) if kept.version == VERSION => (kept, None),
-            Ok(kept) => {
-                let why = format!("it has version {}", kept.version);
-                (Self::new(), Some(why))
-            }
-            Err(why) => (Self::new(), Some(why)),
+        match read(disk, path)? {
+            kept if kept.version == VERSION => Ok(Some(kept)),
+            kept => Err(format!("it has version {}", kept.version)),
         }
+    }
+
+    /// From which batch on the journal of a sale that ends with this one is read. Letters about what a journal that was
+    /// put back from a backup does not hold any more are dropped: their orders' numbers are given out again.
+    pub(super) fn begin(&mut self, sale: u32, end: u64) -> u64 {
+        let first = if sale <= self.sales_before { end } else { 0 };
+        let mark = self.seen.entry(sale).or_insert(first);
+        if *mark > end {
+            *mark = end;
+            self.letters
+                .retain(|key, letter| letter.sale != sale || batch_of(key) <= Some(end));
+        }
+        *mark
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -180,6 +203,16 @@ impl Kept {
     }
 }
 
+/// The key of a letter.
+pub(super) fn key_of(sale: u32, batch: u64, at: u32, order: u32, event: Event) -> String {
+    format!("ntc_{sale}_{batch}_{at}_{order}_{}", event.name())
+}
+
+/// The batch that a letter's key names.
+fn batch_of(key: &str) -> Option<u64> {
+    key.split('_').nth(2)?.parse().ok()
+}
+
 fn read(disk: &dyn Disk, path: &Path) -> Result<Kept, String> {
     let said = |error: std::io::Error| error.to_string();
     let file = disk.open(path, Access::Read).map_err(said)?;
@@ -195,6 +228,22 @@ fn read(disk: &dyn Disk, path: &Path) -> Result<Kept, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_sales_begin_at_their_end_new_ones_at_their_beginning_and_nobody_beyond_the_end() {
+        let mut kept = Kept::from_now(2);
+        assert_eq!(kept.begin(2, 40), 40);
+        assert_eq!(kept.begin(2, 50), 40, "what came since is told");
+        assert_eq!(kept.begin(3, 9), 0);
+        kept.seen.insert(3, 9);
+        for batch in [7, 9] {
+            let key = key_of(3, batch, 0, 1, Event::Paid);
+            kept.letters.insert(key, Letter::new(Event::Paid, 3, 1));
+        }
+        assert_eq!(kept.begin(3, 8), 8, "the journal was put back");
+        let left: Vec<&str> = kept.letters.keys().map(String::as_str).collect();
+        assert_eq!(left, ["ntc_3_7_0_1_paid"]);
+    }
 
     #[test]
     fn money_is_written_with_its_currency_s_own_digits() {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message as Mail, MessageBuilder};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
 
@@ -28,11 +30,17 @@ impl Mailer {
         let host = settings.mail_host.as_deref()?;
         let from = settings.mail_from.as_deref()?.parse().ok()?;
         let transport = secured(host, settings.mail_tls).map(|tls| {
-            SmtpTransport::builder_dangerous(host)
+            let builder = SmtpTransport::builder_dangerous(host)
                 .port(settings.mail_port)
                 .timeout(Some(patience))
-                .tls(tls)
-                .build()
+                .tls(tls);
+            match login(settings) {
+                Some(login) => builder
+                    .credentials(login)
+                    .authentication(vec![Mechanism::Plain, Mechanism::Login])
+                    .build(),
+                None => builder.build(),
+            }
         });
         Some(Self { transport, from })
     }
@@ -48,11 +56,11 @@ impl Mailer {
             .parse()
             .map_err(|_| never("the address is none for mail".into()))?;
         let mail = self.write(message, to);
-        let mail = mail.map_err(|error| never(error.to_string()))?;
+        let mail = mail.map_err(|_| never("the mail cannot be written".into()))?;
         match transport.send(&mail) {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(never(error.to_string())),
-            Err(error) => Err(ChannelError::Later(error.to_string())),
+            Err(error) if error.is_permanent() => Err(never(reason(&error))),
+            Err(error) => Err(ChannelError::Later(reason(&error))),
         }
     }
 
@@ -67,6 +75,25 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .body(message.text.clone())
     }
+}
+
+/// Why a server did not take a mail, by the code of its answer only: its words repeat the address, and what is said here
+/// goes into logs, the file of letters and the list of the dead, which no erasure reaches.
+fn reason(error: &SmtpError) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server said {code}"),
+        None if error.is_timeout() => "the mail server did not answer in time".into(),
+        None if error.is_tls() => "the way to the mail server cannot be secured".into(),
+        None if error.is_response() => "the mail server's answer cannot be read".into(),
+        None if error.is_client() => "the mail server does not offer what is needed".into(),
+        None => "the mail server cannot be reached".into(),
+    }
+}
+
+fn login(settings: &Settings) -> Option<Credentials> {
+    let user = settings.mail_user.clone()?;
+    let password = settings.mail_secret.as_ref()?.text();
+    Some(Credentials::new(user, password.to_owned()))
 }
 
 fn secured(host: &str, tls: MailTls) -> Result<Tls, String> {

@@ -1,7 +1,7 @@
 //! The one task of the notices: reads journals, keeps letters, delivers them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,19 +20,21 @@ use super::follow::{Followed, filled};
 use super::keep::{Kept, Letter};
 use super::settings::{ChannelName, Settings};
 use super::template::Templates;
-use super::{Preference, Preferences};
+use super::wish::{Way, Wish};
+use crate::people::Keeper;
 use crate::provider::Line;
 use crate::provider::client::UrlError;
 use crate::registry::Registry;
 use crate::saga::Wakes;
+use crate::wire;
 
 /// How far a journal was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Read {
     /// As far as a look goes.
     All,
-    /// Too many letters wait.
-    NoRoom,
+    /// Too many letters wait, or the journal does not give its next batch.
+    Later,
 }
 
 /// Letters delivered at once.
@@ -54,6 +56,7 @@ struct Shared {
     kept: Mutex<Kept>,
     followed: Followed,
     wakes: Wakes,
+    telemetry: Telemetry,
     /// Known once the shop runs. Weak, since the registry has this handle.
     registry: OnceLock<Weak<Registry>>,
 }
@@ -64,7 +67,7 @@ pub struct Notices {
     shared: Arc<Shared>,
     channel: Channel,
     templates: Templates,
-    preferences: Arc<dyn Preferences>,
+    people: Keeper,
     disk: Arc<dyn Disk>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
@@ -81,7 +84,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) line: &'a Line,
     pub(crate) telemetry: Telemetry,
-    pub(crate) preferences: Arc<dyn Preferences>,
+    pub(crate) people: Keeper,
 }
 
 impl NoticesHandle {
@@ -97,8 +100,11 @@ impl NoticesHandle {
     /// The desk of a sale was opened.
     pub(crate) fn join(&self, sale: u32, journal: &dyn Journal) {
         if self.0.on {
-            let after = self.kept().seen.get(&sale).copied().unwrap_or(0);
-            self.0.followed.join(sale, journal, after);
+            let after = self.kept().begin(sale, journal.position().sequence);
+            if let Err(error) = self.0.followed.join(sale, journal, after) {
+                self.0
+                    .alarm(sale, &format!("the journal cannot be followed: {error}"));
+            }
             self.0.wakes.wake(sale);
         }
     }
@@ -145,6 +151,12 @@ impl Shared {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Buyers of a sale may not be told what they should be.
+    fn alarm(&self, sale: u32, why: &str) {
+        let detail = format!("notices of {}: {why}", wire::sale_id(sale));
+        self.telemetry.tell(&ReconcileGap { detail: &detail });
+    }
 }
 
 impl Notices {
@@ -155,14 +167,10 @@ impl Notices {
     pub(crate) fn new(parts: Parts<'_>) -> Result<(Self, NoticesHandle), UrlError> {
         let path = parts.data.notices();
         let on = parts.settings.channel.is_some();
-        let (kept, wrong) = match on {
-            true => Kept::read(&*parts.disk, &path),
-            false => (Kept::new(), None),
+        let kept = match on {
+            true => kept_of(&parts, &path),
+            false => Kept::new(),
         };
-        if let Some(why) = wrong {
-            let detail = format!("the file of notices is begun anew, and they are repeated: {why}");
-            parts.telemetry.tell(&ReconcileGap { detail: &detail });
-        }
         let wakes = Wakes::default();
         if on {
             wakes.listen();
@@ -172,6 +180,7 @@ impl Notices {
             kept: Mutex::new(kept),
             followed: Followed::default(),
             wakes,
+            telemetry: parts.telemetry.clone(),
             registry: OnceLock::new(),
         });
         let channel = Channel::new(&parts.settings, &parts.disk, &parts.clock, parts.line)?;
@@ -180,7 +189,7 @@ impl Notices {
             shared: Arc::clone(&shared),
             channel,
             templates: parts.templates,
-            preferences: parts.preferences,
+            people: parts.people,
             disk: parts.disk,
             path,
             clock: parts.clock,
@@ -190,9 +199,22 @@ impl Notices {
         Ok((notices, NoticesHandle(shared)))
     }
 
+    /// Writes down where it begins, before anything else happens in the sales that were opened.
+    pub(crate) fn keep_marks(&self) {
+        let bytes = self.shared.kept().bytes();
+        if let Err(error) = replace_file(&*self.disk, &self.path, &[&bytes]) {
+            self.unwritten(&error);
+        }
+    }
+
+    fn unwritten(&self, error: &std::io::Error) {
+        let detail = format!("the file of notices cannot be written: {error}");
+        self.telemetry.tell(&ReconcileGap { detail: &detail });
+    }
+
     /// Runs until the shop stops; what waits then is delivered after the next start.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        // Sales that had no room; they are looked at again when time has passed.
+        // Sales whose journals could not be read on; they are looked at again when time has passed.
         let mut later = BTreeSet::new();
         loop {
             let wait = self.wait();
@@ -210,7 +232,7 @@ impl Notices {
                 }
                 sales = wakes.take() => {
                     for sale in sales {
-                        if self.read(sale).await == Read::NoRoom {
+                        if self.read(sale).await == Read::Later {
                             later.insert(sale);
                         }
                     }
@@ -243,15 +265,19 @@ impl Notices {
         let waiting = self.shared.kept().waiting();
         let room = self.settings.letters_max.saturating_sub(waiting);
         if room == 0 {
-            return Read::NoRoom;
+            return Read::Later;
         }
         let followed = self.shared.followed.clone();
         let looked = self.tasks.blocking(move || followed.look(sale, room));
         let Ok(found) = looked.await else {
             return Read::All;
         };
+        if let Some(why) = &found.wrong {
+            self.shared.alarm(sale, why);
+        }
+        let stuck = found.stuck;
         let Some(seen) = found.seen else {
-            return Read::All;
+            return if stuck { Read::Later } else { Read::All };
         };
         let wanted = |(_, event, _): &(String, Event, u32)| self.settings.events.contains(event);
         let told = found.told.into_iter().filter(wanted);
@@ -264,7 +290,7 @@ impl Notices {
         if found.more {
             self.shared.wakes.wake(sale);
         }
-        Read::All
+        if stuck { Read::Later } else { Read::All }
     }
 
     /// The letter with what the book knows of its order; `None` when the book cannot be asked now.
@@ -312,12 +338,22 @@ impl Notices {
             let why = ChannelError::Later("the order cannot be looked at".into());
             return Some((over, Err(why)));
         };
-        let buyer = letter.buyer.as_deref();
-        let wish = buyer.map_or_else(Preference::default, |buyer| {
-            self.preferences.of(buyer, letter.event)
-        });
-        let over = wish.channel.or(self.settings.channel);
-        let over = over.filter(|_| !wish.silent)?;
+        let wish = match letter.buyer.as_deref() {
+            None => Wish::default(),
+            Some(buyer) => match Wish::of(&self.people, buyer).await {
+                Ok(wish) => wish,
+                // Who may have asked to be left alone is not told before that is known.
+                Err(_) => {
+                    let why = ChannelError::Later("the vault cannot be asked".into());
+                    return Some((self.settings.channel?, Err(why)));
+                }
+            },
+        };
+        let over = match wish.way {
+            Way::Silent => return None,
+            Way::Over(over) if self.channel.has(over) => over,
+            Way::Over(_) | Way::Shops => self.settings.channel?,
+        };
         let locale = wish.locale.unwrap_or(self.settings.locale);
         let (subject, text) = match self.templates.render(letter, locale) {
             Ok(rendered) => rendered,
@@ -403,8 +439,26 @@ impl Notices {
         let write = move || replace_file(&*disk, &path, &[&bytes]);
         let written = self.tasks.blocking(write).await;
         if let Ok(Err(error)) = written {
-            let detail = format!("the file of notices cannot be written: {error}");
-            self.telemetry.tell(&ReconcileGap { detail: &detail });
+            self.unwritten(&error);
+        }
+    }
+}
+
+/// What the file holds. Where there is none, notices begin now: nobody is told of the past. One that cannot be read is
+/// begun anew in the same way, and what waited in it is lost.
+fn kept_of(parts: &Parts<'_>, path: &Path) -> Kept {
+    let now = || {
+        let numbers = parts.data.sale_numbers(&*parts.disk).unwrap_or_default();
+        let last = numbers.last().copied().unwrap_or(0);
+        Kept::from_now(u32::try_from(last).unwrap_or(u32::MAX))
+    };
+    match Kept::read(&*parts.disk, path) {
+        Ok(found) => found.unwrap_or_else(now),
+        Err(why) => {
+            let detail =
+                format!("the file of notices is begun anew, what waited in it is lost: {why}");
+            parts.telemetry.tell(&ReconcileGap { detail: &detail });
+            now()
         }
     }
 }

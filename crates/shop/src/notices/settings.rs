@@ -35,6 +35,10 @@ pub struct Settings {
     pub mail_tls: MailTls,
     /// Whom mail is from, like `Shop <shop@example.org>`.
     pub mail_from: Option<String>,
+    /// The name to log in to the mail server with. Default not set: no login.
+    pub mail_user: Option<String>,
+    /// The password of `mail_user`; from a file (`mail_secret_file`) or the environment.
+    pub mail_secret: Option<Hidden>,
     /// Tries of one delivery before it is given up. Limit: 1 to 100.
     pub attempts_max: u32,
     /// Letters that wait or were given up, at most; beyond it the journal is read on when there is room. Limit: 100 to
@@ -116,6 +120,8 @@ impl Default for Settings {
             mail_port: 25,
             mail_tls: MailTls::Starttls,
             mail_from: None,
+            mail_user: None,
+            mail_secret: None,
             attempts_max: 10,
             letters_max: 10_000,
         }
@@ -151,6 +157,7 @@ impl Settings {
         if let Some(Err(error)) = self.mail_from.as_deref().map(super::mail::check_address) {
             faults.push(("mail_from", error));
         }
+        faults.extend(self.login_fault());
         if !(1..=100).contains(&self.attempts_max) {
             faults.push(("attempts_max", "must be from 1 to 100".into()));
         }
@@ -158,5 +165,48 @@ impl Settings {
             faults.push(("letters_max", "must be from 100 to 1000000".into()));
         }
         faults
+    }
+
+    /// Half a login, and one that anybody on the way could read.
+    fn login_fault(&self) -> Option<(&'static str, String)> {
+        match (&self.mail_user, &self.mail_secret) {
+            (Some(_), None) => Some(("mail_secret", "is needed by mail_user".into())),
+            (None, Some(_)) => Some(("mail_user", "is needed by mail_secret".into())),
+            (Some(_), Some(_)) if self.mail_tls == MailTls::Off && !self.mail_is_here() => {
+                let why = "a password goes in the clear to this machine only";
+                Some(("mail_tls", why.into()))
+            }
+            _ => None,
+        }
+    }
+
+    fn mail_is_here(&self) -> bool {
+        let host = self.mail_host.as_deref().unwrap_or_default();
+        let address: Result<std::net::IpAddr, _> = host.parse();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_to_the_mail_server_is_whole_and_never_in_the_clear_over_a_network() {
+        let options = |user: bool, secret: bool, host: &str| {
+            let settings = Settings {
+                mail_user: user.then(|| "shop".into()),
+                mail_secret: secret.then(|| Hidden::new("word")),
+                mail_host: Some(host.into()),
+                mail_tls: MailTls::Off,
+                ..Settings::default()
+            };
+            let faults = settings.faults().into_iter();
+            faults.map(|(option, _)| option).collect::<Vec<_>>()
+        };
+        assert_eq!(options(true, false, "127.0.0.1"), ["mail_secret"]);
+        assert_eq!(options(false, true, "127.0.0.1"), ["mail_user"]);
+        assert_eq!(options(true, true, "smtp.example.org"), ["mail_tls"]);
+        assert_eq!(options(true, true, "::1"), [""; 0]);
     }
 }

@@ -155,9 +155,10 @@ impl Lane {
             Entry::TeamEnded { .. } | Entry::TeamSettled { .. } | Entry::Drawn { .. } => {
                 self.team_entry(writer, at, entry)
             }
-            Entry::Waits(_) | Entry::LeftLine { .. } | Entry::LineOffered(_) => {
-                self.line_entry(writer, at, entry)
-            }
+            Entry::Waits(_)
+            | Entry::WaitsKnown { .. }
+            | Entry::LeftLine { .. }
+            | Entry::LineOffered(_) => self.line_entry(writer, at, entry),
             Entry::Noted { .. } => Ok(()),
             _ => self.order_entry(writer, at, entry),
         }
@@ -246,7 +247,7 @@ impl Lane {
         entry: &Entry,
     ) -> Result<(), ProjectorError> {
         match entry {
-            Entry::Waits(waits) => {
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => {
                 let buyer = match (&waits.buyer, &waits.key.by) {
                     (Some(buyer), _) | (None, By::Buyer(buyer)) => &**buyer,
                     _ => "",

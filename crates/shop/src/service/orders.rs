@@ -17,7 +17,7 @@ use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
 use super::audit::MoneyOf;
-use super::risk::{facts, question};
+use super::risk::{facts, question, says_more};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
@@ -72,8 +72,7 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     })
 }
 
-/// What the merchant told of the buyer goes to the book, whose discounts and rules may ask for it. A plain order stays
-/// plain, so that it has the fingerprint that it always had.
+/// What is known of the buyer goes to the book, whose discounts and rules may ask for it.
 fn tell_facts(place: &mut Place, facts: &Facts) {
     let deal = place.deal.get_or_insert_default();
     deal.facts = Some(Box::new(facts.clone()));
@@ -92,7 +91,7 @@ impl Handle {
         let mut place = place(&call.caller, body)?;
         let known = told.is_some();
         let facts = facts(&call, &place.tags, told);
-        if known {
+        if known || says_more(&facts) {
             tell_facts(&mut place, &facts);
         }
         if place.deal.is_some() {
@@ -292,8 +291,10 @@ impl Handle {
             match place(&call.caller, body) {
                 Ok(mut place) => {
                     let told_any = told.is_some();
-                    let known = (judges || told_any).then(|| facts(&call, &place.tags, told));
-                    if let Some(known) = known.as_ref().filter(|_| told_any) {
+                    let facts_asked = judges || told_any || !place.tags.is_empty();
+                    let known = facts_asked.then(|| facts(&call, &place.tags, told));
+                    let tells = |known: &&Facts| told_any || says_more(known);
+                    if let Some(known) = known.as_ref().filter(tells) {
                         tell_facts(&mut place, known);
                     }
                     let command = Command {

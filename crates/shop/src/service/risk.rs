@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use api::service::{Call, Caller};
 use api::{BuyerFacts, Problem, SaleId};
+use commerce::facts::{LEVEL_MOST, POINTS_MOST};
 use commerce::{Action, Command, Facts};
 
 use super::Handle;
 use crate::desk::DeskHandle;
 use crate::risk::{Question, Risk, Seen};
 
-/// What is known of a buyer. A buyer's own request says where it comes from; the address of a merchant's server says
-/// nothing of the buyer.
+/// What is known of a buyer: a merchant tells it with the order, and of a buyer who comes himself the token says it, in
+/// its tags. A buyer's own request says where it comes from; the address of a merchant's server says nothing of the buyer.
 pub(super) fn facts(call: &Call, tags: &[Box<str>], told: Option<BuyerFacts>) -> Facts {
-    let told = told.unwrap_or_default();
+    let told = match call.caller {
+        Caller::Buyer { .. } => of_token(tags),
+        Caller::Merchant { .. } | Caller::Provider => told.unwrap_or_default(),
+    };
     let own = match call.caller {
         Caller::Buyer { .. } => call.address.map(|address| address.to_string().into()),
         Caller::Merchant { .. } | Caller::Provider => None,
@@ -27,6 +31,34 @@ pub(super) fn facts(call: &Call, tags: &[Box<str>], told: Option<BuyerFacts>) ->
         device: told.device,
         address: told.address.or(own),
     }
+}
+
+/// What the tags of a token say beside their names: `level:3`, `points:1200`, `region:eu`, `new_customer`. Tags are signed
+/// as all of the token is. What cannot be a level or points stays a tag and nothing more.
+fn of_token(tags: &[Box<str>]) -> BuyerFacts {
+    let mut told = BuyerFacts::default();
+    for tag in tags {
+        match tag.split_once(':') {
+            Some(("level", level)) => {
+                let level = level.parse().ok().filter(|&level| level <= LEVEL_MOST);
+                told.level = told.level.max(level.unwrap_or(0));
+            }
+            Some(("points", points)) => {
+                let points = points.parse::<i64>().ok();
+                let points = points.filter(|points| (-POINTS_MOST..=POINTS_MOST).contains(points));
+                told.points = points.unwrap_or(told.points);
+            }
+            Some(("region", region)) if !region.is_empty() => told.region = Some(region.into()),
+            None if **tag == *"new_customer" => told.new_customer = true,
+            _ => {}
+        }
+    }
+    told
+}
+
+/// Whether more is known of a buyer than tags. Only then the book is told, so that a plain order stays plain.
+pub(super) fn says_more(facts: &Facts) -> bool {
+    facts.level != 0 || facts.points != 0 || facts.region.is_some() || facts.new_customer
 }
 
 /// The question that a command puts to risk, if it does.
@@ -126,5 +158,29 @@ impl Handle {
         }
         let mut answers = self.judge(desk, sale, vec![question]).await?;
         answers.pop().unwrap_or(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tags_of_a_token_are_facts_where_they_can_be() {
+        let told = |tags: &[&str]| {
+            let tags: Vec<Box<str>> = tags.iter().map(|&tag| tag.into()).collect();
+            of_token(&tags)
+        };
+        let all = told(&["level:2", "new_customer", "points:-12", "region:eu", "vip"]);
+        assert_eq!((all.level, all.points, all.new_customer), (2, -12, true));
+        assert_eq!(all.region.as_deref(), Some("eu"));
+        let none = [
+            "level:gold",
+            "level:1001",
+            "points:",
+            "region:",
+            "new_customer:no",
+        ];
+        assert_eq!(told(&none), BuyerFacts::default());
     }
 }

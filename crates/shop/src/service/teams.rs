@@ -105,9 +105,9 @@ impl Handle {
         sale: SaleId,
         body: JoinLine,
     ) -> Result<Answer<Ticket>, Problem> {
-        let told = body.buyer.is_some() || body.tags.is_some();
+        let told = body.buyer.is_some() || body.tags.is_some() || body.facts.is_some();
         if matches!(call.caller, Caller::Buyer { .. }) && told {
-            let detail = "a buyer waits for itself: buyer and tags belong to merchants";
+            let detail = "a buyer waits for itself: buyer, tags and facts belong to merchants";
             return Err(Problem::because(Code::ScopeMissing, detail));
         }
         let told = body.tags.unwrap_or_default();
@@ -115,7 +115,9 @@ impl Handle {
             Caller::Buyer { tags, .. } => tags.clone(),
             Caller::Merchant { .. } | Caller::Provider => told.into(),
         };
+        let facts = facts(&call, &tags, body.facts);
         let action = Action::Wait {
+            facts: says_more(&facts).then(|| Box::new(facts)),
             tags,
             buyer: body.buyer.map(Arc::from),
             sku: body.sku.into(),

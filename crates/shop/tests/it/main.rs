@@ -3,6 +3,7 @@
 mod cashier;
 mod desk;
 mod fuzz;
+mod mailbox;
 mod market;
 mod offers;
 mod outsider;

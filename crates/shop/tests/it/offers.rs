@@ -7,7 +7,7 @@ use api::offer::AlterOffer;
 use api::order::{Order, OrderState, PlaceBatch, PlaceOrder};
 use api::plan::CreateSale;
 use api::sale::Turn;
-use api::service::{Orders, Sales};
+use api::service::{Caller, Orders, Sales};
 use api::team::{Team, TeamQuery, TeamState};
 use api::{Code, OrderId, SaleId, TeamId};
 use sha2::Digest;
@@ -441,6 +441,94 @@ async fn a_batch_opens_and_joins_teams_too() {
     let results = placed.await.expect("it is answered").body.results;
     let statuses: Vec<u16> = results.iter().map(|result| result.status).collect();
     assert_eq!(statuses, [201, 201, 422], "{results:?}");
+    drop(handle);
+    shop.stop().await;
+}
+
+/// A buyer who comes himself, with a token that carries these tags.
+fn known(id: &str, tags: &[&str]) -> Caller {
+    let tags: Vec<Box<str>> = tags.iter().map(|&tag| tag.into()).collect();
+    Caller::Buyer {
+        id: id.into(),
+        tags: tags.into(),
+    }
+}
+
+#[tokio::test]
+async fn the_level_in_a_buyer_s_own_token_takes_its_discount_off() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let levels = r#"{"discounts":{"levels":[{"least":2,"share_bp":2000}]}}"#;
+    let sale = selling(&handle, 9, levels).await;
+    let mut totals = Vec::new();
+    for (name, tags) in [
+        ("ann", &["level:2"][..]),
+        ("bob", &["level:1"]),
+        ("cat", &[]),
+    ] {
+        let placed = handle.place(call(known(name, tags), "place"), body(sale, None));
+        totals.push(placed.await.expect("it is placed").body.total_minor);
+    }
+    assert_eq!(totals, [1_000, 1_250, 1_250]);
+    // The token of the next try is newer, and the order is the same.
+    let again = handle.place(call(known("cat", &["level:2"]), "place"), body(sale, None));
+    let again = again.await.expect("a repeat");
+    assert!(again.repeated);
+    assert_eq!(again.body.total_minor, 1_250);
+    drop(handle);
+    shop.stop().await;
+}
+
+/// The sale of docs/howto/run-a-flash-sale.md, but for its window, which is over.
+fn flash_sale_of_the_page() -> CreateSale {
+    let page = include_str!("../../../../docs/howto/run-a-flash-sale.md");
+    let (_, from) = page.split_once("```json").expect("a sale");
+    let (sale, _) = from.split_once("```").expect("its end");
+    let mut sale: serde_json::Value = serde_json::from_str(sale).expect("JSON");
+    sale["window"].take();
+    serde_json::from_value(sale).expect("a sale")
+}
+
+/// The page's own rule let nobody in who came with a token.
+#[tokio::test]
+async fn the_flash_sale_of_the_page_lets_members_and_new_customers_buy_and_wait() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let made = Sales::create(
+        &*handle,
+        call(merchant("shop"), "create"),
+        flash_sale_of_the_page(),
+    );
+    let sale = made.await.expect("a sale").body.id;
+    let opened = handle.turn(call(merchant("shop"), "open"), sale, Turn::Open);
+    opened.await.expect("it opens");
+    for tags in [&["level:2"][..], &["level:7", "vip"], &["new_customer"]] {
+        let who = known(tags[0], tags);
+        let placed = handle.place(call(who, "place"), body(sale, None)).await;
+        assert!(placed.is_ok(), "{tags:?}: {placed:?}");
+    }
+    for tags in [&[][..], &["level:1"], &["level:gold"]] {
+        let refused = handle.place(call(known("dan", tags), "place"), body(sale, None));
+        assert_eq!(
+            refused.await.expect_err("no member").code(),
+            Code::RuleRefused
+        );
+        let wait: JoinLine = serde_json::from_str(r#"{"sku":"CUP"}"#).expect("a body");
+        let refused = handle.join_line(call(known("dan", tags), "wait"), sale, wait);
+        assert_eq!(
+            refused.await.expect_err("no member").code(),
+            Code::RuleRefused
+        );
+    }
+    // A member may wait: what keeps him is that there is nothing to wait for.
+    let wait: JoinLine = serde_json::from_str(r#"{"sku":"CUP"}"#).expect("a body");
+    let early = handle.join_line(call(known("eve", &["level:2"]), "wait"), sale, wait);
+    assert_eq!(
+        early.await.expect_err("cups are left").code(),
+        Code::NothingToWaitFor
+    );
     drop(handle);
     shop.stop().await;
 }

@@ -20,6 +20,10 @@ pub(crate) enum Answer {
     Refused,
     /// It cannot be done now.
     Down,
+    /// The first request of this key is still under way.
+    Busy,
+    /// It does not know what is asked.
+    Unclear,
 }
 
 type Script = Box<dyn Fn(&Json, usize) -> Answer + Send + Sync>;
@@ -102,6 +106,8 @@ fn act(request: &Json, heard: &Mutex<Heard>, script: &Arc<Script>) -> Option<(u1
         Answer::Silent | Answer::Lost => None,
         Answer::Down => Some((503, "")),
         Answer::Refused => Some((422, "")),
+        Answer::Busy => Some((409, "")),
+        Answer::Unclear => Some((400, "")),
         Answer::Done if op.ends_with("_status") && !known => Some((404, "")),
         Answer::Done => Some((200, r#"{"state":"done"}"#)),
     }

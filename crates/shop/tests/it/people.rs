@@ -37,7 +37,6 @@ async fn try_open(dir: &Path, secret: Option<&str>) -> Result<Shop, ShopError> {
         tasks,
         telemetry: Telemetry::new(),
         network: Arc::new(world::network::OsNetwork),
-        preferences: Arc::new(tidegate_shop::notices::Everybody),
     };
     let master = |secret| MasterSecret {
         id: "m1".into(),

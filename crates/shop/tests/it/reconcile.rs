@@ -101,7 +101,6 @@ impl Stage {
             entropy: Arc::new(SystemEntropy),
             tasks,
             network: Arc::new(world::OsNetwork),
-            preferences: Arc::new(tidegate_shop::notices::Everybody),
             telemetry: telemetry.clone(),
         };
         let shop = Shop::open(settings, parts).await.expect("it opens");

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use api::order::BatchOrder;
-use api::service::{Call, Orders};
+use api::order::{BatchOrder, PlaceOrder};
+use api::sale::Turn;
+use api::service::{Call, Caller, Orders, Sales};
 use api::{Code, SaleId};
 use commerce::rules::{RuleSet, RuleText, Then};
 use tidegate_shop::Handle;
@@ -252,6 +253,63 @@ async fn past_orders_are_seen_as_they_were_when_they_were_placed() {
         (ann.clone(), (0, Some(0), Some(0)), 3, 1),
         (Some("bob".to_owned()), (0, Some(0), Some(0)), 2, 1),
         (ann, (1, Some(1), Some(0)), 1, 2),
+    ];
+    assert_eq!(seen, expected);
+}
+
+/// A sale with rules makes no plain orders, and the trial of its rules sees all that it made.
+#[tokio::test]
+async fn past_orders_of_offers_are_seen_with_their_facts_and_seats() {
+    let dir = directory();
+    let shop = open(dir.path()).await;
+    let handle = shop.handle();
+    let sale = r#"{"name":"Cups","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":2}],
+        "offer":{"line":{"hold_ms":60000},"groups":[{"sku":"CUP","size":2,"lifetime_ms":600000,"alone":"sold"}],
+            "rules":[{"name":"all","when":"buyer.level >= 0","then":"admit","reason":"-"}]}}"#;
+    let sale = serde_json::from_str(sale).expect("a sale");
+    let made = Sales::create(&*handle, call(merchant("shop"), "create"), sale);
+    let sale = made.await.expect("a sale").body.id;
+    let opened = handle.turn(call(merchant("shop"), "open"), sale, Turn::Open);
+    opened.await.expect("it opens");
+    let known = |name: &str, tag: &str| Caller::Buyer {
+        id: name.into(),
+        tags: [Box::from(tag)].into(),
+    };
+    let place = |who: Caller, team: &str| {
+        let body =
+            format!(r#"{{"sale_id":"{sale}","lines":[{{"sku":"CUP","quantity":1}}]{team}}}"#);
+        let body: PlaceOrder = serde_json::from_str(&body).expect("an order");
+        handle.place(call(who, "place"), body)
+    };
+    let opens = place(known("ann", "level:3"), r#","team":{"open":true}"#);
+    let first = opens.await.expect("a seat").body.id;
+    place(known("bob", "region:eu"), "")
+        .await
+        .expect("it is placed");
+    let wait = serde_json::from_str(r#"{"sku":"CUP"}"#).expect("a body");
+    let waits = handle.join_line(call(known("cat", "points:7"), "wait"), sale, wait);
+    waits.await.expect("a place");
+    let back = handle.cancel(call(known("ann", "level:3"), "cancel"), first);
+    back.await.expect("it is given up");
+    shop.stop().await;
+    let disk: Arc<dyn world::Disk> = Arc::new(world::OsDisk);
+    let mut seen = Vec::new();
+    let mut each = |order: &PastOrder| {
+        assert!(order.on_record);
+        let facts = &order.facts;
+        let known = (facts.level, facts.region.is_some(), facts.points);
+        let name = order
+            .buyer
+            .as_deref()
+            .map(str::to_owned)
+            .unwrap_or_default();
+        seen.push((name, known, order.order.team, order.order.opens));
+    };
+    past_orders(&disk, dir.path(), 3_600_000, &mut each).expect("journals");
+    let expected = [
+        ("ann".to_owned(), (3, false, 0), true, true),
+        ("bob".to_owned(), (0, true, 0), false, false),
+        ("cat".to_owned(), (0, false, 7), false, false),
     ];
     assert_eq!(seen, expected);
 }

@@ -1,36 +1,32 @@
 //! Paid orders on their way: sagas with participants over HTTP, carriers, and what buyers are told.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::order::{OrderState, PlaceOrder};
-use api::sending::{CarrierWord, SagaQuery, SagaVerb, ShipOrder};
-use api::service::{Caller, Orders, Sending};
+use api::people::PersonData;
+use api::sale::Turn;
+use api::sending::{CarrierWord, DeadNotice, SagaQuery, SagaVerb, ShipOrder};
+use api::service::{Caller, Orders, People, Sales, Sending};
 use api::{Code, OrderId, SaleId};
 use serde_json::Value as Json;
 use storage::DataDir;
 use telemetry::Telemetry;
-use tidegate_shop::notices::{
-    ChannelName, Event, Everybody, Locale, MailTls, Preference, Preferences,
-};
+use tidegate_shop::notices::{ChannelName, Locale, MailTls};
+use tidegate_shop::people::{MasterSecret, Secret};
 use tidegate_shop::provider::sandbox::{self, Sandbox};
 use tidegate_shop::saga::{Choice, Hidden};
 use tidegate_shop::{Handle, Parts, Settings, Shop};
 use world::network::OsNetwork;
 use world::{Clock, Disk, OsDisk, SystemClock, SystemEntropy, Tasks};
 
+use crate::mailbox::{Mailbox, Manner};
 use crate::outsider::{Answer, Outsider};
 use crate::whole::{call, directory, merchant, selling};
 
 async fn open(dir: &Path, settings: Settings) -> Shop {
-    open_for(dir, settings, Arc::new(Everybody)).await
-}
-
-async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferences>) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let tasks = Tasks::of_the_machine();
@@ -44,7 +40,6 @@ async fn open_for(dir: &Path, settings: Settings, preferences: Arc<dyn Preferenc
         tasks,
         telemetry: Telemetry::new(),
         network: Arc::new(OsNetwork),
-        preferences,
     };
     Shop::open(settings, parts).await.expect("it opens")
 }
@@ -162,6 +157,28 @@ async fn a_carrier_that_refuses_takes_the_order_back_with_its_money() {
             .sum::<i64>(),
         2_500
     );
+    shop.stop().await;
+}
+
+/// A 409 is said while the first request is under way, and a 400 by who does not know the question: neither is a refusal,
+/// and nothing is taken back that is perhaps on its way.
+#[tokio::test]
+async fn a_participant_that_is_busy_or_does_not_understand_has_refused_nothing() {
+    let carrier = Outsider::new(|request, before| match (before, request["op"].as_str()) {
+        (0, _) => Answer::Lost,
+        (1, Some("forward_status")) => Answer::Busy,
+        (2, Some("forward_status")) => Answer::Unclear,
+        _ => Answer::Done,
+    });
+    let dir = directory();
+    let shop = open(dir.path(), fulfilling(&carrier)).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    let order = paid(&handle, sale, 1, "a").await;
+    saga_is(&handle, order, "done").await;
+    assert_eq!(order_is(&handle, order).await, OrderState::Paid);
+    assert!(carrier.requests().len() > 3, "it was asked again");
+    assert_eq!(carrier.done().into_values().collect::<Vec<_>>(), [1]);
     shop.stop().await;
 }
 
@@ -352,22 +369,81 @@ async fn a_buyer_is_told_each_event_once_in_its_language() {
     shop.stop().await;
 }
 
-/// The file of letters may be lost: then letters come again, under the same keys.
+/// An older file of letters may come back: then letters come again, under the same keys.
 #[tokio::test]
 async fn letters_that_are_delivered_again_have_the_keys_that_they_had() {
     let dir = directory();
+    let kept = dir.path().join("notices.json");
     let shop = open(dir.path(), telling(dir.path())).await;
+    let older = std::fs::read(&kept).expect("where it begins is kept before anything happens");
     let handle = shop.handle();
     let sale = selling(&handle).await;
     paid(&handle, sale, 1, "a").await;
     told_of(dir.path(), 1).await;
     drop(handle);
     shop.stop().await;
-    std::fs::remove_file(dir.path().join("notices.json")).expect("it was kept");
+    std::fs::write(&kept, older).expect("it is put back");
     let shop = open(dir.path(), telling(dir.path())).await;
     let told = told_of(dir.path(), 2).await;
     assert_eq!(told[0]["key"], told[1]["key"]);
     shop.stop().await;
+}
+
+/// A shop that has sold for years does not write to each of its buyers on the day on which it begins to tell.
+#[tokio::test]
+async fn switching_notices_on_tells_nobody_of_the_past() {
+    let dir = directory();
+    let shop = open(dir.path(), Settings::default()).await;
+    let handle = shop.handle();
+    let sale = selling(&handle).await;
+    paid(&handle, sale, 1, "before").await;
+    drop(handle);
+    shop.stop().await;
+    let shop = open(dir.path(), telling(dir.path())).await;
+    let handle = shop.handle();
+    let after = paid(&handle, sale, 1, "after").await;
+    let later = second_sale(&handle).await;
+    let new = paid(&handle, later, 1, "new").await;
+    told_of(dir.path(), 2).await;
+    drop(handle);
+    shop.stop().await;
+    // Neither does the next start.
+    open(dir.path(), telling(dir.path())).await.stop().await;
+    let told = told(dir.path());
+    let orders: BTreeSet<String> = told
+        .iter()
+        .map(|line| line["order_id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(orders, BTreeSet::from([after.to_string(), new.to_string()]));
+}
+
+/// A second sale, begun while notices are on.
+async fn second_sale(handle: &Handle) -> SaleId {
+    let body =
+        r#"{"name":"More","currency":"EUR","skus":[{"sku":"CUP","price":"12.50","stock":3}]}"#;
+    let body = serde_json::from_str(body).expect("a sale");
+    let made = Sales::create(handle, call(admin(), "second"), body).await;
+    let sale = made.expect("a sale").body.id;
+    let opened = handle.turn(call(admin(), "second open"), sale, Turn::Open);
+    opened.await.expect("it opens");
+    sale
+}
+
+/// The first letter that was given up.
+async fn first_dead(handle: &Handle) -> DeadNotice {
+    let wait = async {
+        loop {
+            let dead = handle.dead_notices(call(admin(), "-")).await;
+            let dead = dead.expect("a list").body.notices;
+            if let Some(first) = dead.into_iter().next() {
+                return first;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("one is dead")
 }
 
 #[tokio::test]
@@ -385,22 +461,7 @@ async fn a_notice_that_nobody_takes_is_shown_as_dead_and_tried_again_when_somebo
     let handle = shop.handle();
     let sale = selling(&handle).await;
     let order = paid(&handle, sale, 1, "a").await;
-    let wait = async {
-        loop {
-            let dead = handle
-                .dead_notices(call(admin(), "-"))
-                .await
-                .expect("a list")
-                .body;
-            if let Some(first) = dead.notices.into_iter().next() {
-                return first;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let dead = tokio::time::timeout(Duration::from_secs(30), wait)
-        .await
-        .expect("it is dead");
+    let dead = first_dead(&handle).await;
     assert_eq!(
         (dead.order_id, &*dead.event, dead.attempts),
         (order, "paid", 1)
@@ -464,82 +525,66 @@ async fn open_sagas_are_listed_by_sale_and_none_of_another_account() {
     shop.stop().await;
 }
 
-/// Everybody reads mail, in English.
-struct Readers;
-
-impl Preferences for Readers {
-    fn of(&self, buyer: &str, event: Event) -> Preference {
-        Preference {
-            locale: Some(Locale::En),
-            channel: Some(ChannelName::Mail),
-            mail: Some(format!("{buyer}@example.org")),
-            silent: event != Event::Paid,
-        }
-    }
+/// A shop that tells by file, has a mail server, and a vault to ask.
+fn posting(dir: &Path, mailbox: &Mailbox) -> Settings {
+    let mut settings = telling(dir);
+    settings.notices.mail_host = Some("127.0.0.1".into());
+    settings.notices.mail_port = mailbox.port;
+    settings.notices.mail_tls = MailTls::Off;
+    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
+    settings.vault.secrets = vec![MasterSecret {
+        id: "m1".into(),
+        secret: Secret::new("a master secret of more than 32 bytes"),
+    }];
+    settings
 }
 
-/// Takes one mail, as a server of SMTP does, and gives what it was.
-fn mailbox() -> (u16, std::sync::mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let (give, take) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("somebody comes");
-        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-        let mut stream = stream;
-        let mut say = |line: &str| write!(stream, "{line}\r\n").expect("it is heard");
-        say("220 here");
-        let (mut mail, mut inside) = (String::new(), false);
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-            mail.push_str(&line);
-            let word = line.trim_end().to_owned();
-            line.clear();
-            match (inside, word.as_str()) {
-                (true, ".") => {
-                    say("250 taken");
-                    // The test may be over.
-                    let _ = give.send(std::mem::take(&mut mail));
-                    inside = false;
-                }
-                (true, _) => {}
-                (false, "DATA") => {
-                    inside = true;
-                    say("354 go on");
-                }
-                (false, "QUIT") => break,
-                (false, _) => say("250 fine"),
-            }
-        }
-    });
-    (port, take)
+/// Ann reads mail, in English.
+async fn ann_reads_mail(handle: &Handle) {
+    let ann = r#"{"email":"ann@example.org","locale":"en-GB","channel":"email"}"#;
+    let ann: PersonData = serde_json::from_str(ann).expect("a person");
+    let put = People::put(handle, call(admin(), "ann"), "ann".into(), ann);
+    put.await.expect("she is kept");
 }
 
 #[tokio::test]
 async fn a_mail_goes_to_the_buyer_s_address_with_its_key_as_its_id() {
-    let (port, mail) = mailbox();
+    let mailbox = Mailbox::new(Manner::Takes);
     let dir = directory();
-    let mut settings = telling(dir.path());
-    settings.notices.mail_host = Some("127.0.0.1".into());
-    settings.notices.mail_port = port;
-    settings.notices.mail_tls = MailTls::Off;
-    settings.notices.mail_from = Some("Shop <shop@example.org>".into());
-    let shop = open_for(dir.path(), settings, Arc::new(Readers)).await;
+    let shop = open(dir.path(), posting(dir.path(), &mailbox)).await;
     let handle = shop.handle();
+    ann_reads_mail(&handle).await;
     let sale = selling(&handle).await;
     let order = paid(&handle, sale, 1, "a").await;
-    handle
-        .ship(call(admin(), "s"), order, ShipOrder::default())
-        .await
-        .expect("it leaves");
-    let taken = tokio::task::spawn_blocking(move || mail.recv_timeout(Duration::from_secs(30)));
-    let mail = taken.await.expect("no panic").expect("a mail came");
+    let taken = tokio::task::spawn_blocking(move || mailbox.next());
+    let mail = taken.await.expect("no panic");
     assert!(mail.contains("RCPT TO:<ann@example.org>"), "{mail}");
     assert!(mail.contains("Message-ID: <ntc_"), "{mail}");
     assert!(
         mail.contains(&format!("Subject: Order {order} is paid")),
         "{mail}"
     );
-    assert_eq!(told(dir.path()).len(), 0, "the rest was not wanted");
+    assert!(!mail.contains("AUTH"), "no login was asked for: {mail}");
+    assert_eq!(told(dir.path()).len(), 0, "she did not want it twice");
     shop.stop().await;
+}
+
+/// A server's answer repeats the address, and what is kept of it is reached by no erasure.
+#[tokio::test]
+async fn of_a_mail_server_s_answer_only_its_code_is_kept() {
+    let mailbox = Mailbox::new(Manner::Refuses);
+    let dir = directory();
+    let shop = open(dir.path(), posting(dir.path(), &mailbox)).await;
+    let handle = shop.handle();
+    ann_reads_mail(&handle).await;
+    let sale = selling(&handle).await;
+    paid(&handle, sale, 1, "a").await;
+    let dead = first_dead(&handle).await;
+    assert_eq!(&*dead.reason, "the mail server said 550");
+    shop.stop().await;
+    let kept = std::fs::read_to_string(dir.path().join("notices.json")).expect("it is kept");
+    assert!(
+        kept.contains("550") && !kept.contains("example.org"),
+        "{kept}"
+    );
 }

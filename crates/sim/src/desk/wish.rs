@@ -221,6 +221,7 @@ impl Client {
                 sku,
                 units,
                 tags: Arc::from([]),
+                facts: None,
             };
             return self.by(Actor::Buyer(buyer), wait);
         }

@@ -339,7 +339,7 @@ impl Tale {
     fn stand_in_line(&mut self, entry: &Entry) {
         let reader = &mut self.reader;
         match entry {
-            Entry::Waits(waits) => {
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => {
                 reader
                     .waiting
                     .insert(waits.ticket, (waits.units, waits.sku));

@@ -52,7 +52,7 @@ impl Rows {
             Entry::WrittenOff { sku, units, .. } => self.stock(*sku, 0, units.0),
             Entry::Placed(placed) => self.placed(at.time, placed, &Deal::default()),
             Entry::Dealt(dealt) => self.dealt(at.time, dealt),
-            Entry::Waits(waits) => self.waits(waits),
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => self.waits(waits),
             Entry::LeftLine { ticket, .. } => self.left_line(place(*ticket)),
             Entry::LineOffered(offer) => self.line_offered(at.time, offer),
             Entry::TeamEnded { team, how } => self.team_ended(at.time, place(*team), *how),

@@ -232,6 +232,7 @@ pub(super) fn uninvited(keys: &ByKey<'_>, books: &Books, findings: &mut Vec<Find
                 Entry::Placed(_)
                     | Entry::Dealt(_)
                     | Entry::Waits(_)
+                    | Entry::WaitsKnown { .. }
                     | Entry::PayBegun { .. }
                     | Entry::Cancelled { .. }
                     | Entry::GivenUp { .. }

@@ -27,7 +27,7 @@ pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
     let wrong = match &at.entry {
         Entry::Placed(placed) => passes(rows, &placed.lines),
         Entry::Dealt(dealt) => passes(rows, &dealt.placed.lines),
-        Entry::Waits(waits) => not_waiting(rows, waits),
+        Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => not_waiting(rows, waits),
         Entry::LeftLine { ticket, key } => not_left(rows, place(*ticket), key.as_ref()),
         Entry::LineOffered(offer) => not_offered(rows, offer),
         _ => None,

@@ -130,7 +130,7 @@ pub(super) fn bound(entry: &Entry) -> Option<&Bound> {
     match entry {
         Entry::Placed(placed) => Some(&placed.key),
         Entry::Dealt(dealt) => Some(&dealt.placed.key),
-        Entry::Waits(waits) => Some(&waits.key),
+        Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => Some(&waits.key),
         Entry::Turned { key, .. } | Entry::LeftLine { key, .. } => key.as_ref(),
         Entry::CreatedWith { key, .. }
         | Entry::OfferAltered { key, .. }

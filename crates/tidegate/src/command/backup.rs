@@ -88,6 +88,7 @@ impl Options {
         // through.
         let vault = storage::vault::copy(&self.data, &self.to);
         let vault = vault.map_err(vault_failure)?;
+        storage::backup::copy_marks(from, to).map_err(|error| explained(&error))?;
         drop(progress);
         let elapsed = outside.clock.monotonic().saturating_sub(begun);
         let mut report = Report::new(&done, elapsed.as_secs_f64());

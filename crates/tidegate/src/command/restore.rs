@@ -78,6 +78,13 @@ impl Options {
         let report = self.restore().map_err(|error| explained(&error))?;
         if let Some(data) = &self.data {
             self.restore_vault(data, &report).map_err(vault_failure)?;
+            let disk = &Outside::real().disk;
+            let from = Spot {
+                disk,
+                dir: &self.from,
+            };
+            storage::backup::copy_marks(from, Spot { disk, dir: data })
+                .map_err(|error| explained(&error))?;
         }
         if self.json {
             terminal::print_json(&report)?;

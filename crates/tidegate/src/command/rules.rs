@@ -9,7 +9,7 @@ use crate::rules::Rules;
 use crate::terminal;
 use api::Code;
 use report::Report;
-use shop::risk::{NOT_JOURNALLED, PastOrder, past_orders};
+use shop::risk::{PastOrder, past_orders};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -107,7 +107,7 @@ impl Options {
                         "give a data directory; `tidegate verify` says what is wrong with one";
                     Failure::new(Code::MissingFile, error, mend)
                 })?;
-                report.warn_of_unknown(&rules, &NOT_JOURNALLED);
+                report.warn_of_unknown(&rules);
             }
             (None, Some(orders)) => orders::read(orders, &mut each)?,
             (None, None) => {

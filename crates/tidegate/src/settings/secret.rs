@@ -1,8 +1,8 @@
 //! Secrets: given in place or in a file of their own, and never repeated in a message.
 //!
 //! Wherever an option or a member of a list is called `…secret`, its value may stand in the file that `…secret_file`
-//! names instead, so that no room has to know about files. A provider's secrets may not stand in place at all, but for
-//! the environment.
+//! names instead, so that no room has to know about files. A provider's secrets and the password of mail may not stand in
+//! place at all, but for the environment.
 
 use super::layers::Given;
 use crate::failure::Failure;
@@ -26,7 +26,9 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// `TG-4007`: a file is missing. `TG-4004`: it holds no secret, the secret is given twice, or in plain sight.
 pub(super) fn read_files(given: &mut BTreeMap<String, Given>) -> Result<(), Failure> {
     let shown = |(name, given): &(&String, &Given)| {
-        let of_file = name.starts_with("provider.") && !given.is_of_environment();
+        // A password is known elsewhere, too, and a provider's secret moves money.
+        let guarded = name.starts_with("provider.") || name.ends_with(".mail_secret");
+        let of_file = guarded && !given.is_of_environment();
         name.ends_with("secret") && (of_file || given.is_of_flag())
     };
     if let Some((name, _)) = given.iter().find(shown) {
@@ -97,7 +99,7 @@ fn read(name: &str, path: &Json) -> Result<Json, Failure> {
     }
 }
 
-/// Command lines are read by too many, and a provider's secret, which moves money, not from a configuration file either.
+/// Command lines are read by too many, and some secrets do not belong into a configuration file either.
 fn in_plain_sight(name: &str) -> Failure {
     let what = format!("{name} is given in a configuration file or a flag");
     let mend = format!(

@@ -7,6 +7,9 @@ mod configuration;
 mod demo;
 mod keys;
 mod limits;
+#[path = "../../../shop/tests/it/mailbox.rs"]
+mod mailbox;
+mod notices;
 #[allow(dead_code, reason = "it answers in more ways than are needed here")]
 #[path = "../../../shop/tests/it/outsider.rs"]
 mod outsider;

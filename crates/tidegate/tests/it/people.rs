@@ -13,7 +13,7 @@ secret_file = 'master'
 ";
 
 /// A directory with a configuration and a key that may do everything.
-fn house(dir: &Path) -> String {
+pub(crate) fn house(dir: &Path) -> String {
     std::fs::write(dir.join("master"), SECRET).unwrap();
     std::fs::write(dir.join("t.toml"), CONFIGURATION).unwrap();
     let words = [
@@ -37,16 +37,16 @@ fn fine(dir: &Path, words: &[&str]) -> Ended {
     ended
 }
 
-fn serve(dir: &Path) -> Server {
+pub(crate) fn serve(dir: &Path) -> Server {
     Server::start(dir, &["--config", "t.toml"])
 }
 
-fn stop(server: Server) {
+pub(crate) fn stop(server: Server) {
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
 }
 
-fn change(server: &Server, what: &str, bearer: &str, key: &str, body: &str) -> Json {
+pub(crate) fn change(server: &Server, what: &str, bearer: &str, key: &str, body: &str) -> Json {
     let key = format!("Idempotency-Key: {key}");
     let (status, answer) = ask(&server.public, what, &[bearer, &key], body);
     assert!(status < 300, "{what}: {status} {answer}");

@@ -185,7 +185,7 @@ fn rules_guard_a_server_are_swapped_by_sighup_and_are_tried_on_its_orders() {
     for part in [
         "2 orders: 1 admitted, 1 for review, 0 refused",
         "true 1, false 1, refuses 0",
-        "Journals do not hold buyer.level",
+        "Of 2 orders the journals do not hold buyer.level",
     ] {
         assert!(tried.out.contains(part), "{part} is not in {}", tried.out);
     }

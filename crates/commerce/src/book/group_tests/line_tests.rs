@@ -19,6 +19,7 @@ pub(super) fn wait(units: u32) -> Action {
         sku: "cup".into(),
         units,
         tags: Arc::from([]),
+        facts: None,
     }
 }
 
@@ -188,6 +189,63 @@ fn who_may_not_buy_may_not_wait() {
         sku: "cup".into(),
         units: 1,
         tags: Arc::from(["gold".into()]),
+        facts: None,
     };
     assert_eq!(sale.buyer("ann", member), Ok(Done::Ticket(0)));
+}
+
+#[test]
+fn what_is_known_of_a_buyer_lets_him_wait_as_it_would_let_him_buy() {
+    let offer = Offer {
+        rules: vec![RuleText {
+            name: "members".into(),
+            when: "buyer.level >= 2 || buyer.new_customer".into(),
+            then: Then::Admit,
+            reason: "for members".into(),
+        }],
+        ..line()
+    };
+    let mut sale = Sale::open(0, offer);
+    let known = |level| Action::Wait {
+        buyer: None,
+        sku: "cup".into(),
+        units: 1,
+        tags: Arc::from([]),
+        facts: Some(Box::new(Facts {
+            level,
+            ..Facts::default()
+        })),
+    };
+    let low = sale.buyer("ann", known(1));
+    assert!(matches!(low, Err(Refusal::Rule { .. })), "{low:?}");
+    // Each entry of this stage is decided again from what the journal holds: it holds the level.
+    assert_eq!(sale.buyer("ann", known(2)), Ok(Done::Ticket(0)));
+}
+
+#[test]
+fn the_same_key_with_a_newer_token_is_the_same_order() {
+    let place = |facts: Option<Facts>| {
+        let deal = facts.map(|facts| DealAsk {
+            facts: Some(Box::new(facts)),
+            ..DealAsk::default()
+        });
+        Action::Place(Place {
+            buyer: None,
+            tags: Arc::from([]),
+            lines: vec![Ask {
+                sku: "cup".into(),
+                units: 1,
+                price: None,
+            }],
+            paid: None,
+            deal: deal.map(Box::new),
+        })
+    };
+    let new = Facts {
+        new_customer: true,
+        ..Facts::default()
+    };
+    let secret = [7; 16];
+    let print = |facts| place(facts).fingerprint(&secret);
+    assert_eq!(print(Some(new)), print(None));
 }

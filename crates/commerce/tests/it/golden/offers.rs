@@ -313,6 +313,26 @@ pub(super) fn of_line() -> Vec<(&'static str, Entry)> {
             "waits, told by the merchant",
             waits(Some("bob"), By::Merchant("shop".into())),
         ),
+        (
+            "waits, with what is known of him",
+            Entry::WaitsKnown {
+                waits: Waits {
+                    ticket: 300,
+                    sku: 1,
+                    units: 2,
+                    buyer: None,
+                    tags: Vec::new(),
+                    key: bound(),
+                },
+                facts: Box::new(Facts {
+                    level: 2,
+                    points: -3,
+                    region: Some("eu".into()),
+                    new_customer: true,
+                    ..Facts::default()
+                }),
+            },
+        ),
         ("left the line", left(Some(bound()))),
         ("left the line by itself", left(None)),
         (

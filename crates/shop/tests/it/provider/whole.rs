@@ -32,7 +32,6 @@ async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
         tasks: Tasks::of_the_machine(),
         telemetry: Telemetry::new(),
         network: Arc::new(world::network::OsNetwork),
-        preferences: Arc::new(tidegate_shop::notices::Everybody),
     };
     let opened = Shop::open(Settings::default(), parts).await;
     opened.expect("it opens")

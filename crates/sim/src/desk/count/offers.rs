@@ -59,7 +59,7 @@ impl Count {
                 refunds.iter().for_each(|refund| self.refund(refund));
                 self.cancel(*order);
             }
-            Entry::Waits(waits) => {
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => {
                 let named = waits.buyer.as_deref();
                 let by = match &waits.key.by {
                     By::Buyer(name) | By::Merchant(name) => name,

@@ -125,6 +125,7 @@ fn order(bytes: &[u8], number: u64) -> Result<PastOrder, String> {
     };
     facts.check()?;
     Ok(PastOrder {
+        on_record: true,
         id: line.id.unwrap_or_else(|| format!("line {number}").into()),
         at: Time(line.now),
         buyer: line.buyer.name,

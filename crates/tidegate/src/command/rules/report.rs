@@ -3,7 +3,7 @@
 use crate::rules::Rules;
 use commerce::rules::{Given, Then, Verdict};
 use serde::Serialize;
-use shop::risk::PastOrder;
+use shop::risk::{NOT_JOURNALLED, NOT_OF_PLAIN_ORDERS, PastOrder};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -19,8 +19,12 @@ pub(super) struct Report {
     refused: u64,
     rules: Vec<OfRule>,
     formulas: Vec<OfFormula>,
-    /// Facts that rules ask for and the orders do not have.
+    /// Facts that rules ask for and no order has.
     unknown: Vec<Box<str>>,
+    /// Orders of which only the buyer's name and tags are on record.
+    plain: u64,
+    /// Facts that rules ask for and those orders do not have.
+    unknown_of_plain: Vec<Box<str>>,
     #[serde(skip)]
     examples_max: usize,
 }
@@ -74,6 +78,8 @@ impl Report {
             rules: rules.set.texts().map(of_rule).collect(),
             formulas: rules.formulas.iter().map(of_formula).collect(),
             unknown: Vec::new(),
+            plain: 0,
+            unknown_of_plain: Vec::new(),
             examples_max,
         }
     }
@@ -82,6 +88,7 @@ impl Report {
     pub(super) fn see(&mut self, rules: &Rules, order: &PastOrder) {
         let ground = order.ground();
         self.orders += 1;
+        self.plain += u64::from(!order.on_record);
         match rules.set.judge(&ground) {
             Verdict::Admit => self.admitted += 1,
             Verdict::Review { .. } => self.reviewed += 1,
@@ -103,16 +110,19 @@ impl Report {
     }
 
     /// Names the facts that the rules ask for and the orders do not have.
-    pub(super) fn warn_of_unknown(&mut self, rules: &Rules, unknown: &[&str]) {
+    pub(super) fn warn_of_unknown(&mut self, rules: &Rules) {
         let asked = |path: &&&str| {
             let formula = rules.formulas.iter().any(|(_, own)| own.asks_for(path));
             formula || rules.set.asking_for(path).is_some()
         };
-        self.unknown = unknown
-            .iter()
-            .filter(asked)
-            .map(|path| (*path).into())
-            .collect();
+        let unknown = |facts: &[&str]| {
+            let asked = facts.iter().filter(asked);
+            asked.map(|path| (*path).into()).collect()
+        };
+        self.unknown = unknown(&NOT_JOURNALLED);
+        if self.plain > 0 {
+            self.unknown_of_plain = unknown(&NOT_OF_PLAIN_ORDERS);
+        }
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -156,6 +166,13 @@ impl Report {
             let _ = writeln!(
                 text,
                 "\nJournals do not hold {facts}: the rules saw them empty."
+            );
+        }
+        if !self.unknown_of_plain.is_empty() {
+            let (plain, facts) = (self.plain, self.unknown_of_plain.join(", "));
+            let _ = writeln!(
+                text,
+                "\nOf {plain} orders the journals do not hold {facts}: their sale did not ask, and the rules saw them empty."
             );
         }
         text
