@@ -42,7 +42,7 @@ use world::Tasks;
 use world::journal::{BatchReader, Journal, JournalError, Position};
 
 pub use progress::{Lag, Progress};
-pub use rebuild::{Rebuilding, Rebuilt, rebuild};
+pub use rebuild::{Rebuilding, Rebuilt, catch_up, rebuild};
 
 use progress::Shared;
 use run::{Joining, Message};

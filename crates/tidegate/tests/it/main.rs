@@ -13,6 +13,7 @@ mod people;
 mod process;
 mod proof;
 mod reference;
+mod rest;
 mod rules;
 mod saga;
 mod server;
