@@ -70,6 +70,14 @@ impl Outside {
         })
     }
 
+    /// The way in for carriers, of a shop that calls nobody.
+    pub(crate) fn rest(&self, registry: &Arc<Registry>) -> Result<Delivery, ShopError> {
+        self.letters.belongs_to(registry);
+        let table = Table::read(&self.carriers.codes)?;
+        let (registry, telemetry) = (Arc::clone(registry), self.telemetry.clone());
+        Ok(Delivery::new(table, registry, telemetry))
+    }
+
     /// Starts what is switched on, and gives the way in for carriers.
     pub(crate) fn start(
         self,
@@ -77,9 +85,7 @@ impl Outside {
         stopping: &watch::Receiver<bool>,
     ) -> Result<(Vec<Task<()>>, Delivery), ShopError> {
         let (line, tasks) = (&self.line, &self.line.tasks);
-        self.letters.belongs_to(registry);
-        let table = Table::read(&self.carriers.codes)?;
-        let delivery = Delivery::new(table, Arc::clone(registry), self.telemetry.clone());
+        let delivery = self.rest(registry)?;
         let mut running = Vec::new();
         if delivery.has_kept() {
             let every = Duration::from_secs(self.carriers.poll_s);

@@ -44,7 +44,7 @@ use world::journal::{BatchReader, Journal, JournalError, Position};
 use world::{Disk, Tasks};
 
 pub use progress::{Lag, Progress};
-pub use rebuild::{Rebuilding, Rebuilt, rebuild};
+pub use rebuild::{Rebuilding, Rebuilt, catch_up, rebuild};
 
 use anew::Anew;
 use progress::Shared;

@@ -13,9 +13,9 @@ use world::{Clock, Disk, Entropy, Network, Tasks};
 
 use crate::cashier::{Cashier, CashierHandle};
 use crate::clock::LastSeen;
-use crate::delivery::TableError;
+use crate::delivery::{Delivery, TableError};
 use crate::house::House;
-use crate::notices::TemplateError;
+use crate::notices::{NoticesHandle, TemplateError};
 use crate::open::{Findings, OpenError, Place, doors};
 use crate::outside::{Outside, Parts as OutsideParts};
 use crate::people::{Keeper, PeopleError};
@@ -153,6 +153,52 @@ fn settle_money(
     ]
 }
 
+/// A shop put together of which nothing runs yet.
+struct Prepared {
+    registry: Arc<Registry>,
+    projector: ProjectorHandle,
+    outside: Outside,
+    cashier: Cashier,
+    people: Keeper,
+    house: Findings,
+}
+
+/// Opens the house, the vault and the read models. The desks' way to the cashier is there; whoever drops the cashier
+/// has a shop whose effects stay where they are: open, in the books.
+fn prepare(settings: &Settings, parts: &Parts) -> Result<Prepared, ShopError> {
+    let doors = doors(&parts.disk, &parts.clock, &parts.entropy);
+    let (house, findings, people) = open_house(settings, parts, &doors)?;
+    let projector = Projector::start(
+        &settings.projector,
+        &parts.data,
+        &parts.tasks,
+        &parts.telemetry,
+    )?;
+    let outside = prepare_outside(settings, parts, &people)?;
+    let (cashier, effects) = cashier_of(settings, parts);
+    let registry = Arc::new(Registry::new(RegistryParts {
+        settings: settings.clone(),
+        data: parts.data.clone(),
+        doors,
+        tasks: parts.tasks.clone(),
+        telemetry: parts.telemetry.clone(),
+        house,
+        cashier: effects,
+        projector: projector.clone(),
+        seen: last_seen(&*parts.disk, &parts.data),
+        wakes: outside.wakes.clone(),
+        notices: outside.letters.clone(),
+    }));
+    Ok(Prepared {
+        registry,
+        projector,
+        outside,
+        cashier,
+        people,
+        house: findings,
+    })
+}
+
 impl Shop {
     /// Opens the house and every sale that is not retired, and starts what runs beside the desks.
     ///
@@ -160,68 +206,73 @@ impl Shop {
     /// [`ShopError`]; a damaged journal stops the start, with the place and the way to go on.
     pub async fn open(settings: Settings, parts: Parts) -> Result<Self, ShopError> {
         let begun = parts.clock.monotonic();
-        let doors = doors(&parts.disk, &parts.clock, &parts.entropy);
-        let (house, house_findings, people) = open_house(&settings, &parts, &doors)?;
-        let projector = Projector::start(
-            &settings.projector,
-            &parts.data,
-            &parts.tasks,
-            &parts.telemetry,
-        )?;
-        let outside = prepare_outside(&settings, &parts, &people)?;
-        let (cashier, effects) = cashier_of(&settings, &parts);
-        let Parts {
-            data,
-            disk,
-            clock,
-            tasks,
-            telemetry,
-            provider,
-            ..
-        } = parts;
-        let risk = Guard::new(clock.clone(), telemetry.clone());
-        let seen = last_seen(&*disk, &data);
-        let watchers_max = settings.sales.watchers_max;
-        let registry = Arc::new(Registry::new(RegistryParts {
-            settings,
-            data: data.clone(),
-            doors,
-            tasks: tasks.clone(),
-            telemetry,
+        let Prepared {
+            registry,
+            projector,
+            outside,
+            cashier,
+            people,
             house,
-            cashier: effects,
-            projector: projector.clone(),
-            seen,
-            wakes: outside.wakes.clone(),
-            notices: outside.letters.clone(),
-        }));
+        } = prepare(&settings, &parts)?;
         let letters = outside.letters.clone();
         let sales = registry.open_all().await.map_err(sale_failed)?;
         let (stop, stopping) = watch::channel(false);
-        let alive = note_alive(disk, clock.clone(), tasks.clone(), data, stopping.clone());
-        let (mut running, delivery) = outside.start(&registry, &stopping)?;
-        running.push(tasks.spawn(alive));
-        running.extend(settle_money(&tasks, &registry, cashier, &stopping));
-        let handle = Handle::new(
-            &registry,
-            &projector,
-            (people, provider),
-            tasks,
-            watchers_max,
-            risk,
-            (delivery, letters),
+        let alive = note_alive(
+            parts.disk.clone(),
+            parts.clock.clone(),
+            parts.tasks.clone(),
+            parts.data.clone(),
+            stopping.clone(),
         );
+        let (mut running, delivery) = outside.start(&registry, &stopping)?;
+        running.push(parts.tasks.spawn(alive));
+        running.extend(settle_money(&parts.tasks, &registry, cashier, &stopping));
+        let recovered = Recovered {
+            sales,
+            house,
+            took: parts.clock.monotonic().saturating_sub(begun),
+        };
+        let sending = (delivery, letters);
+        let handle = handle(&settings, parts, (&registry, &projector), people, sending);
         Ok(Self {
-            handle: Arc::new(handle),
+            handle,
             registry,
             projector,
             stop,
             running,
-            recovered: Recovered {
-                sales,
-                house: house_findings,
-                took: clock.monotonic().saturating_sub(begun),
-            },
+            recovered,
+        })
+    }
+
+    /// Opens a shop at rest, for commands in the directory of a server that is stopped: the house, the vault and the
+    /// read models, and of the sales those that are asked for, when they are.
+    ///
+    /// What a server left open in them stays open: there is no cashier and no reconciler, no saga goes on, no carrier
+    /// and no buyer hears of anything. A sale that nobody asks for has no desk, so nothing is written to its journal.
+    ///
+    /// # Errors
+    /// [`ShopError`], but for what is wrong with a sale.
+    pub fn at_rest(settings: &Settings, parts: Parts) -> Result<Self, ShopError> {
+        let begun = parts.clock.monotonic();
+        let prepared = prepare(settings, &parts)?;
+        let (registry, projector) = (prepared.registry, prepared.projector);
+        let sending = (
+            prepared.outside.rest(&registry)?,
+            prepared.outside.letters.clone(),
+        );
+        let recovered = Recovered {
+            sales: Vec::new(),
+            house: prepared.house,
+            took: parts.clock.monotonic().saturating_sub(begun),
+        };
+        let rooms = (&registry, &projector);
+        Ok(Self {
+            handle: handle(settings, parts, rooms, prepared.people, sending),
+            registry,
+            projector,
+            stop: watch::Sender::new(false),
+            running: Vec::new(),
+            recovered,
         })
     }
 
@@ -269,6 +320,25 @@ fn open_house(
         &parts.tasks,
     )?;
     Ok((house, findings, people))
+}
+
+fn handle(
+    settings: &Settings,
+    parts: Parts,
+    (registry, projector): (&Arc<Registry>, &ProjectorHandle),
+    people: Keeper,
+    sending: (Delivery, NoticesHandle),
+) -> Arc<Handle> {
+    let risk = Guard::new(parts.clock, parts.telemetry);
+    Arc::new(Handle::new(
+        registry,
+        projector,
+        (people, parts.provider),
+        parts.tasks,
+        settings.sales.watchers_max,
+        risk,
+        sending,
+    ))
 }
 
 fn cashier_of(settings: &Settings, parts: &Parts) -> (Cashier, CashierHandle) {

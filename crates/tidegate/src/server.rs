@@ -5,12 +5,13 @@ use crate::outside::{Outside, storage_failure};
 use crate::rules;
 use crate::settings::Settings;
 use api::service::{Call, Caller};
-use api::{Code, KeyId, RequestId, Scopes};
+use api::{Code, KeyId, RequestId, SaleId, Scopes};
 use edge::identity::Fetch;
 use edge::{Demo, Edge, EdgeError, Rooms};
 use shop::open::{Findings, OpenError};
 use shop::{Handle, Parts, Shop, ShopError};
 use std::sync::Arc;
+use storage::DataDir;
 use telemetry::fact::Recovered;
 use tokio::sync::oneshot;
 use world::journal::JournalError;
@@ -22,28 +23,51 @@ pub(crate) struct Backroom {
 }
 
 impl Backroom {
-    /// Takes the data directory and recovers every sale in it.
+    /// Takes the data directory, recovers every sale in it and goes on with what is open in them: for servers only.
     ///
     /// # Errors
     /// `TG-4001` to `TG-4007`.
     pub(crate) async fn open(settings: &Settings, outside: &Outside) -> anyhow::Result<Self> {
         let policy = rules::policy(&settings.risk)?;
-        let parts = Parts {
-            data: outside.open(&settings.data)?,
-            disk: Arc::clone(&outside.disk),
-            clock: Arc::clone(&outside.clock),
-            entropy: Arc::clone(&outside.entropy),
-            tasks: outside.tasks.clone(),
-            telemetry: outside.telemetry.clone(),
-            provider: settings
-                .provider
-                .build(settings.shop.cashier.call_timeout_ms, outside)?,
-            network: Arc::clone(&outside.network),
-        };
+        let parts = parts(settings, outside, outside.open(&settings.data)?)?;
         let opened = Shop::open(settings.shop.clone(), parts).await;
         let shop = opened.map_err(|error| shop_failure(&error))?;
         shop.handle().risk().swap(policy);
         outside.telemetry.tell(&recovered(shop.recovered()));
+        Ok(Self { shop })
+    }
+
+    /// Takes the data directory of a server that is stopped, for a command that was asked for something else than to
+    /// go on with what is open there: nobody outside is called, and no sale goes on by itself.
+    ///
+    /// # Errors
+    /// `TG-4001` to `TG-4007`.
+    pub(crate) fn at_rest(settings: &Settings, outside: &Outside) -> anyhow::Result<Self> {
+        Self::rest(settings, outside, outside.open(&settings.data)?)
+    }
+
+    /// The same, with whole lists of one sale, whatever its last server had not got to.
+    ///
+    /// # Errors
+    /// `TG-4001` to `TG-4007`, and what keeps the sale's journal from being read.
+    pub(crate) fn at_rest_with_lists(
+        settings: &Settings,
+        outside: &Outside,
+        sale: SaleId,
+    ) -> anyhow::Result<Self> {
+        let data = outside.open(&settings.data)?;
+        let projector = &settings.shop.projector;
+        shop::projector::catch_up(&outside.disk, &data, projector, sale.get())
+            .map_err(|error| shop_failure(&error.into()))?;
+        Self::rest(settings, outside, data)
+    }
+
+    fn rest(settings: &Settings, outside: &Outside, data: Arc<DataDir>) -> anyhow::Result<Self> {
+        let policy = rules::policy(&settings.risk)?;
+        let parts = parts(settings, outside, data)?;
+        let opened = Shop::at_rest(&settings.shop, parts);
+        let shop = opened.map_err(|error| shop_failure(&error))?;
+        shop.handle().risk().swap(policy);
         Ok(Self { shop })
     }
 
@@ -116,6 +140,21 @@ impl Backroom {
     pub(crate) async fn stop(self) {
         self.shop.stop().await;
     }
+}
+
+fn parts(settings: &Settings, outside: &Outside, data: Arc<DataDir>) -> anyhow::Result<Parts> {
+    Ok(Parts {
+        data,
+        disk: Arc::clone(&outside.disk),
+        clock: Arc::clone(&outside.clock),
+        entropy: Arc::clone(&outside.entropy),
+        tasks: outside.tasks.clone(),
+        telemetry: outside.telemetry.clone(),
+        provider: settings
+            .provider
+            .build(settings.shop.cashier.call_timeout_ms, outside)?,
+        network: Arc::clone(&outside.network),
+    })
 }
 
 /// A server that listens.

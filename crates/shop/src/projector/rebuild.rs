@@ -7,6 +7,7 @@ use storage::DataDir;
 use storage::journal::read_dir;
 use storage::models::Writer;
 use world::Disk;
+use world::journal::{BatchReader, JournalError, Position};
 
 use super::lane::Lane;
 use super::{ProjectorError, Settings};
@@ -73,6 +74,51 @@ pub fn rebuild(
     })
 }
 
+/// Brings the read models of one sale up to its journal, for a data directory that nobody serves: its lists are whole
+/// then, whatever the last server had not got to. The caller has the data directory's lock.
+///
+/// # Errors
+/// [`ProjectorError`]; a journal that does not have what the read models have seen has lost something.
+pub fn catch_up(
+    disk: &Arc<dyn Disk>,
+    data: &DataDir,
+    settings: &Settings,
+    sale: u32,
+) -> Result<(), ProjectorError> {
+    if !sales(disk, data)?.contains(&sale) {
+        return Ok(());
+    }
+    let (writer, _) = Writer::open(&data.models(), settings.cache_kib)?;
+    let positions = writer.positions()?.into_iter();
+    let seen = positions
+        .filter(|seen| seen.sequence > 0)
+        .find(|seen| seen.sale == sale);
+    let lane = Lane::load(&writer, sale, seen)?;
+    let mut reader = read_dir(
+        disk,
+        &data.sale(sale.into()),
+        seen.map_or(0, |seen| seen.sequence - 1),
+    )?;
+    if let Some(seen) = seen {
+        let witness = Position {
+            sequence: seen.sequence,
+            chain: seen.chain,
+        };
+        let found = reader.next()?.map(|batch| batch.position());
+        if found != Some(witness) {
+            let found = found.unwrap_or(Position {
+                sequence: 0,
+                chain: [0; 32],
+            });
+            return Err(JournalError::Lost { witness, found }.into());
+        }
+    }
+    let rows_max = settings.transaction_rows_max;
+    let mut at = Rebuilding::default();
+    follow(&writer, (lane, reader), rows_max, &mut at, &mut |_| {})?;
+    Ok(writer.finish()?)
+}
+
 fn rebuild_sale(
     disk: &Arc<dyn Disk>,
     dir: &Path,
@@ -81,8 +127,19 @@ fn rebuild_sale(
     at: &mut Rebuilding,
     progress: &mut dyn FnMut(Rebuilding),
 ) -> Result<(), ProjectorError> {
-    let mut lane = Lane::load(writer, sale, None)?;
-    let mut reader = read_dir(disk, dir, 0)?;
+    let lane = Lane::load(writer, sale, None)?;
+    let reader = read_dir(disk, dir, 0)?;
+    follow(writer, (lane, reader), rows_max, at, progress)
+}
+
+/// Folds a journal to its end, a transaction after the other.
+fn follow(
+    writer: &Writer,
+    (mut lane, mut reader): (Lane, Box<dyn BatchReader>),
+    rows_max: usize,
+    at: &mut Rebuilding,
+    progress: &mut dyn FnMut(Rebuilding),
+) -> Result<(), ProjectorError> {
     loop {
         let batch = reader.next()?;
         if let Some(batch) = &batch {

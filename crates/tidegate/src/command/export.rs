@@ -59,7 +59,7 @@ impl Command {
         };
         let outside = Outside::real();
         runtime()?.block_on(async {
-            let mut found = place.open(&outside).await?;
+            let mut found = place.open_lists(&outside, sale).await?;
             let written = write(&mut found, sale, format).await;
             if let Found::Local(shop) = found {
                 shop.stop().await;

@@ -173,7 +173,7 @@ impl Place {
             ));
         }
         let settings = load(&self.configuration.layers())?.settings;
-        Ok(Ring::Local(Backroom::open(&settings, outside).await?))
+        Ok(Ring::Local(Backroom::at_rest(&settings, outside)?))
     }
 }
 

@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::outside::Outside;
 use crate::remote::Remote;
 use crate::server::Backroom;
-use crate::settings::{API_KEY, api_key, load};
-use api::Code;
+use crate::settings::{API_KEY, Settings, api_key, load};
+use api::{Code, SaleId};
 use std::path::{Path, PathBuf};
 
 /// Where the shop is.
@@ -36,9 +36,30 @@ impl Place {
     /// # Errors
     /// `TG-4001` when a server has the directory; what keeps it from being opened.
     pub(super) async fn open(&self, outside: &Outside) -> anyhow::Result<Found> {
+        self.find(|settings| Backroom::at_rest(settings, outside))
+            .await
+    }
+
+    /// The same; in a directory the lists of this sale are brought up to its journal first.
+    ///
+    /// # Errors
+    /// As [`Place::open`], and what keeps the journal from being read.
+    pub(super) async fn open_lists(
+        &self,
+        outside: &Outside,
+        sale: SaleId,
+    ) -> anyhow::Result<Found> {
+        self.find(|settings| Backroom::at_rest_with_lists(settings, outside, sale))
+            .await
+    }
+
+    async fn find(
+        &self,
+        take: impl FnOnce(&Settings) -> anyhow::Result<Backroom>,
+    ) -> anyhow::Result<Found> {
         let Some(url) = &self.url else {
             let settings = load(&self.configuration.layers())?.settings;
-            return Ok(Found::Local(Backroom::open(&settings, outside).await?));
+            return Ok(Found::Local(take(&settings)?));
         };
         let key = presented(self.key_file.as_deref())?;
         Ok(Found::Remote(Remote::connect(url, key).await?))

@@ -87,8 +87,7 @@ impl Options {
             self.stock_share
         ));
         let mut interrupts = Interrupts::listen()?;
-        let server = Backroom::open(settings, outside)
-            .await?
+        let server = Backroom::at_rest(settings, outside)?
             .listen(settings, outside, None)
             .await?;
         let key = key(&server.handle(), outside).await?;

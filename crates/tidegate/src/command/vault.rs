@@ -87,7 +87,7 @@ impl Command {
         };
         let settings = load(&configuration.layers())?.settings;
         runtime()?.block_on(async {
-            let shop = Backroom::open(&settings, &outside).await?;
+            let shop = Backroom::at_rest(&settings, &outside)?;
             let done = self.at(&shop).await;
             shop.stop().await;
             done.map(|()| ExitCode::SUCCESS)

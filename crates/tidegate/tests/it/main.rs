@@ -17,6 +17,7 @@ mod people;
 mod process;
 mod proof;
 mod reference;
+mod rest;
 mod rules;
 mod saga;
 mod server;

@@ -196,7 +196,9 @@ fn a_changed_byte_is_found_with_its_place() {
         offset <= place as u64,
         "{offset} is behind the changed byte {place}"
     );
-    let started = run(dir.path(), &["keys", "list", "--data", "data"]);
+    let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let words = [&["serve", "--data", "data"][..], &free].concat();
+    let started = run(dir.path(), &words);
     assert_eq!(started.code, 1);
     assert!(started.err.contains("error[TG-4002]"), "{}", started.err);
 }

@@ -184,7 +184,7 @@ async fn merchant_key(config: &Path, outside: &Outside) -> anyhow::Result<Arc<st
         file: Some(config.to_owned()),
         ..Layers::default()
     };
-    let shop = Backroom::open(&load(&layers)?.settings, outside).await?;
+    let shop = Backroom::at_rest(&load(&layers)?.settings, outside)?;
     let body = CreateKey {
         name: "drill".into(),
         account: ACCOUNT.into(),
