@@ -1,6 +1,7 @@
 //! Lives of a desk: sound ones by the dozen, each the same when it is lived again.
 
-use super::{DeskSize, Weather, live};
+use super::{DeskSize, Weather, live, live_with, market};
+use crate::chance::Chance;
 
 #[test]
 fn desks_crash_and_keep_what_they_told() {
@@ -70,7 +71,8 @@ fn a_disk_that_lies_is_found_out_or_harmless() {
 // where it had been written, synced again, was told yes, and went on. Then the power went, and the batch with it.
 #[test]
 fn what_a_dead_process_failed_to_sync_is_durable_before_the_next_one_goes_on() {
-    let lived = live(1_459, DeskSize::draw_offers(1_459));
+    let offer = market::draw(&mut Chance::of(1_459, "offer"), 0);
+    let lived = live_with(1_459, DeskSize::draw_offers(1_459), Some(offer));
     assert!(lived.findings.is_empty(), "{:#?}", lived.findings);
     assert!(lived.crashes > 0 && lived.orders > 0, "{lived:#?}");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commerce::command::UnitsBack;
+use commerce::deal::DealAsk;
 use commerce::{
     Action, Actor, Ask, Command, Done, Limits, Offer, Place, Plan, RefundAsk, Report, SkuPlan,
     Turn, Window,
@@ -211,7 +212,8 @@ impl Client {
         }
         // Few names, so that limits, lapses and second seats are met.
         let names = *self.chance.pick(&[4, 24, 24]);
-        let buyer: Arc<str> = format!("buyer {}", self.chance.below(names)).into();
+        let number = self.chance.below(names);
+        let buyer: Arc<str> = format!("buyer {number}").into();
         let has_line = self.glance.offer.line.is_some();
         if has_line && !self.glance.scarce.is_empty() && self.chance.hits(500) {
             let sku = self.chance.pick(&self.glance.scarce).clone();
@@ -238,6 +240,7 @@ impl Client {
             false => Arc::from([]),
         };
         let elsewhere = self.chance.hits(40);
+        let deal = self.with_coupons(deal, number, &tags);
         let place = Place {
             buyer: Some(buyer.clone()),
             tags,
@@ -254,6 +257,32 @@ impl Client {
             false => Actor::Buyer(buyer),
         };
         self.by(actor, Action::Place(place))
+    }
+
+    /// Coupons and what is known of the buyer, where the offer asks for them: codes that are there and that are not, one or
+    /// several, the same one twice.
+    fn with_coupons(
+        &mut self,
+        deal: Option<Box<DealAsk>>,
+        buyer: u64,
+        tags: &[Box<str>],
+    ) -> Option<Box<DealAsk>> {
+        let offer = &self.glance.offer;
+        let coupons = offer.discounts.coupons.len();
+        if coupons == 0 && offer.rules.is_empty() && offer.discounts.levels.is_empty() {
+            return deal;
+        }
+        let chance = &mut self.chance;
+        let mut deal = deal.unwrap_or_default();
+        if coupons > 0 && chance.hits(600) {
+            let count = *chance.pick(&[1, 1, 1, 2, 2, 3]);
+            let unknown = usize::from(chance.hits(60));
+            deal.coupons = (0..count)
+                .map(|_| market::code(chance.index(coupons) + unknown * coupons))
+                .collect();
+        }
+        deal.facts = (!chance.hits(60)).then(|| Box::new(market::facts(buyer, tags)));
+        Some(deal)
     }
 
     fn by(&mut self, actor: Actor, action: Action) -> Command {
@@ -334,7 +363,11 @@ impl Client {
         if self.size.trade == Trade::Offers && self.chance.hits(250) {
             let now = self.floor.street.now().as_millis();
             let now_ms = u64::try_from(now).unwrap_or(0);
-            let offer = market::draw(&mut self.chance, now_ms);
+            let mut offer = market::draw(&mut self.chance, now_ms);
+            let before = &self.glance.offer;
+            if before != &Offer::default() {
+                market::add_discounts(&mut self.chance, &mut offer, before, now_ms);
+            }
             return merchant(&key, Action::AlterOffer(Box::new(offer)));
         }
         let action = match self.chance.below(8) {

@@ -106,6 +106,8 @@ pub(super) struct OrderRow {
     pub(super) dues: Option<DuesRow>,
     /// What came off the price of its lines.
     pub(super) off: i64,
+    /// Its coupons by their places, and what each gave.
+    pub(super) coupons: Vec<(u16, i64)>,
     /// How much longer its hold lives.
     pub(super) extended_ms: u64,
     /// Its team.

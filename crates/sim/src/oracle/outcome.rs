@@ -5,7 +5,7 @@ use commerce::entry::{By, Fate, Placed};
 
 use super::gather::{TeamIs, TeamRow};
 use super::rows::{Attempt, Happening, OrderRow, Phase, Rows, Terms};
-use super::{fold, holds, limits, turns};
+use super::{coupons, fold, holds, limits, turns};
 use crate::record::Finding;
 use commerce::SaleState;
 
@@ -171,6 +171,7 @@ fn not_captured(
         && sells
         && !order.has_deposit()
         && seated_again(rows, order, now)
+        && coupons::left(rows, order)
         && free(rows, order);
     let deposit = order.dues.as_ref().is_some_and(|dues| dues.paid == 0);
     match fate {
