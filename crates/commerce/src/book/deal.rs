@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ledger::{Minor, Units, Violation};
 
+use super::buyers::NOBODY;
 use super::order::{DuesKept, Order, Phase, SeatIn, coupons_of};
 use super::place::Stop;
 use super::team::{TEAMS_MOST, Team, TeamState};
@@ -322,12 +323,16 @@ impl Book {
             return Ok(None);
         };
         let discounts = &offered.offer.discounts;
+        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        let opens = seat.is_some_and(|seat| seat.opens.is_some());
         if offered.rules.is_empty() && discounts.levels.is_empty() && discounts.coupons.is_empty() {
             return Ok(None);
         }
         let facts = facts_of(place);
         facts.check().map_err(Refusal::Invalid)?;
-        let seat = deal.and_then(|deal| deal.seat.as_ref());
+        if seat.is_some() && !opens && stdx::mutants::is("rule-not-asked-on-join") {
+            return Ok(Some(Box::new(facts)));
+        }
         let ground = Ground {
             now,
             buyer: buyer.map(AsRef::as_ref),
@@ -338,7 +343,7 @@ impl Book {
                 total_minor: total.0,
                 lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
                 team: seat.is_some(),
-                opens: seat.is_some_and(|seat| seat.opens.is_some()),
+                opens,
             },
             sale: self.ground(),
             counters: Counters::default(),
@@ -351,7 +356,8 @@ impl Book {
                 (None, Some(text)) => text.reason.clone(),
                 (None, None) => Box::default(),
             };
-            return Err(Refusal::Rule { rule: name, reason }.into());
+            // A hold that is due may be what the rule minds.
+            return Err(Stop::Short(Refusal::Rule { rule: name, reason }));
         }
         Ok(Some(Box::new(facts)))
     }
@@ -362,7 +368,11 @@ impl Book {
             .offer()
             .map_or(&[][..], |offer| &offer.discounts.coupons);
         order.coupons().all(|(place, off)| {
-            let uses = self.coupons.uses(place, order.buyer);
+            let uses = match order.buyer {
+                // Whoever has no name has no limit, here as when he ordered.
+                NOBODY => 0,
+                buyer => self.coupons.uses(place, buyer),
+            };
             known.get(usize::from(place)).is_some_and(|coupon| {
                 coupon.affords(self.coupons.spent(place), off)
                     && coupon.per_buyer.is_none_or(|most| uses < most)

@@ -299,7 +299,9 @@ impl Book {
             buyers.give_back(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = phase;
-        coupons.give_back(order.buyer, order.coupons());
+        if !stdx::mutants::is("coupon-not-given-back") {
+            coupons.give_back(order.buyer, order.coupons());
+        }
         buyers.close(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held -= 1;

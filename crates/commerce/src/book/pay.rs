@@ -241,7 +241,8 @@ impl Book {
         let seated = seat.is_none_or(|team| now < team.ends && team.seats.available().0 > 0);
         let in_time = order.dues().is_none_or(|kept| now < kept.dues.until);
         let seated = seated || stdx::mutants::is("late-capture-takes-a-lost-seat");
-        if !seated || !in_time || !self.coupons_left(order) {
+        let coupons = self.coupons_left(order) || stdx::mutants::is("late-capture-overspends");
+        if !seated || !in_time || !coupons {
             return false;
         }
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
@@ -447,7 +448,9 @@ impl Book {
             buyers.take(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = Phase::Held;
-        coupons.take(order.buyer, order.coupons());
+        if !stdx::mutants::is("coupon-not-taken-again") {
+            coupons.take(order.buyer, order.coupons());
+        }
         buyers.open(order.buyer);
         buyers.unlapse(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());

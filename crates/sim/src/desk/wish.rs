@@ -53,10 +53,7 @@ pub(super) fn opening(size: &DeskSize, offer: Option<Offer>) -> Vec<Command> {
         window: Window::default(),
         limits: Limits {
             per_order: None,
-            per_buyer: Some(Units(match size.trade {
-                Trade::Plain => 60,
-                Trade::Offers => 7,
-            })),
+            per_buyer: Some(Units(size.units_per_buyer)),
         },
         rules: Vec::new(),
         skus: skus.clone().collect(),
@@ -97,6 +94,8 @@ pub(super) struct Client {
     keys: u32,
     /// What it saw when it last looked at an offer.
     glance: Glance,
+    /// Teams that it knows by their links, in lives in which these go round; and dice of their own for them.
+    links: Option<(Vec<(u32, Arc<str>)>, Chance)>,
 }
 
 impl Client {
@@ -109,6 +108,10 @@ impl Client {
             asked: Vec::new(),
             keys: 0,
             glance: Glance::default(),
+            links: Chance::of(seed, "links").hits(500).then(|| {
+                let chance = Chance::of(seed, &format!("links of client {number}"));
+                (Vec::new(), chance)
+            }),
         }
     }
 
@@ -117,6 +120,7 @@ impl Client {
         for _ in 0..self.size.asks {
             if self.size.trade == Trade::Offers {
                 self.glance = self.floor.glance().await.unwrap_or_default();
+                self.follow_links();
             }
             let count = self.chance.between(1, self.size.batch_max);
             let commands = (0..count).map(|_| self.wish()).collect();
@@ -130,6 +134,20 @@ impl Client {
             let pause = self.chance.below(self.size.pause_ms + 1);
             self.floor.street.sleep(Duration::from_millis(pause)).await;
         }
+    }
+
+    /// Now and then somebody minds a team whose link he was sent, whatever has become of it since.
+    fn follow_links(&mut self) {
+        let Some((known, chance)) = &mut self.links else {
+            return;
+        };
+        let open = self.glance.open.clone();
+        if !known.is_empty() && chance.hits(400) {
+            self.glance.open = vec![chance.pick(known).clone()];
+        }
+        known.extend(open);
+        let old = known.len().saturating_sub(4);
+        known.drain(..old);
     }
 
     fn wish(&mut self) -> Command {
