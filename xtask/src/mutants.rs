@@ -24,6 +24,9 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
         "mutants",
         "--bin",
         "mutants",
+        "--",
+        "--jobs",
+        "2",
     ];
     let table = output(&mut cargo(root, &arguments))?;
     let page = root.join(PAGE);

@@ -282,7 +282,8 @@ fn coupons(ask: &Pricing<'_>, bill: &mut Bill) -> Result<(), PriceError> {
             .discounts
             .coupon(asked.code)
             .ok_or_else(|| PriceError::Unknown { code: code() })?;
-        if !coupon.combines && ask.coupons.len() > 1 {
+        let alone = !coupon.combines && !stdx::mutants::is("coupon-beside-any-other");
+        if alone && ask.coupons.len() > 1 {
             return Err(PriceError::Alone { code: code() });
         }
         may_use(coupon, asked, ask, before)?;
@@ -319,7 +320,9 @@ fn may_use(
         });
     }
     match coupon.per_buyer {
-        Some(most) if asked.uses >= most => Err(PriceError::Used { code, most }),
+        Some(most) if asked.uses >= most && !stdx::mutants::is("coupon-uses-uncounted") => {
+            Err(PriceError::Used { code, most })
+        }
         _ => Ok(()),
     }
 }

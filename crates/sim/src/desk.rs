@@ -95,7 +95,12 @@ pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
 /// Lives the life of a desk, with the offer that its seed draws where it has one.
 #[must_use]
 pub fn live(seed: u64, size: DeskSize) -> DeskLived {
-    let drawn = || market::draw(&mut Chance::of(seed, "offer"), 0);
+    let drawn = || {
+        let mut offer = market::draw(&mut Chance::of(seed, "offer"), 0);
+        let none = Offer::default();
+        market::add_discounts(&mut Chance::of(seed, "discounts"), &mut offer, &none, 0);
+        offer
+    };
     live_with(seed, size, (size.trade == Trade::Offers).then(drawn))
 }
 
@@ -521,9 +526,11 @@ impl Director {
         self.start().await;
         if let Some(desk) = self.floor.desk() {
             let seats = oracle::seats(&self.journal);
+            let given = oracle::coupons_given(&self.journal);
             let differs = desk.ask(move |book| {
                 let mut differs = judge::differs(book, &count);
                 differs.extend(judge::miscounted(book, &seats));
+                differs.extend(judge::misspent(book, &given));
                 differs
             });
             let differs = differs.await;

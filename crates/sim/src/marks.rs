@@ -10,6 +10,7 @@
 //! (the front door has drained before a desk is closed).
 
 mod answers;
+mod bargains;
 mod deeds;
 mod offers;
 mod signs;

@@ -11,7 +11,7 @@
 //! | INV-2, INV-10 | `money`, `price`, `dues`, `provider` |
 //! | INV-3 | `outcome`, `turns` |
 //! | INV-4 | `keys`, `provider` |
-//! | INV-5 | `limits`, `holds` |
+//! | INV-5 | `limits`, `holds`, `coupons`, `ruling` |
 //! | INV-6 | `teams`, `draw` |
 //! | INV-7 | `shown`, `facts`, `keys` |
 //! | INV-8 | `chain` |
@@ -20,6 +20,7 @@
 
 mod answer;
 mod chain;
+mod coupons;
 mod deeds;
 mod draw;
 mod dues;
@@ -42,6 +43,7 @@ mod price;
 mod provider;
 mod reads;
 mod rows;
+mod ruling;
 mod settle;
 mod shown;
 mod teams;
@@ -169,6 +171,7 @@ fn read(sale: u32, batches: &[Batch], findings: &mut Vec<Finding>) -> Rows {
             dues::before(&rows, &at, findings);
             line::before(&rows, &at, findings);
             holds::before(&rows, &at, findings);
+            ruling::before(&rows, &at, findings);
             rows.write(at);
             units::after(&rows, findings);
         }
@@ -189,6 +192,11 @@ pub(crate) fn seats(batches: &[Batch]) -> Vec<(i64, i64, i64)> {
     let teams = rows.gathered.teams.iter();
     let seats = teams.map(|team| (team.held(), team.filled() - team.house, team.house));
     seats.collect()
+}
+
+/// What each coupon of a journal has given in all, and how often, while its orders are held or sold; by its place.
+pub(crate) fn coupons_given(batches: &[Batch]) -> std::collections::BTreeMap<u16, (i64, u32)> {
+    coupons::given(&read(1, batches, &mut Vec::new()))
 }
 
 /// Orders that the read models list and no journal has any more: witnesses of a loss.

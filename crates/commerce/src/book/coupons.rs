@@ -26,6 +26,10 @@ impl Coupons {
             .map_or(Minor::ZERO, |&(spent, _)| Minor(spent))
     }
 
+    pub(crate) fn times(&self, coupon: u16) -> u32 {
+        self.given.get(&coupon).map_or(0, |&(_, times)| times)
+    }
+
     pub(crate) fn uses(&self, coupon: u16, buyer: u32) -> u32 {
         self.uses.get(&(coupon, buyer)).copied().unwrap_or(0)
     }

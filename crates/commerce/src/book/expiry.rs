@@ -307,7 +307,9 @@ impl Book {
             buyers.close(order.buyer);
         }
         order.phase = phase;
-        coupons.give_back(order.buyer, order.coupons());
+        if !stdx::mutants::is("coupon-not-given-back") {
+            coupons.give_back(order.buyer, order.coupons());
+        }
         let (seat, charging) = (order.seat, order.is_charging());
         self.tally.held -= 1;
         if seat == SeatIn::NONE {

@@ -253,7 +253,8 @@ impl Book {
             self.teams.get(team).is_some_and(seat_left) && self.has_room_in(team, order.buyer)
         });
         let seated = seated || stdx::mutants::is("late-capture-takes-a-lost-seat");
-        if !seated || !self.coupons_left(order) {
+        let coupons = self.coupons_left(order) || stdx::mutants::is("late-capture-overspends");
+        if !seated || !coupons {
             return false;
         }
         let buyer = Some(order.buyer).filter(|&at| at != NOBODY);
@@ -464,7 +465,9 @@ impl Book {
             buyers.take(order.buyer, line.sku, line.units.get(), sku.limited())?;
         }
         order.phase = Phase::Held;
-        coupons.take(order.buyer, order.coupons());
+        if !stdx::mutants::is("coupon-not-taken-again") {
+            coupons.take(order.buyer, order.coupons());
+        }
         buyers.open(order.buyer);
         buyers.unlapse(order.buyer);
         let (seat, charging) = (order.seat, order.is_charging());

@@ -105,7 +105,12 @@ impl Book {
             });
             groups.insert(sku, u32::try_from(at).map_err(|_| lost())?);
         }
-        let rules = RuleSet::recovered(&offer.rules);
+        let mut rules = RuleSet::recovered(&offer.rules);
+        if stdx::mutants::is("rules-of-yesterday")
+            && let Some(before) = &self.offered
+        {
+            rules.clone_from(&before.rules);
+        }
         let offer = offer.clone();
         self.offered = Some(Box::new(Offered {
             offer,

@@ -239,6 +239,12 @@ impl Book {
         self.offer()
     }
 
+    /// What a coupon has given to all buyers so far, and how often, by its place in the offer: of orders that are held or
+    /// sold.
+    pub fn coupon_given(&self, place: u16) -> (Minor, u32) {
+        (self.coupons.spent(place), self.coupons.times(place))
+    }
+
     /// A team by its number.
     pub fn team(&self, number: u32) -> Option<TeamRef<'_>> {
         let team = self.teams.get(number)?;

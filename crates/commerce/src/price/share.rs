@@ -13,6 +13,7 @@ pub fn share_of(amount: Minor, share_bp: u32) -> Option<Minor> {
     let (whole, rest) = (fine.div_euclid(step), fine.rem_euclid(step));
     let up = match (rest * 2).cmp(&step) {
         std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal if stdx::mutants::is("share-rounded-up") => 1,
         std::cmp::Ordering::Equal => whole.rem_euclid(2),
         std::cmp::Ordering::Greater => 1,
     };

@@ -38,6 +38,10 @@ pub(super) struct Order {
     pub(super) sequence: u64,
     /// For whom.
     pub(super) buyer: Option<String>,
+    /// Its coupons, by their places in the offer.
+    pub(super) coupons: Vec<usize>,
+    /// Nothing is left of its price.
+    pub(super) free: bool,
 }
 
 impl Order {
@@ -215,6 +219,8 @@ impl Count {
             lines,
             sequence,
             buyer: placed.buyer().map(|name| name.to_string()),
+            coupons: Vec::new(),
+            free: placed.total.0 == 0,
         });
         if placed.paid.is_some() || placed.total.0 == 0 {
             self.turn(placed.order, Phase::Held, Phase::Sold);

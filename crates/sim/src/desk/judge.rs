@@ -1,9 +1,12 @@
 //! The judge: what was told outside, held against the record that a crash left.
 
-use commerce::{Action, Book, Done, EffectKind};
+use std::collections::BTreeMap;
+
+use commerce::{Action, Book, Done, EffectKind, Place};
 use world::journal::Batch;
 
-use super::count::{Count, Units};
+use super::count::{Count, Order, Units};
+use super::market::code;
 use super::memory::{Memory, Told};
 use super::wish::sku_number;
 use crate::record::Finding;
@@ -89,12 +92,40 @@ fn lacks(told: &Told, count: &Count) -> Option<String> {
             place.buyer
         ));
     }
+    if let Some(what) = not_given(place, order) {
+        return Some(format!("order {number}: {what}"));
+    }
     (order.sequence > told.sequence).then(|| {
         format!(
             "order {number} is in batch {}, and its receipt says {}",
             order.sequence, told.sequence
         )
     })
+}
+
+/// Every coupon that was asked for is on the record, in that order; but what had nothing left to take off is not said.
+fn not_given(place: &Place, order: &Order) -> Option<String> {
+    let asked = place.deal.as_deref();
+    let asked = asked.map_or(&[][..], |deal| &deal.coupons);
+    let used: Vec<Box<str>> = order.coupons.iter().map(|at| code(*at)).collect();
+    let same = used == asked || (order.free && asked.starts_with(&used));
+    (!same).then(|| format!("it was placed with {asked:?}, and has {used:?}"))
+}
+
+/// Where the recovered book counts otherwise than its entries do what coupons gave, and how often.
+pub(super) fn misspent(book: &Book, ours: &BTreeMap<u16, (i64, u32)>) -> Vec<Finding> {
+    let coupons = book
+        .offered()
+        .map_or(0, |offer| offer.discounts.coupons.len());
+    let places = (0..=u16::MAX).take(coupons);
+    let theirs = places.map(|place| (place, book.coupon_given(place)));
+    let differs = theirs.filter_map(|(place, (given, times))| {
+        let theirs = (given.0, times);
+        let ours = ours.get(&place).copied().unwrap_or_default();
+        let what = format!("coupon {place}: the book has {theirs:?}, its entries give {ours:?}");
+        (theirs != ours).then(|| Finding::new("INV-5", what))
+    });
+    differs.collect()
 }
 
 /// Where the recovered book says something else than our own count.

@@ -4,7 +4,9 @@ use commerce::offer::{
     AfterFinish, Alone, Cut, GroupRule, HoldPolicy, Lapse, Leave, LinePolicy, Offer, Pays, Presale,
     Shrink, Tier,
 };
-use commerce::{Rule, Test, Time};
+use commerce::price::{Coupon, CouponKind, Discounts, LevelDiscount};
+use commerce::rules::{RuleText, Then};
+use commerce::{Facts, Rule, Test, Time};
 use ledger::{Minor, UnitPrice};
 
 use super::wish::{NAMES, PRICES};
@@ -39,6 +41,135 @@ pub(super) fn draw(chance: &mut Chance, now_ms: u64) -> Offer {
         offer.holds = holds(chance);
     }
     offer
+}
+
+/// Rules that an offer may have: what each asks, and what follows. Some have no answer for some buyers.
+const RULES: [(&str, Then); 9] = [
+    ("buyer.level >= 4", Then::Allow),
+    ("buyer.level >= 1 || 'new' in buyer.tags", Then::Admit),
+    ("buyer.units + order.units <= 4", Then::Admit),
+    ("order.units <= 1 || buyer.level >= 3", Then::Admit),
+    (
+        "order.team && !order.opens && buyer.level == 2",
+        Then::Block,
+    ),
+    ("buyer.lapses >= 3", Then::Block),
+    ("order.total_minor > 2400", Then::Block),
+    ("buyer.region == 'north'", Then::Admit),
+    (
+        "12 / (buyer.level - 2) >= 100 || sale.sold < 0",
+        Then::Block,
+    ),
+];
+
+/// Puts discounts and rules on an offer: of a seed's own kind, or of the kind that the sale has `before`. Coupons that are
+/// known keep their places and their codes, whatever else becomes of them.
+pub(super) fn add_discounts(chance: &mut Chance, offer: &mut Offer, before: &Offer, now_ms: u64) {
+    let discounted = before.discounts != Discounts::default();
+    if discounted || (before == &Offer::default() && chance.hits(500)) {
+        offer.discounts = discounts(chance, &before.discounts.coupons, now_ms);
+    }
+    let ruled = !before.rules.is_empty() || discounted;
+    if ruled || (before == &Offer::default() && chance.hits(250)) {
+        offer.rules = rules(chance);
+    }
+}
+
+fn discounts(chance: &mut Chance, known: &[Coupon], now_ms: u64) -> Discounts {
+    let more = match known.is_empty() {
+        true => chance.between(1, 4),
+        false => chance.below(2),
+    };
+    let new = (known.len()..).take(usize::try_from(more).unwrap_or(1));
+    let mut coupons: Vec<Coupon> = Vec::new();
+    for old in known {
+        let same = chance.hits(500);
+        coupons.push(match same {
+            true => old.clone(),
+            false => Coupon {
+                code: old.code.clone(),
+                ..coupon(chance, 0, now_ms)
+            },
+        });
+    }
+    coupons.extend(new.map(|place| coupon(chance, place, now_ms)));
+    let level = |least, share_bp| LevelDiscount { least, share_bp };
+    let levels = match chance.below(3) {
+        0 => Vec::new(),
+        1 => vec![level(2, 5_000)],
+        _ => vec![level(4, 1_250), level(1, 333)],
+    };
+    Discounts { coupons, levels }
+}
+
+/// The code of a coupon by its place in the offer.
+pub(super) fn code(place: usize) -> Box<str> {
+    format!("code {place}").into()
+}
+
+fn coupon(chance: &mut Chance, place: usize, now_ms: u64) -> Coupon {
+    let amount = |of: i64| Some(Minor(of));
+    let windowed = chance.hits(200);
+    let from = DAWN_MS + now_ms + chance.below(10_000);
+    let until = from + chance.between(5_000, 30_000);
+    Coupon {
+        code: code(place),
+        kind: *chance.pick(&[
+            CouponKind::Off(Minor(250)),
+            CouponKind::Off(Minor(1_001)),
+            CouponKind::Share(5_000, None),
+            CouponKind::Share(1_250, None),
+            CouponKind::Share(3_333, Some(Minor(700))),
+        ]),
+        threshold: Minor(*chance.pick(&[0, 0, 1_000, 1_250, 2_000])),
+        per_buyer: *chance.pick(&[None, Some(1), Some(1), Some(2)]),
+        budget: *chance.pick(&[
+            None,
+            amount(500),
+            amount(1_002),
+            amount(2_500),
+            amount(7_000),
+        ]),
+        tags: match chance.hits(150) {
+            true => vec![NEW.into()],
+            false => Vec::new(),
+        },
+        level: small(chance, &[0, 0, 0, 0, 2]),
+        from: windowed.then_some(Time(from)),
+        until: windowed.then_some(Time(until)),
+        combines: chance.hits(650),
+    }
+}
+
+fn rules(chance: &mut Chance) -> Vec<RuleText> {
+    let count = usize::try_from(chance.below(3)).unwrap_or(0);
+    let first = chance.index(RULES.len());
+    let chosen = RULES.iter().cycle().skip(first).step_by(2).take(count);
+    let text = |(place, (when, then)): (usize, &(&str, Then))| RuleText {
+        name: format!("rule {place}").into(),
+        when: (*when).into(),
+        then: *then,
+        reason: "not today".into(),
+    };
+    chosen.enumerate().map(text).collect()
+}
+
+/// What the shop knows of a buyer, by his number.
+pub(super) fn facts(number: u64, tags: &[Box<str>]) -> Facts {
+    let region = match number % 7 {
+        0 => None,
+        1 => Some("south".into()),
+        _ => Some("north".into()),
+    };
+    Facts {
+        tags: tags.to_vec(),
+        level: u32::try_from(number % 6).unwrap_or(0),
+        points: 100,
+        region,
+        new_customer: number.is_multiple_of(2),
+        device: Some("a device".into()),
+        address: None,
+    }
 }
 
 fn small(chance: &mut Chance, from: &[u32]) -> u32 {

@@ -38,6 +38,8 @@ pub struct DeskSize {
     pub trade: Trade,
     /// Units of each of the three SKUs.
     pub stock: u32,
+    /// Units that one buyer may have.
+    pub units_per_buyer: u32,
     /// How long units are held, in milliseconds; at least 1,000.
     pub hold_ms: u64,
     /// The longest pause of a client, in milliseconds.
@@ -65,6 +67,7 @@ impl DeskSize {
             orders_per_mille: *chance.pick(&[200, 400, 700]),
             trade: Trade::Plain,
             stock: *chance.pick(&[10, 100, 2_000]),
+            units_per_buyer: 60,
             hold_ms: *chance.pick(&[1_000, 5_000, 60_000]),
             pause_ms: *chance.pick(&[0, 20, 500, 3_000]),
             crashes: u32::try_from(chance.below(7)).unwrap_or(0),
@@ -91,6 +94,8 @@ impl DeskSize {
             orders_per_mille: *chance.pick(&[300, 500]),
             trade: Trade::Offers,
             stock: *chance.pick(&[3, 12, 40, 400]),
+            // So few that who waits in line has them by the time that it is his turn.
+            units_per_buyer: *Chance::of(seed, "units of a buyer").pick(&[7, 7, 3]),
             hold_ms: *chance.pick(&[1_000, 5_000, 20_000]),
             pause_ms: *chance.pick(&[100, 500, 2_000]),
             crashes: u32::try_from(chance.below(5)).unwrap_or(0),
@@ -109,6 +114,7 @@ impl DeskSize {
             orders_per_mille: 1_000,
             trade: Trade::Plain,
             stock: u32::MAX / 4,
+            units_per_buyer: 60,
             hold_ms: 900_000,
             pause_ms: 2,
             crashes: 0,

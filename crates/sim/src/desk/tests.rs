@@ -1,6 +1,12 @@
 //! Lives of a desk: sound ones by the dozen, each the same when it is lived again.
 
-use super::{DeskSize, Weather, live};
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use super::{DeskLived, DeskSize, Weather, judge, live, live_with, market};
+use crate::chance::Chance;
+use crate::oracle::coupons_given;
 
 #[test]
 fn desks_crash_and_keep_what_they_told() {
@@ -70,7 +76,35 @@ fn a_disk_that_lies_is_found_out_or_harmless() {
 // where it had been written, synced again, was told yes, and went on. Then the power went, and the batch with it.
 #[test]
 fn what_a_dead_process_failed_to_sync_is_durable_before_the_next_one_goes_on() {
-    let lived = live(1_459, DeskSize::draw_offers(1_459));
+    let offer = market::draw(&mut Chance::of(1_459, "offer"), 0);
+    let lived = live_with(1_459, DeskSize::draw_offers(1_459), Some(offer));
     assert!(lived.findings.is_empty(), "{:#?}", lived.findings);
     assert!(lived.crashes > 0 && lived.orders > 0, "{lived:#?}");
+}
+
+#[test]
+fn a_book_that_forgot_to_give_a_coupon_back_is_found_out() {
+    let book = commerce::Book::new();
+    assert_eq!(judge::misspent(&book, &BTreeMap::new()), []);
+    let mut lives = (1..40).map(|seed| live(seed, DeskSize::draw_offers(seed)));
+    let used = |lived: &DeskLived| !coupons_given(&lived.journal).is_empty();
+    let lived = lives.find(used).unwrap();
+    let mut given = coupons_given(&lived.journal);
+    let book = replayed(&lived.journal);
+    assert_eq!(judge::misspent(&book, &given), []);
+    for (sum, times) in given.values_mut() {
+        (*sum, *times) = (0, 0);
+    }
+    assert!(!judge::misspent(&book, &given).is_empty());
+}
+
+/// The book of a journal.
+fn replayed(journal: &[world::journal::Batch]) -> commerce::Book {
+    let mut book = commerce::Book::new();
+    for batch in journal {
+        for entry in crate::story::entries(&batch.payload) {
+            book.apply(commerce::Time(batch.time_ms), &entry).unwrap();
+        }
+    }
+    book
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commerce::command::UnitsBack;
+use commerce::deal::DealAsk;
 use commerce::{
     Action, Actor, Ask, Command, Done, Limits, Offer, Place, Plan, RefundAsk, Report, SkuPlan,
     Turn, Window,
@@ -52,10 +53,7 @@ pub(super) fn opening(size: &DeskSize, offer: Option<Offer>) -> Vec<Command> {
         window: Window::default(),
         limits: Limits {
             per_order: None,
-            per_buyer: Some(Units(match size.trade {
-                Trade::Plain => 60,
-                Trade::Offers => 7,
-            })),
+            per_buyer: Some(Units(size.units_per_buyer)),
         },
         rules: Vec::new(),
         skus: skus.clone().collect(),
@@ -96,6 +94,8 @@ pub(super) struct Client {
     keys: u32,
     /// What it saw when it last looked at an offer.
     glance: Glance,
+    /// Teams that it knows by their links, in lives in which these go round; and dice of their own for them.
+    links: Option<(Vec<(u32, Arc<str>)>, Chance)>,
 }
 
 impl Client {
@@ -108,6 +108,10 @@ impl Client {
             asked: Vec::new(),
             keys: 0,
             glance: Glance::default(),
+            links: Chance::of(seed, "links").hits(500).then(|| {
+                let chance = Chance::of(seed, &format!("links of client {number}"));
+                (Vec::new(), chance)
+            }),
         }
     }
 
@@ -116,6 +120,7 @@ impl Client {
         for _ in 0..self.size.asks {
             if self.size.trade == Trade::Offers {
                 self.glance = self.floor.glance().await.unwrap_or_default();
+                self.follow_links();
             }
             let count = self.chance.between(1, self.size.batch_max);
             let commands = (0..count).map(|_| self.wish()).collect();
@@ -129,6 +134,20 @@ impl Client {
             let pause = self.chance.below(self.size.pause_ms + 1);
             self.floor.street.sleep(Duration::from_millis(pause)).await;
         }
+    }
+
+    /// Now and then somebody minds a team whose link he was sent, whatever has become of it since.
+    fn follow_links(&mut self) {
+        let Some((known, chance)) = &mut self.links else {
+            return;
+        };
+        let open = self.glance.open.clone();
+        if !known.is_empty() && chance.hits(400) {
+            self.glance.open = vec![chance.pick(known).clone()];
+        }
+        known.extend(open);
+        let old = known.len().saturating_sub(4);
+        known.drain(..old);
     }
 
     fn wish(&mut self) -> Command {
@@ -211,7 +230,8 @@ impl Client {
         }
         // Few names, so that limits, lapses and second seats are met.
         let names = *self.chance.pick(&[4, 24, 24]);
-        let buyer: Arc<str> = format!("buyer {}", self.chance.below(names)).into();
+        let number = self.chance.below(names);
+        let buyer: Arc<str> = format!("buyer {number}").into();
         let has_line = self.glance.offer.line.is_some();
         if has_line && !self.glance.scarce.is_empty() && self.chance.hits(500) {
             let sku = self.chance.pick(&self.glance.scarce).clone();
@@ -239,6 +259,7 @@ impl Client {
             false => Arc::from([]),
         };
         let elsewhere = self.chance.hits(40);
+        let deal = self.with_coupons(deal, number, &tags);
         let place = Place {
             buyer: Some(buyer.clone()),
             tags,
@@ -255,6 +276,32 @@ impl Client {
             false => Actor::Buyer(buyer),
         };
         self.by(actor, Action::Place(place))
+    }
+
+    /// Coupons and what is known of the buyer, where the offer asks for them: codes that are there and that are not, one or
+    /// several, the same one twice.
+    fn with_coupons(
+        &mut self,
+        deal: Option<Box<DealAsk>>,
+        buyer: u64,
+        tags: &[Box<str>],
+    ) -> Option<Box<DealAsk>> {
+        let offer = &self.glance.offer;
+        let coupons = offer.discounts.coupons.len();
+        if coupons == 0 && offer.rules.is_empty() && offer.discounts.levels.is_empty() {
+            return deal;
+        }
+        let chance = &mut self.chance;
+        let mut deal = deal.unwrap_or_default();
+        if coupons > 0 && chance.hits(600) {
+            let count = *chance.pick(&[1, 1, 1, 2, 2, 3]);
+            let unknown = usize::from(chance.hits(60));
+            deal.coupons = (0..count)
+                .map(|_| market::code(chance.index(coupons) + unknown * coupons))
+                .collect();
+        }
+        deal.facts = (!chance.hits(60)).then(|| Box::new(market::facts(buyer, tags)));
+        Some(deal)
     }
 
     fn by(&mut self, actor: Actor, action: Action) -> Command {
@@ -335,7 +382,11 @@ impl Client {
         if self.size.trade == Trade::Offers && self.chance.hits(250) {
             let now = self.floor.street.now().as_millis();
             let now_ms = u64::try_from(now).unwrap_or(0);
-            let offer = market::draw(&mut self.chance, now_ms);
+            let mut offer = market::draw(&mut self.chance, now_ms);
+            let before = &self.glance.offer;
+            if before != &Offer::default() {
+                market::add_discounts(&mut self.chance, &mut offer, before, now_ms);
+            }
             return merchant(&key, Action::AlterOffer(Box::new(offer)));
         }
         let action = match self.chance.below(8) {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use commerce::Entry;
 use commerce::deal::{Settled, TeamEnd};
-use commerce::entry::Fate;
+use commerce::entry::{Asked, Fate};
+use commerce::price::PriceWhat;
 
+use super::bargains::Bargains;
 use super::{Mark, desk_mark};
 use crate::desk::DeskLived;
 use crate::story::{entries, orders_of};
@@ -170,6 +172,79 @@ pub(super) const MARKS: &[Mark] = &[
         "the offer changed while people were buying",
         |tale| tale.entry(|entry| matches!(entry, Entry::OfferAltered { .. }))
     ),
+    desk_mark!(
+        "coupon-used-up-to-the-last",
+        "an order took what was left of a coupon's budget, to the last minor unit",
+        |tale| tale.bargains.used_up
+    ),
+    desk_mark!(
+        "coupon-given-back-and-used-again",
+        "a coupon's budget came back with an order that ended unsold, and without that the next use would not have fitted",
+        |tale| tale.bargains.used_again
+    ),
+    desk_mark!(
+        "late-capture-without-its-coupon",
+        "money came after the hold was over, others had used its coupon up, and it went back",
+        |tale| tale.bargains.late_without
+    ),
+    desk_mark!(
+        "coupon-taken-again",
+        "a late payment took its coupon again",
+        |tale| tale.then(has_coupon, |entry| matches!(
+            fate(entry),
+            Some(Fate::KeptAgain | Fate::DepositAgain)
+        ))
+    ),
+    desk_mark!(
+        "several-coupons",
+        "several coupons came off one order",
+        |tale| tale.entry(|entry| off(entry, |what| matches!(what, PriceWhat::Coupon { .. })) > 1)
+    ),
+    desk_mark!(
+        "discount-and-tier",
+        "a level or a coupon came off the price of a team's tier",
+        |tale| tale.entry(|entry| {
+            off(entry, |what| matches!(what, PriceWhat::Tier { .. })) > 0
+                && off(entry, |what| {
+                    matches!(what, PriceWhat::Level { .. } | PriceWhat::Coupon { .. })
+                }) > 0
+        })
+    ),
+    desk_mark!(
+        "leader-and-level",
+        "the leader's cut came off what the level had left",
+        |tale| tale.entry(|entry| {
+            off(entry, |what| *what == PriceWhat::Leader) > 0
+                && off(entry, |what| matches!(what, PriceWhat::Level { .. })) > 0
+        })
+    ),
+    desk_mark!(
+        "discounted-order-refunded-in-part",
+        "units of a discounted order came back one by one",
+        |tale| tale.then(is_discounted, |entry| matches!(
+            entry,
+            Entry::RefundBegun {
+                asked: Asked::Lines,
+                ..
+            }
+        ))
+    ),
+    desk_mark!(
+        "nothing-left-to-pay",
+        "coupons took the whole price",
+        |tale| tale
+            .entry(|entry| { matches!(entry, Entry::Dealt(dealt) if dealt.placed.total.0 == 0) })
+    ),
+    desk_mark!(
+        "rules-altered",
+        "the rules of the offer changed between two orders",
+        |tale| tale.bargains.ruled_anew
+    ),
+    desk_mark!(
+        "coupon-altered",
+        "a coupon that had been used changed while the sale went on",
+        |tale| tale.bargains.altered
+    ),
 ];
 
 /// What a desk's journal tells.
@@ -188,6 +263,7 @@ pub(super) struct Tale {
     part_offered: bool,
     late_behind_line: bool,
     shrunk: bool,
+    pub(super) bargains: Bargains,
     reader: Reader,
 }
 
@@ -250,6 +326,7 @@ impl Tale {
     }
 
     fn take(&mut self, entry: &Entry, sequence: u64, time: u64, crashes: &[u64]) {
+        self.bargains.take(entry);
         let died = |since: u64| crashes.iter().any(|at| (since..sequence).contains(at));
         match entry {
             Entry::CreatedWith { plan, offer, .. } => {
@@ -409,6 +486,23 @@ fn fate(entry: &Entry) -> Option<Fate> {
         Entry::Captured { fate, .. } => Some(*fate),
         _ => None,
     }
+}
+
+fn has_coupon(entry: &Entry) -> bool {
+    off(entry, |what| matches!(what, PriceWhat::Coupon { .. })) > 0
+}
+
+fn is_discounted(entry: &Entry) -> bool {
+    off(entry, |what| {
+        !matches!(what, PriceWhat::Line { .. } | PriceWhat::Tier { .. })
+    }) > 0
+}
+
+/// How many lines like this the price of an order has.
+fn off(entry: &Entry, like: impl Fn(&PriceWhat) -> bool) -> usize {
+    let Entry::Dealt(dealt) = entry else { return 0 };
+    let price = dealt.deal.price.iter();
+    price.filter(|line| like(&line.what)).count()
 }
 
 fn goes_back(entry: &Entry) -> bool {

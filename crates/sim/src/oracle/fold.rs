@@ -8,10 +8,10 @@ use commerce::entry::Placed;
 use commerce::offer::Lapse;
 use commerce::plan::{Patch, Plan, SkuPlan};
 
-use super::price;
 use super::rows::{
     DuesRow, Happening, LineRow, OrderRow, Phase, Rows, SkuLook, SkuRow, Terms, bound, name_of,
 };
+use super::{coupons, price};
 
 /// Where a unit is.
 #[derive(Clone, Copy)]
@@ -208,6 +208,7 @@ impl Rows {
             dues,
             off: price::taken_off(deal),
             cuts: price::cuts(deal).collect(),
+            coupons: coupons::of(deal).collect(),
             extended_ms: 0,
             seat: deal.seat.as_ref().map(|seat| place(seat.team)),
             bare: self.gathered.draws(deal.seat.as_ref()),

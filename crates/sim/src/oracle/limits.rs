@@ -11,7 +11,7 @@ use super::rows::{Happening, Rows, Terms};
 use crate::record::Finding;
 
 /// Units that a buyer holds or owns, of one SKU or of all.
-fn used(rows: &Rows, buyer: &str, sku: Option<usize>) -> i64 {
+pub(super) fn used(rows: &Rows, buyer: &str, sku: Option<usize>) -> i64 {
     let orders = rows
         .of_buyer
         .get(buyer)

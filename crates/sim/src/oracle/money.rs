@@ -11,8 +11,12 @@ use crate::record::Finding;
 /// Before each entry.
 pub(super) fn before(rows: &Rows, at: &Happening, findings: &mut Vec<Finding>) {
     match &at.entry {
-        Entry::Placed(placed) => return price::before(rows, placed, &Deal::default(), findings),
-        Entry::Dealt(dealt) => return price::before(rows, &dealt.placed, &dealt.deal, findings),
+        Entry::Placed(placed) => {
+            return price::before(rows, at.time, (placed, &Deal::default()), findings);
+        }
+        Entry::Dealt(dealt) => {
+            return price::before(rows, at.time, (&dealt.placed, &dealt.deal), findings);
+        }
         _ => {}
     }
     let Some(number) = fold::order_of(&at.entry) else {

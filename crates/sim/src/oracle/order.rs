@@ -109,6 +109,8 @@ pub(super) struct OrderRow {
     pub(super) off: i64,
     /// What took it off, in order.
     pub(super) cuts: Vec<(PriceWhat, i64)>,
+    /// Its coupons by their places, and what each gave.
+    pub(super) coupons: Vec<(u16, i64)>,
     /// How much longer its hold lives.
     pub(super) extended_ms: u64,
     /// Its team.

@@ -5,7 +5,7 @@ use commerce::entry::{By, Fate, Placed};
 
 use super::gather::{TeamIs, TeamRow};
 use super::rows::{Attempt, Happening, OrderRow, Phase, Rows, Terms};
-use super::{fold, holds, limits, teams, turns};
+use super::{coupons, fold, holds, limits, teams, turns};
 use crate::record::Finding;
 use commerce::SaleState;
 
@@ -176,6 +176,7 @@ fn not_captured(
         && sells
         && !order.has_deposit()
         && seated_again(rows, order, now)
+        && coupons::left(rows, order)
         && free(rows, order);
     match fate {
         Fate::Kept | Fate::KeptAgain if deposit => Some("a deposit pays the whole order"),

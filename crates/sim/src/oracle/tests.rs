@@ -5,6 +5,7 @@
 mod answers;
 mod books;
 mod clients;
+mod discounts;
 mod life;
 mod outside;
 mod rare;

@@ -426,3 +426,60 @@ fn a_rule_of_another_version_refuses_new_orders_and_keeps_the_journal_readable()
     sale.merchant(Action::AlterOffer(Box::default())).unwrap();
     sale.place("bob", None).unwrap();
 }
+
+// Reading, while the judge of rules was written: a hold that was due answered for its buyer, and a rule about what he has
+// kept him out of what was free.
+#[test]
+fn a_hold_that_is_due_does_not_make_a_rule_refuse() {
+    let rule = RuleText {
+        name: "few".into(),
+        when: "buyer.units + order.units <= 2".into(),
+        then: Then::Admit,
+        reason: "two for each".into(),
+    };
+    let mut sale = Sale::open(
+        10,
+        Offer {
+            rules: vec![rule],
+            ..Offer::default()
+        },
+    );
+    sale.with("ann", 2, &[], 0).unwrap();
+    assert!(sale.with("ann", 1, &[], 0).is_err());
+    sale.now += u64::from(HOLD_MS);
+    sale.with("ann", 2, &[], 0).unwrap();
+}
+
+// Reading, while the judge of coupons was written: orders without a buyer counted as one buyer's when late money came, and
+// as nobody's when they were placed, so that money went back which paid its order.
+#[test]
+fn late_money_of_an_order_without_a_buyer_takes_its_coupon_again() {
+    let mut offer = super::price_tests::discounts();
+    offer.discounts.coupons[0].budget = None;
+    let mut sale = Sale::open(10, offer);
+    let [late, other] = [(); 2].map(|()| {
+        let place = Place {
+            buyer: None,
+            tags: Arc::from([]),
+            lines: vec![Ask {
+                sku: "cup".into(),
+                units: 1,
+                price: None,
+            }],
+            paid: None,
+            deal: Some(Box::new(DealAsk {
+                coupons: vec!["TEN".into()],
+                ..DealAsk::default()
+            })),
+        };
+        match sale.merchant(Action::Place(place)).unwrap() {
+            Done::Order(order) => order,
+            other => panic!("{other:?}"),
+        }
+    });
+    sale.merchant(Action::Pay { order: late }).unwrap();
+    sale.pay(other);
+    sale.tick(1_000 + u64::from(HOLD_MS));
+    sale.hear(late, 1, ChargeOutcome::Captured(Minor(90)));
+    assert_eq!(sale.status(late), OrderStatus::Paid);
+}

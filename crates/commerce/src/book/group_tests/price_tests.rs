@@ -17,7 +17,7 @@ fn coupon(code: &str, kind: CouponKind) -> Coupon {
     }
 }
 
-fn discounts() -> Offer {
+pub(super) fn discounts() -> Offer {
     let once = Coupon {
         per_buyer: Some(1),
         budget: Some(Minor(25)),
@@ -36,7 +36,7 @@ fn discounts() -> Offer {
 }
 
 impl Sale {
-    fn with(
+    pub(super) fn with(
         &mut self,
         buyer: &str,
         units: u32,

@@ -6,6 +6,7 @@ use commerce::Entry;
 use commerce::deal::{Dealt, LineOffer, Settled, TeamEnd};
 use commerce::entry::{Bound, By, Placed, PlacedLine, PlacedLines};
 use commerce::offer::GroupRule;
+use commerce::price::PriceWhat;
 
 use super::super::wish::sku_number;
 use super::{Count, Phase};
@@ -110,6 +111,14 @@ impl Count {
             bare = rule.is_some_and(|rule| rule.prizes.is_some());
         }
         self.placed(sequence, &dealt.placed, bare);
+        let price = dealt.deal.price.iter();
+        let coupons = price.filter_map(|line| match line.what {
+            PriceWhat::Coupon { coupon } => Some(usize::from(coupon)),
+            _ => None,
+        });
+        if let Some(order) = self.orders.last_mut() {
+            order.coupons = coupons.collect();
+        }
     }
 
     fn free_prizes(&mut self, team: u32) {

@@ -55,6 +55,8 @@ fn no(refusal: &Refusal) -> Said {
         Refusal::Limit { .. } => ("TG-2103", None),
         Refusal::KeyReused => ("TG-2105", None),
         Refusal::NotOpen { .. } => ("TG-2101", None),
+        Refusal::Rule { .. } => ("TG-2139", None),
+        Refusal::Price(_) => ("TG-2138", None),
         other => panic!("{other:?}"),
     };
     Said {
