@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use commerce::Entry;
 use commerce::deal::{Settled, TeamEnd};
 use commerce::entry::Fate;
+use world::journal::Batch;
 
 use super::{Mark, desk_mark};
 use crate::desk::DeskLived;
@@ -177,13 +178,17 @@ pub(super) const MARKS: &[Mark] = &[
 pub(super) struct Tale {
     entries: Vec<Entry>,
     orders: BTreeMap<u32, Vec<Entry>>,
-    ends: Vec<TeamEnd>,
+    pub(super) ends: Vec<TeamEnd>,
     complete_while_paying: bool,
     stretched: bool,
     failed_while_paying: bool,
     fan_out: bool,
     settled_after_crash: bool,
-    drawn_after_crash: bool,
+    /// A team was full by a payment.
+    pub(super) full: bool,
+    /// The process died between a team's last payment and its settlement.
+    pub(super) full_then_crash: bool,
+    pub(super) drawn_after_crash: bool,
     lapsed_to_the_next: bool,
     part_offered: bool,
     late_behind_line: bool,
@@ -222,11 +227,15 @@ struct Team {
 }
 
 impl Tale {
-    /// Reads what a life left.
+    /// Reads what a desk's life left.
     pub(super) fn read(lived: &DeskLived) -> Self {
+        Self::of(&lived.journal, &lived.crashed_at)
+    }
+
+    /// Reads a journal, with the batches after which the process died.
+    pub(super) fn of(journal: &[Batch], crashes: &[u64]) -> Self {
         let mut tale = Self::default();
-        let crashes = &lived.crashed_at;
-        for batch in &lived.journal {
+        for batch in journal {
             for entry in entries(&batch.payload) {
                 tale.take(&entry, batch.sequence, batch.time_ms, crashes);
                 for order in orders_of(&entry) {
@@ -238,11 +247,15 @@ impl Tale {
         tale
     }
 
-    fn entry(&self, like: impl Fn(&Entry) -> bool) -> bool {
+    pub(super) fn entry(&self, like: impl Fn(&Entry) -> bool) -> bool {
         self.entries.iter().any(like)
     }
 
-    fn then(&self, first: impl Fn(&Entry) -> bool, second: impl Fn(&Entry) -> bool) -> bool {
+    pub(super) fn then(
+        &self,
+        first: impl Fn(&Entry) -> bool,
+        second: impl Fn(&Entry) -> bool,
+    ) -> bool {
         self.orders.values().any(|entries| {
             let begun = entries.iter().position(&first);
             begun.is_some_and(|at| entries[at + 1..].iter().any(&second))
@@ -279,6 +292,8 @@ impl Tale {
                     team.settled += orders.len();
                     let since = team.ended_at.or(team.full_at);
                     self.settled_after_crash |= since.is_some_and(died);
+                    let full = team.full_at.filter(|_| team.ended_at.is_none());
+                    self.full_then_crash |= full.is_some_and(died);
                 }
             }
             Entry::Drawn { team, .. } => {
@@ -321,6 +336,7 @@ impl Tale {
                 team.paid.insert(*order);
                 if team.paid.len() >= team.size && team.full_at.is_none() {
                     team.full_at = Some(sequence);
+                    self.full = true;
                     self.complete_while_paying |= others;
                 }
             }
@@ -404,22 +420,22 @@ impl Reader {
     }
 }
 
-fn fate(entry: &Entry) -> Option<Fate> {
+pub(super) fn fate(entry: &Entry) -> Option<Fate> {
     match entry {
         Entry::Captured { fate, .. } => Some(*fate),
         _ => None,
     }
 }
 
-fn goes_back(entry: &Entry) -> bool {
+pub(super) fn goes_back(entry: &Entry) -> bool {
     matches!(fate(entry), Some(Fate::GoesBack { .. }))
 }
 
-fn is_seated(entry: &Entry) -> bool {
+pub(super) fn is_seated(entry: &Entry) -> bool {
     matches!(entry, Entry::Dealt(dealt) if dealt.deal.seat.is_some())
 }
 
-fn settles(entry: &Entry, like: impl Fn(&Settled) -> bool) -> bool {
+pub(super) fn settles(entry: &Entry, like: impl Fn(&Settled) -> bool) -> bool {
     matches!(entry, Entry::TeamSettled { orders, .. } if orders.iter().any(like))
 }
 
@@ -427,6 +443,6 @@ fn is_voided(entry: &Entry) -> bool {
     settles(entry, |one| matches!(one, Settled::Voided { .. }))
 }
 
-fn lapses(entry: &Entry, back: bool) -> bool {
+pub(super) fn lapses(entry: &Entry, back: bool) -> bool {
     matches!(entry, Entry::BalanceLapsed { orders } if orders.iter().any(|one| one.refund.is_some() == back))
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod books;
 mod clients;
+mod company;
 mod life;
 mod outside;
 mod rare;
