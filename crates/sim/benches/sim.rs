@@ -146,6 +146,7 @@ fn crowded(seed: u64, guests: u32) -> LifePlan {
             prices: vec!["12.50", "9.99", "3.3333"],
             hold_ms: 900_000,
             first_sku_per_buyer: None,
+            offer: None,
             closes: None,
             units_per_buyer: None,
         }],

@@ -1,8 +1,12 @@
 //! The crowd: people with habits, each a client of its own.
 
 mod buyer;
+mod depositor;
 mod forger;
+mod joiner;
+mod leader;
 mod merchant;
+mod waiter;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +36,8 @@ pub struct Market {
     sales: Arc<Mutex<Vec<Option<String>>>>,
     /// Orders that somebody placed, for the merchant to look after.
     orders: Arc<Mutex<Vec<String>>>,
+    /// Links to teams that somebody showed around, with the place of their sale.
+    links: Arc<Mutex<Vec<(usize, String)>>>,
     /// Doors that opened to forgers.
     break_ins: Arc<Mutex<Vec<String>>>,
     plans: Arc<Vec<SalePlan>>,
@@ -47,6 +53,7 @@ impl Market {
             history: history.clone(),
             sales: Arc::new(Mutex::new(vec![None; plan.sales.len()])),
             orders: Arc::default(),
+            links: Arc::default(),
             break_ins: Arc::default(),
             plans: Arc::new(plan.sales.clone()),
             seed: plan.seed,
@@ -65,7 +72,7 @@ impl Market {
                     "limits": {"units_per_buyer": most}})
             })
             .collect();
-        let body = json!({
+        let mut body = json!({
             "name": format!("sale {nth}"),
             "currency": "EUR",
             "hold_ms": plan.hold_ms,
@@ -75,6 +82,9 @@ impl Market {
                 api::Time::from_ms(DAWN_MS + u64::try_from(closes.as_millis()).unwrap_or(u64::MAX))
             })},
         });
+        if let Some(offer) = &plan.offer {
+            body["offer"] = json!(offer);
+        }
         let create = Ask::post("/v1/sales", format!("sale-{nth}"), &body);
         let Some(id) = insist(&mut merchant, &create)
             .await
@@ -126,6 +136,7 @@ impl Market {
             | Habit::Alter
             | Habit::Batch
             | Habit::ChargeBack
+            | Habit::Rearrange
             | Habit::Keys => {
                 visit.be_a_merchant().await;
             }
@@ -170,6 +181,20 @@ impl Market {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         (!orders.is_empty()).then(|| orders[chance.index(orders.len())].clone())
     }
+
+    /// Shows the link of a team around.
+    fn show_link(&self, sale: usize, link: &str) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.push((sale, link.to_owned()));
+    }
+
+    /// A link that somebody showed around, one of the last few.
+    fn some_link(&self, sale: usize, chance: &mut Chance) -> Option<String> {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_sale = links.iter().rev().filter(|(of, _)| *of == sale);
+        let known: Vec<&String> = of_sale.take(3).map(|(_, link)| link).collect();
+        (!known.is_empty()).then(|| known[chance.index(known.len())].clone())
+    }
 }
 
 /// One guest, being there.
@@ -188,6 +213,10 @@ impl Visit {
 
     fn skus(&self) -> usize {
         self.market.plans[self.guest.sale].stock.len()
+    }
+
+    fn plan(&self) -> &SalePlan {
+        &self.market.plans[self.guest.sale]
     }
 
     fn hold(&self) -> Duration {
@@ -240,4 +269,12 @@ fn sku_name(nth: usize) -> String {
 fn field(said: &Said, name: &str) -> Option<String> {
     let document: Value = serde_json::from_str(&said.body).ok()?;
     Some(document.get(name)?.as_str()?.to_owned())
+}
+
+/// What somebody was shown, if it was a yes.
+fn seen(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Said(said) if said.is_yes() => Some(&said.body),
+        Outcome::Said(_) | Outcome::Unheard(_) | Outcome::Open => None,
+    }
 }

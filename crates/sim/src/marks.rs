@@ -15,6 +15,7 @@ mod deeds;
 mod offers;
 mod signs;
 mod troubles;
+mod whole;
 
 use std::collections::BTreeSet;
 
@@ -91,9 +92,15 @@ use desk_mark;
 
 /// All marks.
 pub fn all() -> impl Iterator<Item = &'static Mark> {
-    [deeds::MARKS, answers::MARKS, troubles::MARKS, offers::MARKS]
-        .into_iter()
-        .flatten()
+    [
+        deeds::MARKS,
+        answers::MARKS,
+        troubles::MARKS,
+        offers::MARKS,
+        whole::MARKS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The names of the marks that a life reached.

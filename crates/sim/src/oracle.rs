@@ -13,13 +13,14 @@
 //! | INV-4 | `keys`, `provider` |
 //! | INV-5 | `limits`, `holds`, `coupons`, `ruling` |
 //! | INV-6 | `teams`, `draw` |
-//! | INV-7 | `shown`, `facts`, `keys` |
+//! | INV-7 | `shown`, `company`, `facts`, `keys` |
 //! | INV-8 | `chain` |
 //! | INV-11 | `models` |
 //! | the waiting line; monotonic reads, linearizable stock, healing | `line`; `reads`, `history` with `linear`, `healed` |
 
 mod answer;
 mod chain;
+mod company;
 mod coupons;
 mod deeds;
 mod draw;

@@ -3,8 +3,11 @@
 //! A plan is data: it is printed, taken apart by the shrinker, and run again. Each kind of trouble is on in about half
 //! of all lives, so that two kinds meet without a third that would hide what they do together.
 
+pub(crate) mod offer;
+
 use std::time::Duration;
 
+use api::offer::Offer;
 use shop::provider::sandbox::{self, PerMille, UnknownCharge};
 
 use crate::chance::Chance;
@@ -49,6 +52,8 @@ pub struct SalePlan {
     pub first_sku_per_buyer: Option<u32>,
     /// When it is over, after the world began.
     pub closes: Option<Duration>,
+    /// What it offers beyond plain orders.
+    pub offer: Option<Offer>,
 }
 
 /// Somebody who comes.
@@ -103,10 +108,20 @@ pub enum Habit {
     Watch,
     /// Comes with forged tokens and callbacks, and asks for what is not its own.
     Forge,
+    /// Opens a team, pays, shows the link, and may leave.
+    Lead,
+    /// Finds a team by a list or by its link and joins; pays, pays late, leaves, or is never seen again.
+    Join,
+    /// Waits in line for what is sold out.
+    Wait,
+    /// Pays a deposit, and the balance in its window, too early, too late, or not at all.
+    Deposit,
+    /// The merchant: changes what a sale offers while people buy.
+    Rearrange,
 }
 
 impl Habit {
-    /// All of them.
+    /// Those of any sale, from which a crowd has about half. The others come only to a sale that offers what they want.
     pub const ALL: [Self; 18] = [
         Self::Plain,
         Self::DoubleClick,
@@ -222,7 +237,7 @@ impl LifePlan {
         let span_ms = u64::try_from(size.span.as_millis()).unwrap_or(u64::MAX);
         let rush = chance.hits(400).then(|| chance.below(span_ms / 2));
         let guests = guests(&mut chance, &size, sales.len(), rush);
-        Self {
+        let mut plan = Self {
             seed,
             shop: guarded(seed, shop_settings(&mut chance)),
             bank: fickle(seed, bank(seed, &mut chance)),
@@ -236,7 +251,9 @@ impl LifePlan {
             incidents: incidents(&mut chance, &size, rush),
             sales,
             guests,
-        }
+        };
+        offer::draw(&mut plan);
+        plan
     }
 }
 
@@ -253,6 +270,7 @@ fn sale(chance: &mut Chance) -> SalePlan {
         closes: chance
             .hits(250)
             .then(|| Duration::from_millis(chance.between(20_000, 80_000))),
+        offer: None,
     }
 }
 

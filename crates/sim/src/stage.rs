@@ -315,13 +315,9 @@ impl Server {
         };
         let shop = Shop::open(self.settings, parts).await?;
         let found = shop.recovered();
-        for findings in found
-            .sales
-            .iter()
-            .map(|(_, sale)| sale)
-            .chain([&found.house])
-        {
-            self.witness.opened(self.host.world().now(), findings);
+        let sales = found.sales.iter().map(|(sale, found)| (*sale, found));
+        for (sale, findings) in sales.chain([(0, &found.house)]) {
+            self.witness.opened(self.host.world().now(), sale, findings);
         }
         let handle = shop.handle();
         let mut key = None;

@@ -37,6 +37,10 @@ pub struct Seen {
 pub struct Start {
     /// World time.
     pub at: Duration,
+    /// Whose journal: a sale's, or the house's under 0.
+    pub sale: u32,
+    /// Its last batch.
+    pub last: u64,
     /// A snapshot was used.
     pub from_snapshot: bool,
     /// Batches were read behind it.
@@ -106,10 +110,12 @@ impl Witness {
         self.seen().struck.push((at, what));
     }
 
-    /// A start opened, with what it found in this journal.
-    pub fn opened(&self, at: Duration, found: &Findings) {
+    /// A start opened, with what it found in the journal of this sale, or of the house under 0.
+    pub fn opened(&self, at: Duration, sale: u32, found: &Findings) {
         self.seen().starts.push(Start {
             at,
+            sale,
+            last: found.snapshot.unwrap_or(0) + found.batches,
             from_snapshot: found.snapshot.is_some(),
             batches: found.batches,
             skipped: found.skipped.clone(),

@@ -13,7 +13,7 @@ use crate::plan::Habit;
 use crate::record::Who;
 
 /// What somebody does who gives up at once.
-const NO_PATIENCE: Duration = Duration::from_millis(3);
+pub(super) const NO_PATIENCE: Duration = Duration::from_millis(3);
 
 impl Visit {
     /// Buyers share names now and then, so that limits are met.
@@ -32,6 +32,10 @@ impl Visit {
             Habit::Nonsense => self.talk_nonsense(&mut client).await,
             Habit::Watch => self.watch(&mut client).await,
             Habit::Forge => self.forge(&client).await,
+            Habit::Lead => self.lead(&mut client).await,
+            Habit::Join => self.join(&mut client).await,
+            Habit::Wait => self.stand_in_line(&mut client, &who).await,
+            Habit::Deposit => self.deposit(&mut client).await,
             Habit::Hoard => {
                 for nth in 0..self.chance.between(2, 6) {
                     self.buy(&mut client, &format!("hoard-{nth}"), 10).await;
@@ -46,7 +50,12 @@ impl Visit {
     }
 
     /// Places an order; its name, once it is known.
-    async fn buy(&mut self, client: &mut Client, key: &str, most: u64) -> Option<String> {
+    pub(super) async fn buy(
+        &mut self,
+        client: &mut Client,
+        key: &str,
+        most: u64,
+    ) -> Option<String> {
         let body = self.wish(most);
         let place = Ask::post("/v1/orders", self.key(key), &body);
         match self.guest.habit {
@@ -66,7 +75,7 @@ impl Visit {
     }
 
     /// The same request on another connection at the same time.
-    async fn click_twice(&mut self, client: &mut Client, ask: &Ask) {
+    pub(super) async fn click_twice(&mut self, client: &mut Client, ask: &Ask) {
         let mut other = self
             .market
             .client(self.guest.number + 10_000, Who::Buyer(client.buyer()));
@@ -95,7 +104,7 @@ impl Visit {
     }
 
     /// What becomes of an order that was placed.
-    async fn go_on(&mut self, client: &mut Client, who: &Who, order: &str) {
+    pub(super) async fn go_on(&mut self, client: &mut Client, who: &Who, order: &str) {
         match self.guest.habit {
             Habit::Abandon => return,
             Habit::PayLate => {
@@ -141,7 +150,7 @@ impl Visit {
         }
     }
 
-    async fn act(&mut self, client: &mut Client, order: &str, what: &str, key: &str) {
+    pub(super) async fn act(&mut self, client: &mut Client, order: &str, what: &str, key: &str) {
         let ask = Ask::post(
             format!("/v1/orders/{order}/{what}"),
             self.key(key),

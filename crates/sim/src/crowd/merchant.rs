@@ -17,6 +17,7 @@ impl Visit {
                 Habit::Alter => self.alter(&mut client, nth).await,
                 Habit::Batch => self.batch(&mut client, nth).await,
                 Habit::ChargeBack => self.charge_back(&mut client, nth).await,
+                Habit::Rearrange => self.rearrange(&mut client, nth).await,
                 _ => self.keys(&mut client, nth).await,
             }
             self.pause(&client, 8_000).await;
@@ -149,6 +150,22 @@ impl Visit {
             );
             let _ = insist(client, &ask).await;
         }
+    }
+
+    /// Another offer, in the middle of the sale; teams keep the rule under which they were opened.
+    async fn rearrange(&mut self, client: &mut Client, nth: u64) {
+        let skus = self.skus();
+        let offer = crate::plan::offer::offer(&mut self.chance, skus);
+        let ask = Ask {
+            method: "PUT",
+            ..Ask::post(
+                format!("/v1/sales/{}/offer", self.sale),
+                self.key(&format!("offer-{nth}")),
+                &json!({ "offer": offer }),
+            )
+        };
+        let _ = insist(client, &ask).await;
+        self.pause(client, 20_000).await;
     }
 
     /// Somebody has not heard that the key is revoked.

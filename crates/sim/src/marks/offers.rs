@@ -6,6 +6,7 @@ use commerce::Entry;
 use commerce::deal::{Settled, TeamEnd};
 use commerce::entry::{Asked, Fate};
 use commerce::price::PriceWhat;
+use world::journal::Batch;
 
 use super::bargains::Bargains;
 use super::{Mark, desk_mark};
@@ -252,13 +253,17 @@ pub(super) const MARKS: &[Mark] = &[
 pub(super) struct Tale {
     entries: Vec<Entry>,
     orders: BTreeMap<u32, Vec<Entry>>,
-    ends: Vec<TeamEnd>,
+    pub(super) ends: Vec<TeamEnd>,
     complete_while_paying: bool,
     stretched: bool,
     failed_while_paying: bool,
     fan_out: bool,
     settled_after_crash: bool,
-    drawn_after_crash: bool,
+    /// A team was full by a payment.
+    pub(super) full: bool,
+    /// The process died between a team's last payment and its settlement.
+    pub(super) full_then_crash: bool,
+    pub(super) drawn_after_crash: bool,
     lapsed_to_the_next: bool,
     part_offered: bool,
     late_behind_line: bool,
@@ -298,11 +303,15 @@ struct Team {
 }
 
 impl Tale {
-    /// Reads what a life left.
+    /// Reads what a desk's life left.
     pub(super) fn read(lived: &DeskLived) -> Self {
+        Self::of(&lived.journal, &lived.crashed_at)
+    }
+
+    /// Reads a journal, with the batches after which the process died.
+    pub(super) fn of(journal: &[Batch], crashes: &[u64]) -> Self {
         let mut tale = Self::default();
-        let crashes = &lived.crashed_at;
-        for batch in &lived.journal {
+        for batch in journal {
             for entry in entries(&batch.payload) {
                 tale.take(&entry, batch.sequence, batch.time_ms, crashes);
                 for order in orders_of(&entry) {
@@ -314,11 +323,15 @@ impl Tale {
         tale
     }
 
-    fn entry(&self, like: impl Fn(&Entry) -> bool) -> bool {
+    pub(super) fn entry(&self, like: impl Fn(&Entry) -> bool) -> bool {
         self.entries.iter().any(like)
     }
 
-    fn then(&self, first: impl Fn(&Entry) -> bool, second: impl Fn(&Entry) -> bool) -> bool {
+    pub(super) fn then(
+        &self,
+        first: impl Fn(&Entry) -> bool,
+        second: impl Fn(&Entry) -> bool,
+    ) -> bool {
         self.orders.values().any(|entries| {
             let begun = entries.iter().position(&first);
             begun.is_some_and(|at| entries[at + 1..].iter().any(&second))
@@ -356,6 +369,8 @@ impl Tale {
                     team.settled += orders.len();
                     let since = team.ended_at.or(team.full_at);
                     self.settled_after_crash |= since.is_some_and(died);
+                    let full = team.full_at.filter(|_| team.ended_at.is_none());
+                    self.full_then_crash |= full.is_some_and(died);
                 }
             }
             Entry::Drawn { team, .. } => {
@@ -398,6 +413,7 @@ impl Tale {
                 team.paid.insert(*order);
                 if team.paid.len() >= team.size && team.full_at.is_none() {
                     team.full_at = Some(sequence);
+                    self.full = true;
                     self.complete_while_paying |= others;
                 }
             }
@@ -481,7 +497,7 @@ impl Reader {
     }
 }
 
-fn fate(entry: &Entry) -> Option<Fate> {
+pub(super) fn fate(entry: &Entry) -> Option<Fate> {
     match entry {
         Entry::Captured { fate, .. } => Some(*fate),
         _ => None,
@@ -505,15 +521,15 @@ fn off(entry: &Entry, like: impl Fn(&PriceWhat) -> bool) -> usize {
     price.filter(|line| like(&line.what)).count()
 }
 
-fn goes_back(entry: &Entry) -> bool {
+pub(super) fn goes_back(entry: &Entry) -> bool {
     matches!(fate(entry), Some(Fate::GoesBack { .. }))
 }
 
-fn is_seated(entry: &Entry) -> bool {
+pub(super) fn is_seated(entry: &Entry) -> bool {
     matches!(entry, Entry::Dealt(dealt) if dealt.deal.seat.is_some())
 }
 
-fn settles(entry: &Entry, like: impl Fn(&Settled) -> bool) -> bool {
+pub(super) fn settles(entry: &Entry, like: impl Fn(&Settled) -> bool) -> bool {
     matches!(entry, Entry::TeamSettled { orders, .. } if orders.iter().any(like))
 }
 
@@ -521,6 +537,6 @@ fn is_voided(entry: &Entry) -> bool {
     settles(entry, |one| matches!(one, Settled::Voided { .. }))
 }
 
-fn lapses(entry: &Entry, back: bool) -> bool {
+pub(super) fn lapses(entry: &Entry, back: bool) -> bool {
     matches!(entry, Entry::BalanceLapsed { orders } if orders.iter().any(|one| one.refund.is_some() == back))
 }

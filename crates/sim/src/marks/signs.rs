@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use commerce::Entry;
 
+use super::offers::Tale;
 use crate::disk::FaultKind;
 use crate::life::Lived;
 use crate::plan::Trouble;
@@ -18,6 +19,8 @@ pub(super) struct Signs<'a> {
     pub(super) batches: Vec<Vec<Entry>>,
     /// Entries of each order of each sale.
     pub(super) orders: Vec<Vec<Entry>>,
+    /// What the journal of each sale tells of its offers.
+    pub(super) tales: Vec<Tale>,
     /// The code of each call's answer, if it has one.
     codes: Vec<Option<String>>,
 }
@@ -28,9 +31,12 @@ impl<'a> Signs<'a> {
             lived,
             batches: Vec::new(),
             orders: Vec::new(),
+            tales: Vec::new(),
             codes: lived.evidence.calls.iter().map(code).collect(),
         };
-        for journal in lived.evidence.journals.values() {
+        for (sale, journal) in &lived.evidence.journals {
+            let tale = Tale::of(journal, &deaths_of(lived, *sale));
+            signs.tales.push(tale);
             let mut orders: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
             for batch in journal {
                 let entries = entries(&batch.payload);
@@ -107,6 +113,18 @@ impl<'a> Signs<'a> {
         let mut restarts = self.lived.evidence.restarts.iter();
         restarts.any(|restart| (from..=to).contains(&restart.at))
     }
+}
+
+/// The last batches of a sale after which a process died and another one opened.
+fn deaths_of(lived: &Lived, sale: u32) -> Vec<u64> {
+    let starts = lived.seen.starts.iter().filter(|start| start.sale == sale);
+    let died = |at: Duration| {
+        let ends = lived.seen.last_breaths.iter();
+        let before = ends.filter(|end| end.at <= at).next_back();
+        before.is_some_and(|end| end.ended != Ended::Drained)
+    };
+    let after = starts.filter(|start| died(start.at));
+    after.map(|start| start.last).collect()
 }
 
 /// The answer of a call.

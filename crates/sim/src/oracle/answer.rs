@@ -44,6 +44,11 @@ pub(super) fn shown(act: Act, parts: &[&str], body: &str) -> Shown {
         (Act::Read, ["v1", "orders", _]) => serde_json::from_str(body).map(Shown::Order),
         (Act::Read, ["v1", "orders"]) => serde_json::from_str(body).map(Shown::Page),
         (Act::Read, ["v1", "inventory", _]) => serde_json::from_str(body).map(Shown::Inventory),
+        (Act::Wait | Act::LeaveLine, _) | (Act::Read, ["v1", "tickets", _]) => {
+            serde_json::from_str(body).map(Shown::Ticket)
+        }
+        (Act::Read, ["v1", "teams", _]) => serde_json::from_str(body).map(Shown::Team),
+        (Act::Read, ["v1", "sales", _, "teams"]) => serde_json::from_str(body).map(Shown::Teams),
         (Act::Read, ["v1", "sales", _]) => serde_json::from_str(body).map(Shown::Sale),
         (Act::Read, _) => return Shown::Nothing,
         (_, ["v1", "sales", ..]) => serde_json::from_str(body).map(Shown::Sale),

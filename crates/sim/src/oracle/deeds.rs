@@ -1,10 +1,12 @@
 //! What clients asked for and what they heard, read from their calls: one deed for each key.
 
+use api::line::Ticket;
 use api::order::{Order, OrderPage};
 use api::refund::Refund;
 use api::sale::Sale;
 use api::stock::Inventory;
-use api::{OrderId, Position, SaleId};
+use api::team::{Team, TeamPage};
+use api::{OrderId, Position, SaleId, TicketId};
 use serde_json::Value;
 
 use super::answer::{heard, many, shown};
@@ -29,6 +31,9 @@ pub(super) enum Act {
     Deliver,
     Chargeback,
     MakeKey,
+    AlterOffer,
+    Wait,
+    LeaveLine,
     /// A look at something, or a call that this room knows nothing of.
     Read,
 }
@@ -41,6 +46,9 @@ pub(super) enum Shown {
     Sale(Box<Sale>),
     Page(OrderPage),
     Inventory(Inventory),
+    Team(Box<Team>),
+    Teams(TeamPage),
+    Ticket(Ticket),
     /// One order of many that were placed together: only its name and price.
     Slim {
         order: OrderId,
@@ -165,6 +173,16 @@ fn subject(method: &str, parts: &[&str]) -> (Act, Option<u32>, Option<OrderId>) 
         ("POST", ["v1", "orders", id, "ship"]) => of_order(Act::Ship, id),
         ("POST", ["v1", "orders", id, "deliver"]) => of_order(Act::Deliver, id),
         ("POST", ["v1", "orders", id, "chargebacks"]) => of_order(Act::Chargeback, id),
+        ("PUT", ["v1", "sales", id, "offer"]) => (Act::AlterOffer, sale(id), None),
+        ("PUT", ["v1", "sales", id, "line"]) => (Act::Wait, sale(id), None),
+        ("DELETE", ["v1", "tickets", id]) => {
+            let ticket = id.parse::<TicketId>().ok();
+            (
+                Act::LeaveLine,
+                ticket.map(|ticket| ticket.sale().get()),
+                None,
+            )
+        }
         ("POST", ["v1", "keys"]) => (Act::MakeKey, None, None),
         ("GET", ["v1", "orders", id]) => of_order(Act::Read, id),
         _ => (Act::Read, None, None),

@@ -7,9 +7,9 @@ use commerce::Entry;
 use serde_json::Value;
 
 use super::deeds::{Act, Deed, Heard, Shown};
-use super::price;
 use super::provider::Books;
 use super::rows::{OrderRow, Rows};
+use super::{company, price};
 
 /// How an order that was shown differs from the journal's.
 pub(super) fn of_order(rows: &Rows, row: &OrderRow, order: &Order) -> Option<String> {
@@ -35,12 +35,16 @@ pub(super) fn of_order(rows: &Rows, row: &OrderRow, order: &Order) -> Option<Str
                 shown.line == at
                     && sku.is_some_and(|sku| *sku.code == *shown.sku)
                     && i64::from(shown.quantity) == line.units
-                    && shown.price.ten_thousandths() == line.price
-                    && shown.total_minor == price::of_line(line.price, line.units, currency)
+                    && [line.price, line.first_price].contains(&shown.price.ten_thousandths())
+                    && shown.total_minor
+                        == price::of_line(shown.price.ten_thousandths(), line.units, currency)
                     && i64::from(shown.returned_quantity) <= line.returned
             });
     if !same {
         return differs("other lines");
+    }
+    if let Some(what) = company::of_order(rows, row, order) {
+        return Some(what);
     }
     order
         .refunds

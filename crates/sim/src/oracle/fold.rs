@@ -52,9 +52,9 @@ impl Rows {
             Entry::WrittenOff { sku, units, .. } => self.stock(*sku, 0, units.0),
             Entry::Placed(placed) => self.placed(at.time, placed, &Deal::default()),
             Entry::Dealt(dealt) => self.dealt(at.time, dealt),
-            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => self.waits(waits),
-            Entry::LeftLine { ticket, .. } => self.left_line(place(*ticket)),
-            Entry::LineOffered(offer) => self.line_offered(at.time, offer),
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => self.waits((at.sequence, at.time), waits),
+            Entry::LeftLine { ticket, .. } => self.left_line(at.sequence, place(*ticket)),
+            Entry::LineOffered(offer) => self.line_offered((at.sequence, at.time), offer),
             Entry::TeamEnded { team, how } => self.team_ended(at.time, place(*team), *how),
             Entry::TeamSettled { team, orders } => self.team_settled(place(*team), orders),
             Entry::Drawn { team, winners, .. } => self.drawn(place(*team), winners),
@@ -185,6 +185,7 @@ impl Rows {
             sku: place(line.sku),
             units: i64::from(line.units),
             price: line.price.0,
+            first_price: line.price.0,
             returned: 0,
             restocked: 0,
         });
@@ -212,6 +213,7 @@ impl Rows {
             extended_ms: 0,
             seat: deal.seat.as_ref().map(|seat| place(seat.team)),
             bare: self.gathered.draws(deal.seat.as_ref()),
+            difference: 0,
             lines: lines.collect(),
             total,
             placed: time,
@@ -242,6 +244,7 @@ impl Rows {
     /// Keeps how everything looks that the entry has touched.
     fn remember(&mut self, sequence: u64) {
         let (orders, skus) = std::mem::take(&mut self.touched);
+        self.look_at_teams(sequence, &orders);
         for at in orders {
             if let Some(row) = self.orders.get_mut(at) {
                 let look = row.look();

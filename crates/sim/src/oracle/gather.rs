@@ -7,6 +7,7 @@ use commerce::deal::{Dealt, LineOffer, Seat, Settled, TeamEnd, Waits};
 use commerce::entry::{Placed, PlacedLine, PlacedLines};
 use commerce::offer::{GroupRule, Offer};
 
+use super::company::TeamLook;
 use super::fold::{Spot, place};
 use super::rows::{OrderRow, Phase, Rows, name_of};
 
@@ -30,6 +31,7 @@ pub(super) enum TeamIs {
 #[derive(Debug)]
 pub(super) struct TeamRow {
     pub(super) rule: usize,
+    pub(super) opened: u64,
     pub(super) ends: u64,
     pub(super) is: TeamIs,
     pub(super) seats: BTreeMap<usize, SeatIs>,
@@ -42,6 +44,8 @@ pub(super) struct TeamRow {
     pub(super) promise: Option<[u8; 32]>,
     pub(super) winners: Option<Vec<u32>>,
     pub(super) settled: usize,
+    /// How it looked after each batch that touched it.
+    pub(super) looks: Vec<(u64, TeamLook)>,
 }
 
 impl TeamRow {
@@ -76,6 +80,12 @@ pub(super) struct PlaceRow {
     pub(super) units: i64,
     pub(super) buyer: String,
     pub(super) is: PlaceIs,
+    /// The batch and the time of its beginning.
+    pub(super) since: (u64, u64),
+    /// The batch in which it waited no longer.
+    pub(super) until: Option<u64>,
+    /// The order that it was offered.
+    pub(super) order: Option<usize>,
 }
 
 /// All of it.
@@ -86,6 +96,8 @@ pub(super) struct Gathered {
     pub(super) rules: Vec<GroupRule>,
     pub(super) teams: Vec<TeamRow>,
     pub(super) places: Vec<PlaceRow>,
+    /// Teams that the entry under way has touched.
+    pub(super) touched: Vec<usize>,
     /// Holds that each buyer let lapse.
     pub(super) lapses: BTreeMap<String, i64>,
 }
@@ -97,6 +109,7 @@ impl Gathered {
             rules: Vec::new(),
             teams: Vec::new(),
             places: Vec::new(),
+            touched: Vec::new(),
             lapses: BTreeMap::new(),
         }
     }
@@ -152,6 +165,7 @@ impl Rows {
             let prizes = rule.and_then(|rule| rule.prizes).map_or(0, i64::from);
             self.gathered.teams.push(TeamRow {
                 rule: place(opening.rule),
+                opened: time,
                 ends: opening.ends.0,
                 is: TeamIs::Open,
                 seats: BTreeMap::new(),
@@ -161,6 +175,7 @@ impl Rows {
                 promise: opening.commit.map(|commit| commit.hash),
                 winners: None,
                 settled: 0,
+                looks: Vec::new(),
             });
             self.move_prizes(place(seat.team), prizes, Spot::Free, Spot::Held);
         }
@@ -238,6 +253,7 @@ impl Rows {
     }
 
     pub(super) fn team_ended(&mut self, _time: u64, at: usize, how: TeamEnd) {
+        self.gathered.touched.push(at);
         let Some(team) = self.gathered.teams.get_mut(at) else {
             return;
         };
@@ -256,12 +272,14 @@ impl Rows {
     }
 
     pub(super) fn drawn(&mut self, at: usize, winners: &[u32]) {
+        self.gathered.touched.push(at);
         if let Some(team) = self.gathered.teams.get_mut(at) {
             team.winners = Some(winners.to_vec());
         }
     }
 
     pub(super) fn team_settled(&mut self, at: usize, orders: &[Settled]) {
+        self.gathered.touched.push(at);
         for settled in orders {
             let order = place(settled.order());
             match settled {
@@ -297,6 +315,7 @@ impl Rows {
         }
         if let Some(row) = self.orders.get_mut(order) {
             row.bare = false;
+            self.touched.0.push(order);
         }
     }
 
@@ -306,6 +325,7 @@ impl Rows {
         let (Some(row), Some(last)) = (self.orders.get_mut(order), last) else {
             return;
         };
+        row.difference += back;
         row.off = super::net::off_after(row, currency, last, back);
         if let Some(line) = row.lines.first_mut() {
             line.price = last;
@@ -327,7 +347,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn waits(&mut self, waits: &Waits) {
+    pub(super) fn waits(&mut self, since: (u64, u64), waits: &Waits) {
         let named = waits.buyer.as_deref();
         let buyer = named.unwrap_or_else(|| name_of(&waits.key.by)).to_owned();
         self.gathered.places.push(PlaceRow {
@@ -335,21 +355,27 @@ impl Rows {
             units: i64::from(waits.units),
             buyer,
             is: PlaceIs::Waiting,
+            since,
+            until: None,
+            order: None,
         });
     }
 
-    pub(super) fn left_line(&mut self, ticket: usize) {
+    pub(super) fn left_line(&mut self, sequence: u64, ticket: usize) {
         if let Some(row) = self.gathered.places.get_mut(ticket) {
             row.is = PlaceIs::Left;
+            row.until = Some(sequence);
         }
     }
 
     /// The next in line gets an order of his own.
-    pub(super) fn line_offered(&mut self, time: u64, offer: &LineOffer) {
+    pub(super) fn line_offered(&mut self, (sequence, time): (u64, u64), offer: &LineOffer) {
         let Some(row) = self.gathered.places.get_mut(place(offer.ticket)) else {
             return;
         };
         row.is = PlaceIs::Offered;
+        row.until = Some(sequence);
+        row.order = Some(place(offer.order));
         let (buyer, sku) = (row.buyer.clone(), row.sku);
         let line = PlacedLine {
             sku: u32::try_from(sku).unwrap_or(u32::MAX),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::OrderId;
+use api::{OrderId, TicketId};
 use commerce::Entry;
 use siphasher::sip128::SipHasher13;
 
@@ -135,15 +135,33 @@ fn one_request(deeds: &[&Deed<'_>], findings: &mut Vec<Finding>) {
     }
 }
 
-/// What an answer was about: an order, and the number of a refund.
-fn subject(deed: &Deed<'_>) -> Option<(OrderId, u16)> {
+/// What an answer was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// An order, and the number of its refund.
+    Order(OrderId, u16),
+    Ticket(TicketId),
+}
+
+impl Subject {
+    /// Its sale, its number there, and the number of a refund.
+    fn place(self) -> (u32, u64, u16) {
+        match self {
+            Self::Order(order, refund) => (order.sale().get(), order.number(), refund),
+            Self::Ticket(ticket) => (ticket.sale().get(), ticket.number(), 0),
+        }
+    }
+}
+
+fn subject(deed: &Deed<'_>) -> Option<Subject> {
     let Heard::Yes { shown, .. } = &deed.heard else {
         return None;
     };
     match shown {
-        Shown::Order(order) => Some((order.id, 0)),
-        Shown::Slim { order, .. } => Some((*order, 0)),
-        Shown::Refund(refund) => Some((refund.id.order, refund.id.number)),
+        Shown::Order(order) => Some(Subject::Order(order.id, 0)),
+        Shown::Slim { order, .. } => Some(Subject::Order(*order, 0)),
+        Shown::Refund(refund) => Some(Subject::Order(refund.id.order, refund.id.number)),
+        Shown::Ticket(ticket) => Some(Subject::Ticket(ticket.id)),
         _ => None,
     }
 }
@@ -173,9 +191,9 @@ fn differs(
     }
     let same = match (act_of(&done.entry), subject(deed)) {
         (Some((act, order)), subject) => {
-            let of = |(id, number): (OrderId, u16)| {
-                let order = order.map(|(order, refund)| (u64::from(order), refund));
-                id.sale().get() == sale && Some((id.number(), number)) == order
+            let of = |subject: Subject| {
+                let done = order.map(|(order, refund)| (sale, u64::from(order), refund));
+                Some(subject.place()) == done
             };
             act == deed.act && subject.is_none_or(of)
         }
@@ -189,13 +207,16 @@ fn differs(
     })
 }
 
-/// What an entry did, in the words of the wire: for which order, and as which refund.
+/// What an entry did, in the words of the wire: for which order or place in line, and as which refund.
 fn act_of(entry: &Entry) -> Option<(Act, Option<(u32, u16)>)> {
     use commerce::SaleState::{Closed, Open, Paused, Retired, Scheduled};
     let of = |act, order: u32| Some((act, Some((order, 0))));
     match entry {
         Entry::Created { .. } | Entry::CreatedWith { .. } => Some((Act::Create, None)),
         Entry::Altered { .. } => Some((Act::Alter, None)),
+        Entry::OfferAltered { .. } => Some((Act::AlterOffer, None)),
+        Entry::Waits(waits) => of(Act::Wait, waits.ticket),
+        Entry::LeftLine { ticket, .. } => of(Act::LeaveLine, *ticket),
         Entry::Turned {
             to: Open | Scheduled,
             ..
@@ -233,6 +254,7 @@ pub(super) fn uninvited(keys: &ByKey<'_>, books: &Books, findings: &mut Vec<Find
                     | Entry::Dealt(_)
                     | Entry::Waits(_)
                     | Entry::WaitsKnown { .. }
+                    | Entry::LeftLine { .. }
                     | Entry::PayBegun { .. }
                     | Entry::Cancelled { .. }
                     | Entry::GivenUp { .. }

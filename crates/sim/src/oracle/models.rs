@@ -2,9 +2,9 @@
 
 use api::order::{Order, OrderState};
 
-use super::facts;
 use super::provider::Books;
 use super::rows::{OrderRow, Rows};
+use super::{company, facts};
 use crate::record::{Evidence, Finding};
 
 /// Everything that the lists say and the journals do not, or the other way round.
@@ -51,7 +51,10 @@ fn differs(rows: &Rows, row: &OrderRow, order: &Order) -> Option<String> {
         (order.refund_pending_minor, look.pending),
         (order.charged_back_minor, look.charged_back),
     ];
-    let waits = matches!(look.state, OrderState::Held | OrderState::Paying);
+    let waits = matches!(
+        look.state,
+        OrderState::Held | OrderState::Paying | OrderState::Deposited
+    );
     let state = order.state == look.state || (waits && order.state == OrderState::Expired);
     let payment = order
         .payment
@@ -69,6 +72,9 @@ fn differs(rows: &Rows, row: &OrderRow, order: &Order) -> Option<String> {
         && money.iter().all(|(listed, is)| listed == is)
         && payment == row.payment()
         && refunds
-        && returned;
+        && returned
+        && company::looked(&look, order)
+        && (order.team.as_ref())
+            .is_none_or(|team| company::seated_at_last(rows, order.id.number(), team));
     (!same).then(|| format!("{} is listed as {order:?}, it is {row:?}", order.id))
 }

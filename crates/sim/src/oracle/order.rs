@@ -9,6 +9,8 @@ pub(super) struct LineRow {
     pub(super) sku: usize,
     pub(super) units: i64,
     pub(super) price: i64,
+    /// What it cost before its team ended in a better tier.
+    pub(super) first_price: i64,
     pub(super) returned: i64,
     pub(super) restocked: i64,
 }
@@ -89,6 +91,25 @@ pub(super) struct OrderLook {
     pub(super) refunded: i64,
     pub(super) pending: i64,
     pub(super) charged_back: i64,
+    pub(super) deal: DealLook,
+}
+
+/// What an order looked like beyond plain ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DealLook {
+    /// What a unit of its first line cost.
+    pub(super) price: i64,
+    /// What went back as its team ended in a better tier.
+    pub(super) difference: i64,
+    /// What the next payment is for; nothing where none is.
+    pub(super) due: i64,
+    /// Until when its units are held; nothing where they are not.
+    pub(super) deadline: u64,
+    pub(super) deposit_paid: bool,
+    pub(super) balance_paid: bool,
+    pub(super) forfeited: bool,
+    /// It has goods.
+    pub(super) goods: bool,
 }
 
 /// An order.
@@ -117,6 +138,8 @@ pub(super) struct OrderRow {
     pub(super) seat: Option<usize>,
     /// Its goods are a prize that is not drawn.
     pub(super) bare: bool,
+    /// What went back as its team ended in a better tier.
+    pub(super) difference: i64,
     pub(super) refunds: Vec<RefundRow>,
     pub(super) captured: i64,
     pub(super) refunded: i64,
@@ -265,6 +288,26 @@ impl OrderRow {
             refunded: self.refunded,
             pending: self.pending,
             charged_back: self.charged_back,
+            deal: self.deal(),
+        }
+    }
+
+    fn deal(&self) -> DealLook {
+        let held = self.phase == Phase::Held;
+        let dues = self.dues.as_ref();
+        DealLook {
+            price: self.lines.first().map_or(0, |line| line.price),
+            difference: self.difference,
+            due: if held {
+                self.amount_of(self.next_due())
+            } else {
+                0
+            },
+            deadline: if held { self.deadline() } else { 0 },
+            deposit_paid: dues.is_some_and(|dues| dues.paid != 0),
+            balance_paid: dues.is_some() && self.kept() != 0,
+            forfeited: dues.is_some_and(|dues| dues.forfeited),
+            goods: !self.bare,
         }
     }
 }

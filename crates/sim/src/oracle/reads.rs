@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use api::line::{Ticket, TicketState};
 use api::order::OrderState;
-use api::{OrderId, Position, SaleId};
+use api::team::{Team, TeamState};
+use api::{OrderId, Position, SaleId, TeamId, TicketId};
 
 use super::deeds::{Deed, Heard, Shown};
 use crate::record::Finding;
@@ -13,6 +15,43 @@ use crate::record::Finding;
 struct Memory {
     at: BTreeMap<SaleId, u64>,
     orders: BTreeMap<OrderId, OrderState>,
+    teams: BTreeMap<TeamId, TeamState>,
+    /// Places in the line, and how many were before them; nobody for one that has ended.
+    tickets: BTreeMap<TicketId, (TicketState, Option<u32>)>,
+}
+
+impl Memory {
+    /// What is wrong with a team that is seen now: what has come about, or failed, stays so.
+    fn sees_team(&mut self, team: &Team) -> Option<String> {
+        let before = self.teams.insert(team.id, team.state)?;
+        let undone = before != TeamState::Open && before != team.state;
+        let (from, to) = (before.name(), team.state.name());
+        undone.then(|| format!("{} went back from {from} to {to}", team.id))
+    }
+
+    /// What is wrong with a place in the line that is seen now: nobody gets before it, and it never waits again.
+    fn sees_ticket(&mut self, ticket: &Ticket) -> Option<String> {
+        let now = (ticket.state, ticket.position);
+        let (state, position) = self.tickets.insert(ticket.id, now)?;
+        if state != TicketState::Waiting && state != ticket.state {
+            return Some(format!(
+                "{} was {state:?} and is {:?}",
+                ticket.id, ticket.state
+            ));
+        }
+        let back = position.zip(ticket.position).filter(|(was, is)| is > was);
+        back.map(|(was, is)| format!("{} went back from {was} to {is} in line", ticket.id))
+    }
+
+    /// The teams and places of an answer.
+    fn sees(&mut self, shown: &Shown) -> Option<String> {
+        match shown {
+            Shown::Team(team) => self.sees_team(team),
+            Shown::Teams(page) => page.teams.iter().find_map(|team| self.sees_team(team)),
+            Shown::Ticket(ticket) => self.sees_ticket(ticket),
+            _ => None,
+        }
+    }
 }
 
 /// Everything that went back under a client's eyes.
@@ -35,7 +74,11 @@ pub(super) fn judge(deeds: &[Deed<'_>], findings: &mut Vec<Finding>) {
             }
             *seen = position.sequence.max(*seen);
         }
-        // Lists come from the read models, which may lag behind the book.
+        if let Some(what) = memory.sees(shown) {
+            let what = format!("{what}: {}", deed.name());
+            findings.push(Finding::new("monotonic reads", what));
+        }
+        // Lists of orders come from the read models, which may lag behind the book.
         if let Shown::Order(order) = shown {
             let before = memory.orders.insert(order.id, order.state);
             if let Some(before) = before.filter(|before| goes_back(*before, order.state)) {

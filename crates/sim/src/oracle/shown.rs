@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::deal::OrderTeam;
 use api::order::{Order, OrderState};
 use api::sale::Sale;
 use api::stock::SaleStock;
@@ -12,9 +13,9 @@ use world::journal::Batch;
 
 use super::answer::receipts;
 use super::deeds::{Deed, Heard, Shown};
-use super::facts;
 use super::provider::Books;
 use super::rows::{OrderRow, Rows, seen_at};
+use super::{company, facts};
 use crate::record::{Evidence, Finding};
 
 /// Receipts that are not on the final chains.
@@ -79,6 +80,12 @@ pub(super) fn judge(
                 .orders
                 .iter()
                 .find_map(|order| of_order(books, order, None)),
+            Shown::Team(team) => company::of_team(books, &deed.call.who, team, at, false),
+            Shown::Teams(page) => page
+                .teams
+                .iter()
+                .find_map(|team| company::of_team(books, &deed.call.who, team, at, true)),
+            Shown::Ticket(ticket) => company::of_ticket(books, &deed.call.who, ticket, at),
             Shown::Key(id) if !keys.contains(id) => Some(format!("the API key {id} is gone")),
             Shown::Garbled(why) => Some(format!("a yes that cannot be read: {why}")),
             Shown::Key(_) | Shown::Nothing => None,
@@ -118,7 +125,10 @@ fn of_order(books: &Books, order: &Order, at: Option<u64>) -> Option<String> {
         None => row.looks.iter().map(|(_, look)| look).collect(),
     };
     let so = looks.iter().any(|look| {
-        let waits = matches!(look.state, OrderState::Held | OrderState::Paying);
+        let waits = matches!(
+            look.state,
+            OrderState::Held | OrderState::Paying | OrderState::Deposited
+        );
         // A hold whose time is over shows as expired, whether or not anybody has swept it yet.
         let state = look.state == order.state || (waits && order.state == OrderState::Expired);
         let money = (
@@ -133,11 +143,19 @@ fn of_order(books: &Books, order: &Order, at: Option<u64>) -> Option<String> {
             order.refund_pending_minor,
             order.charged_back_minor,
         );
-        state && money == shown
+        state && money == shown && company::looked(look, order)
     });
+    let number = order.id.number();
+    let seated = |team: &OrderTeam| company::seated(rows, number, team, at);
+    if !order.team.as_ref().is_none_or(seated) {
+        return Some(format!(
+            "{} had not this seat there: {:?}",
+            order.id, order.team
+        ));
+    }
     (!so).then(|| {
         format!(
-            "{} was {} there with other money or another state: {looks:?}",
+            "{} was {} there with other money or another state: {order:?}, but {looks:?}",
             order.id,
             order.state.name()
         )

@@ -5,6 +5,7 @@
 mod answers;
 mod books;
 mod clients;
+mod company;
 mod discounts;
 mod life;
 mod outside;

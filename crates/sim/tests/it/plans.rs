@@ -42,6 +42,7 @@ pub(crate) fn quiet(seed: u64, stock: u32) -> LifePlan {
         prices: vec!["10"],
         hold_ms: 120_000,
         first_sku_per_buyer: None,
+        offer: None,
         closes: None,
         units_per_buyer: None,
     }];

@@ -8,6 +8,7 @@ use api::{PaymentId, PriceText, RefundId, SaleId, Time};
 use commerce::book::{ChargeView, RefundState as BookRefund};
 use commerce::{Book, Done, OrderStatus, Outcome, Refusal};
 
+use super::company;
 use super::life::{Life, order_id};
 use crate::record::Said;
 
@@ -39,6 +40,11 @@ pub(super) fn said(life: &Life, outcome: &Outcome) -> Said {
             serde_json::to_string(&sale(life)).unwrap(),
             outcome.repeated,
         ),
+        Ok(Done::Ticket(number)) => yes(
+            life,
+            serde_json::to_string(&company::ticket(&life.book, *number)).unwrap(),
+            outcome.repeated,
+        ),
         Ok(other) => panic!("{other:?}"),
         Err(refusal) => no(refusal),
     }
@@ -67,7 +73,7 @@ fn no(refusal: &Refusal) -> Said {
     }
 }
 
-fn state(status: OrderStatus) -> OrderState {
+pub(super) fn state(status: OrderStatus) -> OrderState {
     match status {
         OrderStatus::Held => OrderState::Held,
         OrderStatus::Paying => OrderState::Paying,
@@ -116,6 +122,10 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
         units_returned: refund.units_restocked,
     });
     let funds = found.funds();
+    let waits = matches!(
+        found.status(),
+        OrderStatus::Held | OrderStatus::Paying | OrderStatus::Deposited
+    );
     Order {
         id: order_id(number),
         sale_id: SaleId::new(1).unwrap(),
@@ -129,7 +139,7 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
         refund_pending_minor: funds.held().0,
         charged_back_minor: funds.charged_back().0,
         placed_at: Time::from_ms(found.placed().0),
-        hold_expires_at: None,
+        hold_expires_at: waits.then(|| Time::from_ms(found.deadline().0)),
         payment: payment.map(|state| Payment {
             id: PaymentId {
                 order: order_id(number),
@@ -139,11 +149,11 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
             action: None,
         }),
         refunds: refunds.collect(),
-        team: None,
-        off: Vec::new(),
-        difference_minor: 0,
-        dues: None,
-        due_minor: 0,
+        team: company::seat(book, found),
+        off: company::off(found),
+        difference_minor: found.difference().0,
+        dues: company::dues(found),
+        due_minor: if waits { found.due().0 } else { 0 },
     }
 }
 

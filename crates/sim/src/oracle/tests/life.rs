@@ -10,7 +10,7 @@ use api::{OrderId, PaymentId, Position, RefundId, SaleId};
 use commerce::command::{self, Action, Actor, Ask, Command, Place, RefundAsk, Report, UnitsBack};
 use commerce::plan::{Limits, Plan, Rule, SkuPlan, Test, Turn, Window};
 use commerce::record::{self, Records};
-use commerce::{Book, Done, Entry, Time};
+use commerce::{Book, Done, Entry, Offer, Time};
 use ledger::{Currency, Minor, UnitPrice, Units};
 use world::journal::Batch;
 
@@ -62,6 +62,11 @@ pub(super) fn cups(stock: u32) -> Plan {
 
 impl Life {
     pub(super) fn open(stock: u32) -> Self {
+        Self::open_with(stock, None)
+    }
+
+    /// A sale that offers something beyond plain orders.
+    pub(super) fn open_with(stock: u32, offer: Option<Offer>) -> Self {
         let mut life = Self {
             book: Book::new(),
             now: 1_000,
@@ -71,9 +76,14 @@ impl Life {
             refunds: Vec::new(),
         };
         let plan = Box::new(cups(stock));
-        let create = Action::Create {
-            secret: [7; 16],
-            plan,
+        let secret = [7; 16];
+        let create = match offer.map(Box::new) {
+            None => Action::Create { secret, plan },
+            Some(offer) => Action::CreateWith {
+                secret,
+                plan,
+                offer,
+            },
         };
         life.merchant("create", "/v1/sales", "{}", create);
         life.merchant(
@@ -149,7 +159,7 @@ impl Life {
         Position::new(last.sequence, &last.chain)
     }
 
-    fn note(
+    pub(super) fn note(
         &mut self,
         who: Who,
         request: (&'static str, String, String),
@@ -291,7 +301,13 @@ impl Life {
             order: order_id(order),
             attempt,
         };
-        let total = self.book.order(order).unwrap().total();
+        let found = self.book.order(order).unwrap();
+        let total = match found.dues() {
+            // The attempt that is under way is for what is not paid yet.
+            Some((dues, true, _)) => Minor(found.total().0 - dues.deposit.0),
+            Some((dues, false, _)) => dues.deposit,
+            None => found.total(),
+        };
         self.charges.push(ProviderCharge {
             request: ChargeRequest {
                 key,
