@@ -111,7 +111,7 @@ pub trait Desks: Send + Sync {
         Box::pin(async move {
             let open = self.open_effects(sale).await?;
             let same = |other: &Effect| (other.order, other.kind) == (effect.order, effect.kind);
-            Ok(open.iter().any(same))
+            Ok(open.effects.iter().any(same))
         })
     }
 

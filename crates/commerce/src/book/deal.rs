@@ -345,7 +345,6 @@ impl Book {
             return Ok(None);
         };
         let discounts = &offered.offer.discounts;
-        let seat = deal.and_then(|deal| deal.seat.as_ref());
         let opens = seat.is_some_and(|seat| seat.opens.is_some());
         if offered.rules.is_empty() && discounts.levels.is_empty() && discounts.coupons.is_empty() {
             return Ok(None);

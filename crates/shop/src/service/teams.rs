@@ -11,6 +11,7 @@ use commerce::book::TeamRef;
 use commerce::deal::Commit;
 use commerce::{Action, Book, Command, DealAsk, Done, Place, SaleState, TeamAsk};
 
+use super::risk::{facts, says_more};
 use super::{Handle, actor};
 use crate::desk::{DeskHandle, Durable};
 use crate::house::seed;

@@ -193,6 +193,7 @@ impl Market {
                     sku,
                     units,
                     tags,
+                    facts: None,
                 });
             }
             7 if self.roll(5) == 0 => {

@@ -240,7 +240,11 @@ fn named(rows: &Rows, look: &TeamLook, who: &Who, team: &Team) -> bool {
             .enumerate()
             .all(|(nth, (shown, (order, paid)))| {
                 let number = u64::try_from(*order).ok();
-                rows.buyer(*order) == Some(&shown.buyer)
+                // Members see seats; names of people are for the merchant.
+                let merchant = *who == Who::Merchant;
+                *shown.name == *format!("member {}", nth + 1)
+                    && shown.buyer.as_deref() == rows.buyer(*order).filter(|_| merchant)
+                    && shown.you == (own(*order) && !merchant)
                     && shown.paid == *paid
                     && shown.leads == (nth == 0)
                     && shown.order_id.map(|id| id.number()) == number.filter(|_| own(*order))

@@ -52,7 +52,9 @@ impl Rows {
             Entry::WrittenOff { sku, units, .. } => self.stock(*sku, 0, units.0),
             Entry::Placed(placed) => self.placed(at.time, placed, &Deal::default()),
             Entry::Dealt(dealt) => self.dealt(at.time, dealt),
-            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => self.waits((at.sequence, at.time), waits),
+            Entry::Waits(waits) | Entry::WaitsKnown { waits, .. } => {
+                self.waits((at.sequence, at.time), waits)
+            }
             Entry::LeftLine { ticket, .. } => self.left_line(at.sequence, place(*ticket)),
             Entry::LineOffered(offer) => self.line_offered((at.sequence, at.time), offer),
             Entry::TeamEnded { team, how } => self.team_ended(at.time, place(*team), *how),

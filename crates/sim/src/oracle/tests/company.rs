@@ -119,8 +119,10 @@ fn team(book: &Book, number: u32, who: &Who) -> Team {
     let plain = book.find_sku("cup").unwrap().price();
     let name = |order: u32| book.order(order).unwrap().buyer().unwrap();
     let own = |order: u32| matches!(who, Who::Buyer(own) if own == name(order));
-    let member = |seat: commerce::book::MemberRef| TeamMember {
-        buyer: name(seat.order).into(),
+    let member = |(place, seat): (usize, commerce::book::MemberRef)| TeamMember {
+        name: format!("member {}", place + 1).into(),
+        buyer: (*who == Who::Merchant).then(|| name(seat.order).into()),
+        you: own(seat.order),
         order_id: (*who == Who::Merchant || own(seat.order)).then(|| order_id(seat.order)),
         paid: seat.paid,
         leads: found.leader() == Some(seat.order),
@@ -149,7 +151,7 @@ fn team(book: &Book, number: u32, who: &Who) -> Team {
         link: format!("/v1/teams/{}", team_id(number)).into(),
         leads: found.leader().is_some_and(own),
         members: (is_member || *who == Who::Merchant)
-            .then(|| found.members().map(member).collect()),
+            .then(|| found.members().enumerate().map(member).collect()),
         settlement: (found.state() != commerce::book::TeamState::Open).then_some(TeamSettlement {
             orders: settled.orders,
             settled: settled.settled,
@@ -263,6 +265,7 @@ impl Life {
             sku: "cup".into(),
             units: 1,
             tags: [].into(),
+            facts: None,
         };
         let body = r#"{"sku":"cup","quantity":1}"#;
         let path = "/v1/sales/sale_00001/line";
