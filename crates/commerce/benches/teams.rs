@@ -1,7 +1,8 @@
 //! What a seat costs: orders of teams against plain orders, each placed, paid and captured, in the same run.
 //!
-//! The bar: a team's command costs no more than a plain order's plus 20 %. Opening the team, its completion and the
-//! settlement that the desk's tick brings are counted in.
+//! The bar: a team's command costs no more than a plain order's plus 20 %. Each entry is encoded for the journal, as the
+//! desk does before it answers; opening the team, its completion and the settlement that the desk's tick brings are
+//! counted in.
 //!
 //! `cargo bench -p tidegate-commerce --bench teams -- --json`; one JSON object of figures on standard output.
 #![expect(
@@ -24,7 +25,7 @@ mod stampede;
 use std::time::{Duration, Instant};
 
 use tidegate_commerce::offer::{AfterFinish, Alone, GroupRule, Leave, Offer, Pays};
-use tidegate_commerce::{Action, Book, Command, DealAsk, TeamAsk, Time};
+use tidegate_commerce::{Action, Book, Command, DealAsk, TeamAsk, Time, record};
 
 /// Each figure is the median of so many runs, plain orders and both kinds of teams in turn.
 const RUNS: usize = 7;
@@ -85,6 +86,7 @@ fn median(times: impl Iterator<Item = f64>) -> f64 {
 /// Places, begins to charge and captures all orders, as a desk would.
 fn sell(mut book: Book, places: &[Command], payments: &[Command]) -> Duration {
     let mut entries = Vec::with_capacity(4 * BATCH);
+    let mut bytes = Vec::with_capacity(1 << 20);
     let start = Instant::now();
     for batch in places.chunks(BATCH).chain(payments.chunks(BATCH)) {
         book.tick(NOW, BATCH, &mut entries).unwrap();
@@ -92,7 +94,11 @@ fn sell(mut book: Book, places: &[Command], payments: &[Command]) -> Duration {
             let outcome = book.execute(NOW, command, &mut entries);
             std::hint::black_box(outcome.unwrap().decision.is_ok());
         }
-        entries.clear();
+        for entry in entries.drain(..) {
+            record::put(&entry, &mut bytes).unwrap();
+        }
+        std::hint::black_box(bytes.len());
+        bytes.clear();
     }
     let time = start.elapsed();
     assert_eq!(book.tally().paid, ORDERS);

@@ -19,7 +19,7 @@ mod tell;
 
 use std::sync::Arc;
 
-use commerce::deal::Seed;
+use commerce::deal::{Commit, Seed};
 use commerce::{Book, Command, Effect};
 use serde::{Deserialize, Serialize};
 use stdx::queue::{Rejected, Sender};
@@ -190,8 +190,8 @@ pub trait Effects: Send + Sync {
 
 /// Keeps the secrets from which seeds of draws are made.
 pub trait Seeds: Send + Sync {
-    /// The seed that was promised under this nonce; `None` where the secret is gone.
-    fn seed(&self, sale: u32, nonce: &[u8; 16]) -> Option<Seed>;
+    /// The seed that was promised; `None` where the secret that promised it is gone.
+    fn seed(&self, sale: u32, commit: &Commit) -> Option<Seed>;
 }
 
 /// Hears of durable batches.

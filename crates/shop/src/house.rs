@@ -9,13 +9,14 @@ mod secret;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use commerce::Time;
-use commerce::deal::Seed;
+use commerce::deal::{Commit, Seed};
 use commerce::house::{API_KEYS_MOST, ApiKey, HouseBook, HouseEntry, HouseSecret, SALES_MOST};
 use commerce::record::{self, Records};
 use storage::journal::{FileJournal, JournalSettings, recover};
 use world::journal::{Batch, Journal, JournalError, NewBatch, Position};
 
 use crate::desk::Seeds;
+use crate::draws::{self, promised};
 use crate::open::{Findings, OpenError, Place, flatten};
 
 pub(crate) use acts::person_name;
@@ -77,6 +78,8 @@ pub struct House {
     waiting: Mutex<Vec<acts::Waiting>>,
     /// What the last change failed with, if it failed.
     trouble: Mutex<Option<Arc<str>>>,
+    /// Secrets of draws that the configuration gives.
+    draws: Vec<HouseSecret>,
 }
 
 impl House {
@@ -108,8 +111,16 @@ impl House {
             place,
             waiting: Mutex::default(),
             trouble: Mutex::default(),
+            draws: Vec::new(),
         };
         Ok((house, findings))
+    }
+
+    /// Draws are promised by the first of these secrets from now on, rather than by one of the house's own.
+    #[must_use]
+    pub fn with_draws(mut self, settings: &draws::Settings) -> Self {
+        self.draws = settings.keys();
+        self
     }
 
     /// The house as it stands, durable always.
@@ -233,11 +244,15 @@ impl House {
             .await
     }
 
-    /// The house's own secret, drawn when it is first needed.
+    /// The secret that promises draws: the first one of the configuration, or the house's own, drawn when it is first
+    /// needed.
     ///
     /// # Errors
     /// [`HouseError`].
     pub async fn secret(&self) -> Result<HouseSecret, HouseError> {
+        if let Some(secret) = self.draws.first() {
+            return Ok(*secret);
+        }
         if let Some(secret) = self.book().secret() {
             return Ok(secret);
         }
@@ -381,8 +396,9 @@ impl House {
 }
 
 impl Seeds for House {
-    fn seed(&self, sale: u32, nonce: &[u8; 16]) -> Option<Seed> {
-        Some(seed(&self.book().secret()?, sale, nonce))
+    fn seed(&self, sale: u32, commit: &Commit) -> Option<Seed> {
+        let secrets = self.draws.iter().copied().chain(self.book().secret());
+        promised(secrets, sale, commit)
     }
 }
 

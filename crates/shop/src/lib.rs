@@ -22,6 +22,7 @@ pub mod clock;
 pub mod coupons;
 pub mod delivery;
 pub mod desk;
+pub mod draws;
 pub mod house;
 pub mod notices;
 pub mod open;

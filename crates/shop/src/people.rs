@@ -16,6 +16,7 @@ use world::{Clock, Entropy, Tasks};
 
 use crate::house::{By, House, HouseError, person_name};
 
+pub(crate) use settings::check_secrets;
 pub use settings::{MasterSecret, Secret, Settings};
 pub use storage::vault::person_id;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cashier, delivery, desk, notices, people, projector, reconcile, saga};
+use crate::{cashier, delivery, desk, draws, notices, people, projector, reconcile, saga};
 
 /// Settings of the shop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Settings {
     pub notices: notices::Settings,
     /// Personal data.
     pub vault: people::Settings,
+    /// Lottery teams.
+    pub draws: draws::Settings,
 }
 
 /// What holds for each sale.

@@ -311,6 +311,7 @@ fn open_house(
         tasks: parts.tasks.clone(),
     };
     let (house, findings) = House::open(place).map_err(ShopError::House)?;
+    let house = house.with_draws(&settings.draws);
     let people = Keeper::open(
         &settings.vault,
         &parts.data.vault(),

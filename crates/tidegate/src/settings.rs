@@ -60,6 +60,7 @@ impl Settings {
             ("log", self.log.faults()),
             ("edge", self.edge.faults()),
             ("shop.vault", self.shop.vault.faults()),
+            ("shop.draws", self.shop.draws.faults()),
         ];
         for (group, said) in groups {
             faults.extend(said.iter().map(|fault| {

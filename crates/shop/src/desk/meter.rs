@@ -6,7 +6,7 @@ use api::SaleId;
 use telemetry::Telemetry;
 use telemetry::fact::{
     BatchDecided, BatchDurable, ClockBelieved, ClockStepped, InvariantViolated, JournalFailed,
-    SaleStopped, SnapshotFailed, StockCounted,
+    ReconcileGap, SaleStopped, SnapshotFailed, StockCounted,
 };
 use telemetry::labels::{Invariant, Refused};
 use telemetry::meters::Level;
@@ -32,6 +32,16 @@ impl Meter {
             sale,
             telemetry,
         }
+    }
+
+    /// The seed of a full lottery team cannot be made.
+    pub(super) fn no_seed(&self, team: u32) {
+        let detail = format!(
+            "{} team {team}: full, and no secret of a draw fits its promise: bring back the house journal or the secret of \
+             shop.draws that promised it",
+            self.sale
+        );
+        self.telemetry.tell(&ReconcileGap { detail: &detail });
     }
 
     /// A batch was decided.

@@ -1,5 +1,6 @@
 //! The desk's loop.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub struct Desk {
     /// The book has in it what is not durable, and nobody may see it: it is built anew once nothing is on its way, and
     /// again while the journal cannot be read.
     tainted: bool,
+    /// Lottery teams whose seed nobody can make; each is told once.
+    stuck: BTreeSet<u32>,
     meter: Meter,
 }
 
@@ -148,6 +151,7 @@ impl Desk {
             failures: 0,
             resume_at: started,
             tainted: false,
+            stuck: BTreeSet::new(),
             meter,
         };
         (desk, handle)
@@ -301,12 +305,17 @@ impl Desk {
         ticked?;
         let seeds = &*self.equipment.seeds;
         let most = self.settings.sweep_holds_max;
-        draw::due(
+        let stuck = draw::due(
             &mut self.book,
             (self.sale, seeds),
             (batch.time, most),
             &mut self.scratch,
         )?;
+        for team in stuck {
+            if self.stuck.insert(team) {
+                self.meter.no_seed(team);
+            }
+        }
         batch.record(&self.book, &mut self.scratch)
     }
 

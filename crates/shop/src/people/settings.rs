@@ -36,7 +36,7 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -57,28 +57,31 @@ impl Settings {
     /// Everything that is wrong, each with its option's name in front.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.secrets.len() > SECRETS_MAX {
-            faults.push(format!("secrets: at most {SECRETS_MAX} may be given"));
-        }
-        for (place, master) in self.secrets.iter().enumerate() {
-            if master.id.is_empty() || master.id.len() > 64 {
-                faults.push(format!("secrets[{place}].id: must have 1 to 64 bytes"));
-            }
-            if master.secret.bytes().len() < 32 {
-                faults.push(format!(
-                    "secrets[{place}].secret: must have 32 bytes at least"
-                ));
-            }
-            if self.secrets[..place]
-                .iter()
-                .any(|earlier| earlier.id == master.id)
-            {
-                faults.push(format!("secrets[{place}].id: is given twice"));
-            }
-        }
-        faults
+        check_secrets(&self.secrets)
     }
+}
+
+/// What is wrong with a list of secrets, each fault with its option's name in front.
+pub(crate) fn check_secrets(secrets: &[MasterSecret]) -> Vec<String> {
+    let mut faults = Vec::new();
+    if secrets.len() > SECRETS_MAX {
+        faults.push(format!("secrets: at most {SECRETS_MAX} may be given"));
+    }
+    for (place, master) in secrets.iter().enumerate() {
+        if master.id.is_empty() || master.id.len() > 64 {
+            faults.push(format!("secrets[{place}].id: must have 1 to 64 bytes"));
+        }
+        if master.secret.bytes().len() < 32 {
+            faults.push(format!(
+                "secrets[{place}].secret: must have 32 bytes at least"
+            ));
+        }
+        let same = |earlier: &MasterSecret| earlier.id == master.id;
+        if secrets[..place].iter().any(same) {
+            faults.push(format!("secrets[{place}].id: is given twice"));
+        }
+    }
+    faults
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use commerce::deal::Commit;
 use commerce::{
     Action, Actor, Ask, Command, Effect, Limits, Place as Placing, Plan, SkuPlan, Turn, Window,
 };
@@ -38,14 +39,18 @@ impl Durability for Durable {
     }
 }
 
+pub(crate) fn seed_of(nonce: &[u8; 16]) -> [u8; 32] {
+    let mut seed = [7; 32];
+    seed[..16].copy_from_slice(nonce);
+    seed
+}
+
 /// Seeds that follow from the nonce alone.
 pub(crate) struct Promised;
 
 impl Seeds for Promised {
-    fn seed(&self, _sale: u32, nonce: &[u8; 16]) -> Option<[u8; 32]> {
-        let mut seed = [7; 32];
-        seed[..16].copy_from_slice(nonce);
-        Some(seed)
+    fn seed(&self, _sale: u32, commit: &Commit) -> Option<[u8; 32]> {
+        Some(seed_of(&commit.nonce))
     }
 }
 
@@ -53,7 +58,7 @@ impl Seeds for Promised {
 struct Seedless;
 
 impl Seeds for Seedless {
-    fn seed(&self, _sale: u32, _nonce: &[u8; 16]) -> Option<[u8; 32]> {
+    fn seed(&self, _sale: u32, _commit: &Commit) -> Option<[u8; 32]> {
         None
     }
 }

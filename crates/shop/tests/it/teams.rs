@@ -11,10 +11,10 @@ use commerce::{
 };
 use ledger::Minor;
 use sha2::Digest;
-use tidegate_shop::desk::{Seeds, Settings};
+use tidegate_shop::desk::Settings;
 use world::faults::{Crash, FaultyDisk, MemoryDisk};
 
-use crate::stage::{NOON, Promised, Stage, create};
+use crate::stage::{NOON, Stage, create, seed_of};
 
 const LIFETIME_MS: u32 = 60_000;
 
@@ -62,7 +62,7 @@ async fn selling(stock: u32, rule: GroupRule, settings: Settings) -> Stage {
 
 fn promise() -> Commit {
     let nonce = [3; 16];
-    let seed = Promised.seed(1, &nonce).expect("it promises");
+    let seed = seed_of(&nonce);
     Commit::of(nonce, &seed)
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use commerce::deal::Commit;
 use commerce::{Book, Command, Effect};
 use shop::desk::{
     Desk, DeskError, DeskHandle, Done, Durability, Effects, Equipment, Seeds, Settings,
@@ -189,7 +190,7 @@ impl Floor {
 struct Seedless;
 
 impl Seeds for Seedless {
-    fn seed(&self, _sale: u32, _nonce: &[u8; 16]) -> Option<[u8; 32]> {
+    fn seed(&self, _sale: u32, _commit: &Commit) -> Option<[u8; 32]> {
         None
     }
 }
