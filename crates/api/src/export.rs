@@ -39,6 +39,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
     /// The media type.
     #[must_use]
     pub const fn content_type(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use crate::audit::{AuditPage, AuditQuery};
 use crate::code::Code;
+use crate::export::Format;
 use crate::id::{KeyId, OrderId, RequestId, SaleId, TeamId, TicketId};
 use crate::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use crate::line::{JoinLine, Ticket};
@@ -158,6 +159,8 @@ pub trait Orders: Send + Sync {
     fn ship(&self, call: Call, order: OrderId, body: ShipOrder) -> Reply<'_, Order>;
     /// The goods arrived.
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order>;
+    /// All orders of a sale leave as a file: who took them goes on record before the first of them does.
+    fn export(&self, call: Call, sale: SaleId, format: Format) -> Reply<'_, ()>;
     /// The buyer's bank took money back.
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order>;
     /// A provider says what became of a charge or refund.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use api::SaleId;
 use commerce::rules::Ground;
 
-pub use guard::{Guard, Policy, PolicyError};
+pub use guard::{Guard, Policy, PolicyError, content_of};
 pub(crate) use guard::{Question, Seen};
 pub use past::{NOT_JOURNALLED, NOT_OF_PLAIN_ORDERS, PastError, PastOrder, past_orders};
 pub use rates::RateRules;

@@ -48,6 +48,7 @@ impl Reload {
         for (option, value) in given.filter_map(|option| values.get_key_value(option)) {
             note(handle, option, value).await?;
         }
+        note_rules(handle).await?;
         Ok(())
     }
 
@@ -84,8 +85,20 @@ impl Reload {
             });
             note(handle, option, value).await?;
         }
+        note_rules(handle).await?;
         Ok(())
     }
+}
+
+/// What the file of rules holds goes on record beside its name: the same name may stand for other rules.
+async fn note_rules(handle: &Handle) -> Result<(), HouseError> {
+    const OPTION: &str = "risk.rules.content";
+    let content = handle.risk().content();
+    let known = handle.registry().house().book().setting(OPTION).is_some();
+    if content.is_none() && !known {
+        return Ok(());
+    }
+    note(handle, OPTION, &content.unwrap_or_default()).await
 }
 
 async fn note(handle: &Handle, option: &str, value: &str) -> Result<(), HouseError> {

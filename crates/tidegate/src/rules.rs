@@ -56,6 +56,8 @@ pub(crate) struct Rules {
     pub(crate) set: RuleSet,
     /// What is only computed, by name.
     pub(crate) formulas: Vec<(Box<str>, Formula)>,
+    /// A digest of the file that they were read from.
+    pub(crate) content: Option<Box<str>>,
 }
 
 impl Rules {
@@ -77,7 +79,9 @@ impl Rules {
             return Err(Failure::new(Code::BadConfiguration, what, MEND));
         }
         let text = std::fs::read_to_string(path).map_err(cannot)?;
-        Self::of(&text).map_err(|faults| {
+        let content = Some(shop::risk::content_of(&text));
+        let rules = Self::of(&text).map(|rules| Self { content, ..rules });
+        rules.map_err(|faults| {
             let what = format!("the rules in {} are not valid", path.display());
             Failure::new(Code::BadConfiguration, what, MEND).with_details(faults)
         })
@@ -107,7 +111,11 @@ impl Rules {
             }
         }
         if faults.is_empty() {
-            Ok(Self { set, formulas })
+            Ok(Self {
+                set,
+                formulas,
+                content: None,
+            })
         } else {
             Err(faults)
         }
@@ -145,6 +153,7 @@ pub(crate) fn policy(settings: &Settings) -> Result<Policy, Failure> {
         path => Rules::read(Path::new(path))?,
     };
     Policy::new(settings, rules.set)
+        .map(|policy| policy.read_from(rules.content))
         .map_err(|error| Failure::new(Code::BadConfiguration, error, MEND))
 }
 

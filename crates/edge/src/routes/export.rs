@@ -39,6 +39,7 @@ fn orders<'a>(
         let call = asked.look()?;
         // A sale that does not exist, or is another account's, is a refusal and not an empty file.
         door.rooms.sales.sale(call.clone(), sale).await?;
+        door.rooms.orders.export(call.clone(), sale, format).await?;
         let first = page(door, &call, sale, None).await?;
         let name = format!("attachment; filename=\"{sale}-orders.{ending}\"");
         let body = File {

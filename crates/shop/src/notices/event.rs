@@ -2,8 +2,9 @@
 
 use commerce::Entry;
 use commerce::deal::Settled;
-use commerce::entry::Fate;
+use commerce::entry::{Fate, Placed};
 use commerce::saga::{SagaEntry, Stage};
+use ledger::Minor;
 use serde::{Deserialize, Serialize};
 
 /// Something that a buyer may hear of.
@@ -101,10 +102,10 @@ impl Event {
 pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
     let one = |event, order: &u32| vec![(event, *order)];
     match entry {
-        Entry::Placed(placed) if placed.paid.is_some() => one(Event::Paid, &placed.order),
-        Entry::Placed(placed) => one(Event::Placed, &placed.order),
-        Entry::Dealt(dealt) if dealt.placed.paid.is_some() => one(Event::Paid, &dealt.placed.order),
-        Entry::Dealt(dealt) => one(Event::Placed, &dealt.placed.order),
+        Entry::Placed(placed) => one(placed_as(placed), &placed.order),
+        Entry::Dealt(dealt) => one(placed_as(&dealt.placed), &dealt.placed.order),
+        // What costs nothing is the buyer's at once.
+        Entry::LineOffered(offer) if offer.total == Minor::ZERO => one(Event::Paid, &offer.order),
         Entry::LineOffered(offer) => one(Event::Offered, &offer.order),
         Entry::BalanceLapsed { orders } => orders
             .iter()
@@ -143,6 +144,14 @@ pub(super) fn events(entry: &Entry) -> Vec<(Event, u32)> {
     }
 }
 
+/// An order that was paid elsewhere, or costs nothing, waits for no payment.
+fn placed_as(placed: &Placed) -> Event {
+    match placed.paid.is_some() || placed.total == Minor::ZERO {
+        true => Event::Paid,
+        false => Event::Placed,
+    }
+}
+
 /// What the end of a team means for one of its orders.
 fn settled(settled: &Settled) -> Option<(Event, u32)> {
     let event = match settled {
@@ -176,10 +185,10 @@ mod tests {
         let late = Entry::Captured {
             order: 1,
             attempt: 1,
-            amount: ledger::Minor(5),
+            amount: Minor(5),
             fate: Fate::GoesBack {
                 refund: 1,
-                amount: ledger::Minor(5),
+                amount: Minor(5),
             },
         };
         assert_eq!(events(&late), [(Event::PaymentReturned, 1)]);

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use commerce::book::RefundState;
 use commerce::record::{RecordError, Records};
-use commerce::{Book, Entry};
+use commerce::{Book, Entry, Time};
 use world::journal::{Batch, BatchReader, Journal, JournalError};
 
 use super::event::{Event, events};
 use super::keep::{Letter, key_of};
+use crate::wire;
 
 /// Batches that one look takes in, at most.
 const BATCHES_MOST: usize = 256;
@@ -104,12 +106,26 @@ impl Found {
 /// A letter with what the book knows of its order now.
 pub(super) fn filled(book: &Book, bare: Letter) -> Option<Letter> {
     let order = book.order(bare.order)?;
+    let back = order
+        .refunds()
+        .filter(|refund| refund.state != RefundState::Failed);
+    let (total, funds) = (order.total().0, order.funds());
+    let dues = order.dues().map(|(dues, ..)| dues);
+    let time = |time: Time| wire::time(time).to_string();
     Some(Letter {
         buyer: order.buyer().map(Into::into),
         sale_title: book.title().to_owned(),
         currency: book.currency()?.code().to_owned(),
         total_minor: order.total().0,
-        refunded_minor: order.funds().refunded().0,
+        refunded_minor: funds.refunded().0,
+        due_minor: match (bare.event, dues) {
+            (Event::Deposited, Some(dues)) => total - dues.deposit.0,
+            (_, Some(dues)) => dues.deposit.0,
+            (_, None) => total,
+        },
+        due_window: dues.map_or_else(Default::default, |dues| (time(dues.from), time(dues.until))),
+        back_minor: back.map(|refund| refund.amount.0).sum(),
+        kept_minor: funds.left().0,
         units: order.units(),
         ..bare
     })

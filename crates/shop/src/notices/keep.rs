@@ -39,6 +39,18 @@ pub struct Letter {
     /// What went back of it so far.
     #[serde(skip)]
     pub refunded_minor: i64,
+    /// What is to be paid next: the whole price, the deposit, or the balance.
+    #[serde(skip)]
+    pub due_minor: i64,
+    /// When the balance may be paid, from and until; empty where there is none.
+    #[serde(skip)]
+    pub due_window: (String, String),
+    /// What went back and what is on its way back.
+    #[serde(skip)]
+    pub back_minor: i64,
+    /// What of a paid amount does not come back.
+    #[serde(skip)]
+    pub kept_minor: i64,
     /// The order's units.
     #[serde(skip)]
     pub units: u64,
@@ -90,6 +102,10 @@ impl Letter {
             total_minor: 0,
             refunded_minor: 0,
             units: 0,
+            due_minor: 0,
+            due_window: Default::default(),
+            back_minor: 0,
+            kept_minor: 0,
             attempts: 0,
             due_ms: 0,
             reason: None,
@@ -98,7 +114,24 @@ impl Letter {
         }
     }
 
-    /// A letter to try templates with.
+    /// Letters to try templates with: of an order with all sums, and of one that costs nothing.
+    pub(super) fn examples(event: Event) -> [Self; 2] {
+        let free = Self {
+            total_minor: 0,
+            ..Self::example(event)
+        };
+        let all = Self {
+            refunded_minor: 50,
+            due_minor: 1_250,
+            due_window: ("2026-11-11T00:00:00Z".into(), "2026-11-12T00:00:00Z".into()),
+            back_minor: 100,
+            kept_minor: 300,
+            ..Self::example(event)
+        };
+        [all, free]
+    }
+
+    /// A letter about a plain order.
     pub(super) fn example(event: Event) -> Self {
         Self {
             buyer: Some("buyer".into()),

@@ -60,16 +60,16 @@ pub struct Templates(Environment<'static>);
 fn built_in(event: Event, locale: Locale) -> &'static str {
     match (event, locale) {
         (Event::Placed, Locale::En) => {
-            "Your order {{ order }}\nWe hold {{ units }} for you in {{ sale }}. Please pay {{ total }}.\n"
+            "Your order {{ order }}\nWe hold {{ units }} for you in {{ sale }}. Please pay {{ due }}.\n"
         }
         (Event::Placed, Locale::Zh) => {
-            "订单 {{ order }} 已提交\n已为您在「{{ sale }}」预留 {{ units }} 件商品，请支付 {{ total }}。\n"
+            "订单 {{ order }} 已提交\n已为您在「{{ sale }}」预留 {{ units }} 件商品，请支付 {{ due }}。\n"
         }
         (Event::Paid, Locale::En) => {
-            "Order {{ order }} is paid\nThank you. We have {{ total }} for your order in {{ sale }}.\n"
+            "Order {{ order }} is paid\n{% if total_minor > 0 %}Thank you. We have {{ total }} for your order in {{ sale }}.{% else %}There is nothing to pay for your order in {{ sale }}.{% endif %}\n"
         }
         (Event::Paid, Locale::Zh) => {
-            "订单 {{ order }} 支付成功\n您在「{{ sale }}」的订单已支付 {{ total }}，感谢惠顾。\n"
+            "订单 {{ order }} 支付成功\n{% if total_minor > 0 %}您在「{{ sale }}」的订单已支付 {{ total }}，感谢惠顾。{% else %}您在「{{ sale }}」的订单无需付款。{% endif %}\n"
         }
         (Event::PaymentReturned, Locale::En) => {
             "A payment of order {{ order }} goes back\nIt came too late or twice. You need to do nothing.\n"
@@ -84,9 +84,11 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
             "订单 {{ order }} 已超时关闭\n未在规定时间内支付，商品已释放，您没有付款。\n"
         }
         (Event::Cancelled, Locale::En) => {
-            "Order {{ order }} is cancelled\nWhat you paid comes back to you.\n"
+            "Order {{ order }} is cancelled\n{% if back_minor > 0 %}{{ back }} in all comes back to you. {% endif %}{% if kept_minor > 0 %}{{ kept }} of what you paid does not come back. {% endif %}{% if back_minor + kept_minor == 0 %}You paid nothing. {% endif %}You need to do nothing.\n"
         }
-        (Event::Cancelled, Locale::Zh) => "订单 {{ order }} 已取消\n已支付的款项将原路退回。\n",
+        (Event::Cancelled, Locale::Zh) => {
+            "订单 {{ order }} 已取消\n{% if back_minor > 0 %}共计 {{ back }} 将原路退回。{% endif %}{% if kept_minor > 0 %}已付款项中 {{ kept }} 按活动规则不予退还。{% endif %}{% if back_minor + kept_minor == 0 %}您没有付款。{% endif %}无需操作。\n"
+        }
         (Event::Shipped, Locale::En) => "Order {{ order }} is on its way\nYour goods have left.\n",
         (Event::Shipped, Locale::Zh) => "订单 {{ order }} 已发货\n您的商品已在路上。\n",
         (Event::ShippedInPart, Locale::En) => {
@@ -106,10 +108,10 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
         }
         (Event::Fulfilled, Locale::Zh) => "订单 {{ order }} 已交承运商\n发出后我们会通知您。\n",
         (Event::NotFulfilled, Locale::En) => {
-            "Order {{ order }} cannot be sent\nWe are sorry. What you paid comes back to you.\n"
+            "Order {{ order }} cannot be sent\nWe are sorry.{% if back_minor > 0 %} {{ back }} in all comes back to you.{% endif %}\n"
         }
         (Event::NotFulfilled, Locale::Zh) => {
-            "订单 {{ order }} 无法配送\n非常抱歉，已支付的款项将原路退回。\n"
+            "订单 {{ order }} 无法配送\n非常抱歉。{% if back_minor > 0 %}共计 {{ back }} 将原路退回。{% endif %}\n"
         }
         // Named one by one, so that a new event does not compile until it has words of its own.
         (
@@ -129,22 +131,22 @@ fn built_in(event: Event, locale: Locale) -> &'static str {
 fn built_in_of_offer(event: Event, locale: Locale) -> &'static str {
     match (event, locale) {
         (Event::Offered, Locale::En) => {
-            "It is your turn: order {{ order }}\nWe hold {{ units }} for you in {{ sale }}, for a short time. Please pay {{ total }}.\n"
+            "It is your turn: order {{ order }}\nWe hold {{ units }} for you in {{ sale }}, for a short time. Please pay {{ due }}.\n"
         }
         (Event::Offered, Locale::Zh) => {
-            "轮到您了：订单 {{ order }}\n已为您在「{{ sale }}」短暂预留 {{ units }} 件商品，请尽快支付 {{ total }}。\n"
+            "轮到您了：订单 {{ order }}\n已为您在「{{ sale }}」短暂预留 {{ units }} 件商品，请尽快支付 {{ due }}。\n"
         }
         (Event::Deposited, Locale::En) => {
-            "The deposit of order {{ order }} is paid\nIts goods are yours until the balance is due.\n"
+            "The deposit of order {{ order }} is paid\nIts goods are held for you. Please pay the balance of {{ due }}{% if due_from %} from {{ due_from }} until {{ due_until }}{% endif %}.\n"
         }
         (Event::Deposited, Locale::Zh) => {
-            "订单 {{ order }} 定金支付成功\n商品已为您保留，请在尾款期内支付尾款。\n"
+            "订单 {{ order }} 定金支付成功\n商品已为您保留，请{% if due_from %}于 {{ due_from }} 至 {{ due_until }} {% endif %}支付尾款 {{ due }}。\n"
         }
         (Event::BalanceLapsed, Locale::En) => {
-            "The balance of order {{ order }} was not paid in time\nIts goods are on sale again.\n"
+            "The balance of order {{ order }} was not paid in time\nIts goods are on sale again.{% if back_minor > 0 %} {{ back }} in all comes back to you.{% endif %}{% if kept_minor > 0 %} The deposit of {{ kept }} does not come back.{% endif %}\n"
         }
         (Event::BalanceLapsed, Locale::Zh) => {
-            "订单 {{ order }} 尾款逾期未付\n商品已释放，定金按活动规则处理。\n"
+            "订单 {{ order }} 尾款逾期未付\n商品已释放。{% if back_minor > 0 %}共计 {{ back }} 将原路退回。{% endif %}{% if kept_minor > 0 %}定金 {{ kept }} 不予退还。{% endif %}\n"
         }
         (Event::Difference, Locale::En) => {
             "Order {{ order }} became cheaper\nYour team reached a better price; the difference comes back to you.\n"
@@ -162,10 +164,10 @@ fn built_in_of_offer(event: Event, locale: Locale) -> &'static str {
         (Event::TeamComplete, Locale::Zh) => "订单 {{ order }} 拼团成功\n商品将很快发出。\n",
         // `TeamGaveBack`: all others stand above or before.
         (_, Locale::En) => {
-            "The money of order {{ order }} comes back\nYour team did not come about, or you were not drawn. You need to do nothing.\n"
+            "Order {{ order }} ends with its team\nYour team did not come about, or you were not drawn.{% if back_minor > 0 %} {{ back }} in all comes back to you.{% endif %} You need to do nothing.\n"
         }
         (_, Locale::Zh) => {
-            "订单 {{ order }} 的款项将退回\n未能成团或未中奖，款项将自动原路退回，无需操作。\n"
+            "订单 {{ order }} 已随团结束\n未能成团或未中奖。{% if back_minor > 0 %}共计 {{ back }} 将自动原路退回。{% endif %}无需操作。\n"
         }
     }
 }
@@ -220,10 +222,12 @@ impl Templates {
             }
         }
         let templates = Self(environment);
-        // Each is tried once, so that a name which does not exist is found now.
+        // Each is tried with and without sums, so that a name which does not exist is found now.
         for &event in Event::ALL {
             for &locale in Locale::ALL {
-                templates.render(&Letter::example(event), locale)?;
+                for letter in &Letter::examples(event) {
+                    templates.render(letter, locale)?;
+                }
             }
         }
         Ok(templates)
@@ -247,7 +251,16 @@ impl Templates {
             buyer => &letter.buyer,
             units => letter.units,
             total => letter.money(letter.total_minor),
+            total_minor => letter.total_minor,
             refunded => letter.money(letter.refunded_minor),
+            due => letter.money(letter.due_minor),
+            due_minor => letter.due_minor,
+            due_from => &letter.due_window.0,
+            due_until => &letter.due_window.1,
+            back => letter.money(letter.back_minor),
+            back_minor => letter.back_minor,
+            kept => letter.money(letter.kept_minor),
+            kept_minor => letter.kept_minor,
         });
         let text = text.map_err(|error| wrong(&name, &error))?;
         let output = |what| TemplateError::Output {
@@ -316,8 +329,8 @@ mod tests {
         let templates = Templates::built_in().unwrap();
         for &event in Event::ALL {
             for &locale in Locale::ALL {
-                let letter = Letter::example(event);
-                let (subject, text) = templates.render(&letter, locale).unwrap();
+                let letter = &Letter::examples(event)[0];
+                let (subject, text) = templates.render(letter, locale).unwrap();
                 assert!(subject.contains(&letter.order_id()), "{subject}");
                 assert!(!text.is_empty());
                 let chinese = subject.chars().any(|char| char > '\u{2e80}');
@@ -336,5 +349,26 @@ mod tests {
             said("{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}")
                 .contains("fuel")
         );
+    }
+
+    #[test]
+    fn nobody_is_promised_money_that_does_not_come_back() {
+        let templates = Templates::built_in().unwrap();
+        for event in [Event::Cancelled, Event::BalanceLapsed, Event::TeamGaveBack] {
+            for &locale in Locale::ALL {
+                let told = |back_minor, kept_minor| {
+                    let letter = Letter {
+                        back_minor,
+                        kept_minor,
+                        ..Letter::example(event)
+                    };
+                    templates.render(&letter, locale).unwrap().1
+                };
+                assert!(told(1_250, 0).contains("12.50 EUR"), "{event:?}");
+                assert!(!told(0, 0).contains("EUR"), "{event:?}: {}", told(0, 0));
+                let keeps = event != Event::TeamGaveBack;
+                assert_eq!(told(0, 300).contains("3.00 EUR"), keeps, "{event:?}");
+            }
+        }
     }
 }

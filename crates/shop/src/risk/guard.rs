@@ -37,6 +37,8 @@ pub struct Policy {
     window_ms: u64,
     on: bool,
     asks_book: bool,
+    /// A digest of the file that its rules were read from.
+    content: Option<Box<str>>,
 }
 
 impl Default for Policy {
@@ -47,6 +49,7 @@ impl Default for Policy {
             window_ms: 1,
             on: false,
             asks_book: false,
+            content: None,
         }
     }
 }
@@ -70,6 +73,7 @@ impl Policy {
             window_ms: settings.window_ms,
             on: asks_book || rates.is_on(),
             asks_book,
+            content: None,
         })
     }
 
@@ -80,8 +84,21 @@ impl Policy {
             window_ms,
             on: true,
             asks_book: true,
+            content: None,
         }
     }
+
+    /// The same policy, with the digest of the file that its rules were read from.
+    #[must_use]
+    pub fn read_from(self, content: Option<Box<str>>) -> Self {
+        Self { content, ..self }
+    }
+}
+
+/// A digest of a file of rules, which tells one content from another.
+#[must_use]
+pub fn content_of(text: &str) -> Box<str> {
+    format!("blake3:{}", blake3::hash(text.as_bytes()).to_hex()).into()
 }
 
 /// An order or a payment to judge.
@@ -198,6 +215,12 @@ impl Guard {
     /// Puts another policy in charge, from the next question on. Counts go on.
     pub fn swap(&self, policy: Policy) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// The digest of the file of rules that is in charge, if one is.
+    pub fn content(&self) -> Option<Box<str>> {
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        policy.content.clone()
     }
 
     /// The policy in charge; `None` while nothing is judged.

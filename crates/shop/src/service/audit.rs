@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::audit::{AuditEntry, AuditPage, AuditQuery};
-use api::order::Order;
+use api::order::{Order, OrderState};
 use api::sale::Sale;
 use api::service::{Answer, Audits, Call, Caller, Reply};
 use api::{Code, Problem, Time};
@@ -49,6 +49,25 @@ impl Handle {
     ) -> Result<(), Problem> {
         let after = serde_json::to_string(after).ok();
         self.note(caller, what, subject, None, after.as_deref())
+            .await
+    }
+
+    /// Puts on record what a merchant did to an order by hand. What buyers do with their own orders is no administrative
+    /// act, and stands in the sale's journal.
+    pub(super) async fn note_order(
+        &self,
+        caller: &Caller,
+        what: &str,
+        before: Option<&Order>,
+        after: &Order,
+    ) -> Result<(), Problem> {
+        if !matches!(caller, Caller::Merchant { .. }) {
+            return Ok(());
+        }
+        let says = |order: &Order| serde_json::to_string(&StateOf::of(order)).ok();
+        let (before, now) = (before.and_then(says), says(after));
+        let subject = after.id.to_string();
+        self.note(caller, what, &subject, before.as_deref(), now.as_deref())
             .await
     }
 
@@ -170,6 +189,25 @@ impl MoneyOf {
     pub(super) fn of(order: &Order) -> Self {
         Self {
             charged_back_minor: order.charged_back_minor,
+        }
+    }
+}
+
+/// What the audit says of where an order stands.
+#[derive(Debug, Serialize)]
+struct StateOf {
+    state: OrderState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
+    refunds: usize,
+}
+
+impl StateOf {
+    fn of(order: &Order) -> Self {
+        Self {
+            state: order.state,
+            payment: order.payment.as_ref().map(|payment| payment.id.to_string()),
+            refunds: order.refunds.len(),
         }
     }
 }

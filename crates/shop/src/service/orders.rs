@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::export::Format;
 use api::line::{JoinLine, Ticket};
 use api::order::SalePosition;
 use api::order::{
@@ -110,8 +111,59 @@ impl Handle {
         };
         let facts = facts(&call, &tags, None);
         let (sale, order) = (order.sale(), number(order)?);
+        let before = self.before(&call.caller, sale, order).await?;
+        let caller = call.caller.clone();
         let paid = self.change_order(call, sale, Action::Pay { order }, facts);
-        paid.await.map_err(no_order)
+        let paid = paid.await.map_err(no_order)?;
+        self.note_order(&caller, "order.pay", before.as_ref(), &paid.body)
+            .await?;
+        Ok(paid)
+    }
+
+    /// An order before a merchant changes it by hand, for the record of the act.
+    async fn before(
+        &self,
+        caller: &Caller,
+        sale: SaleId,
+        order: u32,
+    ) -> Result<Option<Order>, Problem> {
+        if !matches!(caller, Caller::Merchant { .. }) {
+            return Ok(None);
+        }
+        let desk = self.desk(caller, sale).await.map_err(no_order)?;
+        let seen = Self::ask(&desk, move |book| wire::order(sale.get(), book, order));
+        Ok(seen.await?.value)
+    }
+
+    /// Changes an order by hand, and puts on record who did it.
+    async fn change_by_hand(
+        &self,
+        call: Call,
+        id: OrderId,
+        what: &'static str,
+        action: impl FnOnce(u32) -> Action + Send,
+    ) -> Result<Answer<Order>, Problem> {
+        let before = self.before(&call.caller, id.sale(), number(id)?).await?;
+        let caller = call.caller.clone();
+        let changed = self.change_of_order(call, id, action).await?;
+        self.note_order(&caller, what, before.as_ref(), &changed.body)
+            .await?;
+        Ok(changed)
+    }
+
+    /// Puts on record that all orders of a sale leave as a file, before the first of them does.
+    async fn note_export(
+        &self,
+        call: Call,
+        sale: SaleId,
+        format: Format,
+    ) -> Result<Answer<()>, Problem> {
+        self.desk(&call.caller, sale).await?;
+        let after = serde_json::json!({ "format": format.name() }).to_string();
+        let subject = sale.to_string();
+        self.note(&call.caller, "orders.export", &subject, None, Some(&after))
+            .await?;
+        Ok(Answer::plain(()))
     }
 
     /// Changes an order and shows it.
@@ -493,7 +545,8 @@ impl Orders for Handle {
     }
 
     fn cancel(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Cancel { order }))
+        let cancel = |order| Action::Cancel { order };
+        Box::pin(self.change_by_hand(call, order, "order.cancel", cancel))
     }
 
     fn refund(&self, call: Call, order: OrderId, body: RefundOrder) -> Reply<'_, Refund> {
@@ -517,14 +570,21 @@ impl Orders for Handle {
             let line = |line: ShippedLine| (line.line, line.quantity);
             lines.into_iter().map(line).collect()
         });
-        Box::pin(self.change_of_order(call, order, |order| match lines {
-            Some(lines) => Action::ShipPart { order, lines },
-            None => Action::Ship { order },
-        }))
+        Box::pin(
+            self.change_by_hand(call, order, "order.ship", |order| match lines {
+                Some(lines) => Action::ShipPart { order, lines },
+                None => Action::Ship { order },
+            }),
+        )
     }
 
     fn deliver(&self, call: Call, order: OrderId) -> Reply<'_, Order> {
-        Box::pin(self.change_of_order(call, order, |order| Action::Deliver { order }))
+        let deliver = |order| Action::Deliver { order };
+        Box::pin(self.change_by_hand(call, order, "order.deliver", deliver))
+    }
+
+    fn export(&self, call: Call, sale: SaleId, format: Format) -> Reply<'_, ()> {
+        Box::pin(self.note_export(call, sale, format))
     }
 
     fn chargeback(&self, call: Call, order: OrderId, body: Chargeback) -> Reply<'_, Order> {

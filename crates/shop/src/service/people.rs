@@ -10,7 +10,8 @@ use crate::people::{Kept, PeopleError, name_in_audit, person_id};
 use crate::wire;
 
 /// What an erasure leaves, said to whoever asks for one.
-const REMAINS: &str = "the journals hold orders under a pseudonym, without a name or a contact; backups of the vault \
+const REMAINS: &str = "the journals, read models and letters that wait hold orders under a pseudonym, without a name or a \
+    contact; logs, exports and notices that left are not called back; backups of the vault \
     made before hold the person until they are deleted, and a start over such a backup erases it again while the \
     erasure is on record";
 

@@ -93,24 +93,32 @@ impl Handle {
         let (sale, order) = (id.sale(), number(id)?);
         let desk = self.desk(&call.caller, sale).await?;
         let found = Self::ask(&desk, move |book| {
-            book.saga_of(order).map(|found| found.number)
+            let saga = book.saga_of(order)?;
+            Some((saga.number, wire::saga(sale.get(), saga)))
         });
-        let saga = found
+        let (saga, before) = found
             .await?
             .value
             .ok_or_else(|| Problem::new(Code::SagaNotFound))?;
-        let verb = match verb {
-            SagaVerb::Retry => Verb::Retry,
-            SagaVerb::Skip => Verb::Skip,
-            SagaVerb::Compensate => Verb::Compensate,
+        let (verb, what) = match verb {
+            SagaVerb::Retry => (Verb::Retry, "saga.retry"),
+            SagaVerb::Skip => (Verb::Skip, "saga.skip"),
+            SagaVerb::Compensate => (Verb::Compensate, "saga.compensate"),
         };
+        let caller = call.caller.clone();
         let command = Command {
             actor: actor(&call.caller),
             key: call.key,
             action: Action::Saga(SagaAsk::Verb { saga, verb }),
         };
         let told = Self::tell(&desk, command, move |book, _| show(book, sale, order));
-        Ok(told.await?.answer(sale))
+        let told = told.await?;
+        let stands = |saga: &Saga| serde_json::to_string(saga).ok();
+        let (before, after) = (before.as_ref().and_then(stands), stands(&told.value));
+        let subject = id.to_string();
+        self.note(&caller, what, &subject, before.as_deref(), after.as_deref())
+            .await?;
+        Ok(told.answer(sale))
     }
 }
 
@@ -174,7 +182,13 @@ impl Sending for Handle {
 
     fn retry_notices(&self, call: Call) -> Reply<'_, NoticesRetried> {
         Box::pin(async move {
+            let before = self.dead_of(&call.caller).notices.len();
+            let before = serde_json::json!({ "dead": before }).to_string();
             let notices = self.retry_of(&call.caller);
+            let after = serde_json::json!({ "tried_again": notices }).to_string();
+            let (what, subject) = ("notices.retry", "notices");
+            self.note(&call.caller, what, subject, Some(&before), Some(&after))
+                .await?;
             Ok(Answer::plain(NoticesRetried { notices }))
         })
     }

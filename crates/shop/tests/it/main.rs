@@ -5,6 +5,7 @@ mod desk;
 mod fuzz;
 mod mailbox;
 mod market;
+mod notices;
 mod offers;
 mod outsider;
 mod people;

@@ -26,7 +26,7 @@ use crate::mailbox::{Mailbox, Manner};
 use crate::outsider::{Answer, Outsider};
 use crate::whole::{call, directory, merchant, selling};
 
-async fn open(dir: &Path, settings: Settings) -> Shop {
+pub(crate) async fn open(dir: &Path, settings: Settings) -> Shop {
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) =
         (Arc::new(OsDisk), Arc::new(SystemClock::new()));
     let tasks = Tasks::of_the_machine();
@@ -44,7 +44,7 @@ async fn open(dir: &Path, settings: Settings) -> Shop {
     Shop::open(settings, parts).await.expect("it opens")
 }
 
-fn fulfilling(carrier: &Outsider) -> Settings {
+pub(crate) fn fulfilling(carrier: &Outsider) -> Settings {
     let mut settings = Settings::default();
     settings.fulfilment.kind = Some(Choice::Fulfilment);
     settings.fulfilment.carrier_url = Some(carrier.url.clone());
@@ -52,12 +52,12 @@ fn fulfilling(carrier: &Outsider) -> Settings {
     settings
 }
 
-fn admin() -> Caller {
+pub(crate) fn admin() -> Caller {
     merchant("shop")
 }
 
 /// An order that was paid at the till.
-async fn paid(handle: &Handle, sale: SaleId, cups: u32, key: &str) -> OrderId {
+pub(crate) async fn paid(handle: &Handle, sale: SaleId, cups: u32, key: &str) -> OrderId {
     let body = format!(
         r#"{{"sale_id":"{sale}","buyer":"ann","paid":{{"reference":"till"}},
             "lines":[{{"sku":"CUP","quantity":{cups}}}]}}"#
@@ -306,7 +306,7 @@ async fn a_part_leaves_and_the_rest_is_back_on_sale_with_its_money_returned() {
     shop.stop().await;
 }
 
-fn telling(dir: &Path) -> Settings {
+pub(crate) fn telling(dir: &Path) -> Settings {
     let mut settings = Settings::default();
     settings.notices.channel = Some(ChannelName::File);
     settings.notices.locale = Locale::Zh;
@@ -321,7 +321,7 @@ fn told(dir: &Path) -> Vec<Json> {
         .collect()
 }
 
-async fn told_of(dir: &Path, events: usize) -> Vec<Json> {
+pub(crate) async fn told_of(dir: &Path, events: usize) -> Vec<Json> {
     let wait = async {
         while told(dir).len() < events {
             tokio::task::yield_now().await;
@@ -431,7 +431,7 @@ async fn second_sale(handle: &Handle) -> SaleId {
 }
 
 /// The first letter that was given up.
-async fn first_dead(handle: &Handle) -> DeadNotice {
+pub(crate) async fn first_dead(handle: &Handle) -> DeadNotice {
     let wait = async {
         loop {
             let dead = handle.dead_notices(call(admin(), "-")).await;

@@ -75,7 +75,7 @@ async fn write(found: &mut Found, sale: SaleId, format: Format) -> anyhow::Resul
     loop {
         let page = match found {
             Found::Remote(server) => server.get(&path(sale, cursor.as_deref())).await?,
-            Found::Local(shop) => local(shop, sale, cursor).await?,
+            Found::Local(shop) => local(shop, sale, format, cursor).await?,
         };
         let mut text = std::mem::take(&mut head);
         for order in &page.orders {
@@ -101,6 +101,7 @@ fn path(sale: SaleId, cursor: Option<&str>) -> String {
 async fn local(
     shop: &Backroom,
     sale: SaleId,
+    format: Format,
     cursor: Option<Box<str>>,
 ) -> anyhow::Result<OrderPage> {
     let handle = shop.handle();
@@ -115,5 +116,8 @@ async fn local(
         ..OrderQuery::default()
     };
     let call = house_call(&known.account, "");
+    if query.cursor.is_none() {
+        Orders::export(&*handle, call.clone(), sale, format).await?;
+    }
     Ok(Orders::orders(&*handle, call, query).await?.body)
 }

@@ -192,3 +192,42 @@ fn rules_guard_a_server_are_swapped_by_sighup_and_are_tried_on_its_orders() {
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
 }
+
+/// The name of the file says nothing of what it held when.
+#[test]
+fn rules_that_change_under_the_same_name_are_on_record_with_what_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let bearer = crate::server::key(dir.path());
+    write(dir.path(), "r.toml", RULES);
+    write(dir.path(), "t.toml", "[risk]\nrules = 'r.toml'\n");
+    let server = Server::start(dir.path(), &["--data", "data", "--config", "t.toml"]);
+    let sale = crate::server::sale(&server, &bearer);
+    assert_eq!(place(&server, &bearer, &sale, "three", 3).0, 403);
+    write(dir.path(), "r.toml", &RULES.replace("> 2'", "> 3'"));
+    server.signal("HUP");
+    // Nothing is logged where no option changed its value, so what counts is asked for.
+    while place(&server, &bearer, &sale, "three", 3).0 != 201 {
+        std::thread::yield_now();
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let listed = run(dir.path(), &["audit", "list", "--data", "data", "--json"]);
+    let acts: Vec<Json> = listed
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|act: &Json| act["subject"] == "risk.rules.content")
+        .collect();
+    assert_eq!(acts.len(), 2, "{}", listed.out);
+    let digest = |value: &Json| {
+        value
+            .as_str()
+            .is_some_and(|text| text.starts_with("blake3:"))
+    };
+    assert!(
+        acts[0]["before"].is_null() && digest(&acts[0]["after"]),
+        "{acts:?}"
+    );
+    assert_eq!(acts[1]["before"], acts[0]["after"]);
+    assert!(digest(&acts[1]["after"]) && acts[1]["after"] != acts[1]["before"]);
+}
