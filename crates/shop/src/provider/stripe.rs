@@ -276,6 +276,10 @@ impl Provider for Stripe {
         Box::pin(std::future::ready(read))
     }
 
+    fn speaks_our_words(&self) -> bool {
+        false
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }
