@@ -23,6 +23,8 @@ fn house(dir: &Path) -> String {
         "till",
         "--account",
         "shop",
+        "--role",
+        "owner",
         "--json",
         "--config",
         "t.toml",
