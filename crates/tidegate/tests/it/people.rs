@@ -56,6 +56,29 @@ fn change(server: &Server, what: &str, bearer: &str, key: &str, body: &str) -> J
 }
 
 #[test]
+fn what_a_path_says_of_a_person_or_a_device_stays_out_of_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let bearer = house(dir.path());
+    let words = ["--config", "t.toml", "--set", "log.level=debug"];
+    let mut server = Server::start(dir.path(), &words);
+    change(
+        &server,
+        "PUT /v1/people/ann",
+        &bearer,
+        "p1",
+        r#"{"name":"Ann"}"#,
+    );
+    assert_eq!(server.told("request served")["path"], "/v1/people/{buyer}");
+    assert_eq!(server.told("audit")["path"], "/v1/people/{buyer}");
+    ask(&server.public, "GET /device/BCDF-NONE/qr.svg", &[], "");
+    assert_eq!(
+        server.told("request served")["path"],
+        "/device/{code}/qr.svg"
+    );
+    stop(server);
+}
+
+#[test]
 fn a_person_is_exported_erased_and_stays_erased_over_an_older_backup() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
