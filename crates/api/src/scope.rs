@@ -128,6 +128,10 @@ impl Scopes {
     /// Every scope there is.
     pub const ALL: Self = Self((1 << Scope::ALL.len()) - 1);
 
+    /// Every scope but those over personal data, which are given by name only.
+    pub const WITHOUT_PEOPLE: Self =
+        Self(Self::ALL.0 & !(Scope::PeopleRead.bit() | Scope::PeopleWrite.bit()));
+
     /// This set and one more.
     #[must_use]
     pub const fn with(self, scope: Scope) -> Self {

@@ -36,6 +36,8 @@ enum End {
     Closed,
     /// The head of a request did not come in time.
     SlowHead,
+    /// An answer was not read in time.
+    SlowReader,
 }
 
 /// Serves a connection until it is closed, too slow, idle for too long, or the server stops.
@@ -66,13 +68,18 @@ pub(crate) async fn serve(
         stopping,
     )
     .await;
-    if matches!(end, End::SlowHead) {
-        let problem = Problem::because(
-            Code::TooSlow,
-            "the head of the request did not come in time",
-        );
-        let (stream, around) = connection.into_parts().io.into_inner().into_parts();
-        say_last(stream, &problem, &around).await;
+    match end {
+        End::Closed => {}
+        // There is nobody to say it to.
+        End::SlowReader => around_after.telemetry.meters().count_problem(Code::TooSlow),
+        End::SlowHead => {
+            let problem = Problem::because(
+                Code::TooSlow,
+                "the head of the request did not come in time",
+            );
+            let (stream, around) = connection.into_parts().io.into_inner().into_parts();
+            say_last(stream, &problem, &around).await;
+        }
     }
 }
 
@@ -108,13 +115,21 @@ where
         tokio::select! {
             biased;
             _ = connection.as_mut() => return End::Closed,
-            () = &mut look, if !ending => {
+            () = &mut look => {
                 let now = around.clock.monotonic();
-                match around.phase.doing() {
+                let unread = around.backlog.since();
+                let doing = around.phase.doing();
+                if unread.is_some_and(|since| now >= since + settings.write_time()) {
+                    return End::SlowReader;
+                }
+                match doing {
                     Doing::Head(since) if now >= since + settings.header_time() => return End::SlowHead,
                     Doing::Idle(since) if now >= since + settings.idle_time() => ending = true,
-                    doing => look = around.tasks.sleep(next_look(doing, now, settings)),
+                    _ => {}
                 }
+                // Also a connection that is to end has to take its last answer in time.
+                let doing = if ending { Doing::Busy } else { doing };
+                look = around.tasks.sleep(next_look(doing, unread, now, settings));
             }
             _ = &mut asked_to_stop, if !ending => ending = true,
         }
@@ -124,17 +139,24 @@ where
     }
 }
 
-/// When a connection must be looked at again: a head that begins later cannot be late before its whole time has passed.
-fn next_look(doing: Doing, now: Duration, settings: &Settings) -> Duration {
-    let whole = settings.header_time();
+/// When a connection must be looked at again: a head that begins later cannot be late before its whole time has passed,
+/// nor can bytes that begin to wait.
+fn next_look(
+    doing: Doing,
+    unread: Option<Duration>,
+    now: Duration,
+    settings: &Settings,
+) -> Duration {
+    let whole = settings.header_time().min(settings.write_time());
     let left = match doing {
-        Doing::Head(since) => (since + whole).saturating_sub(now),
-        Doing::Idle(since) => (since + settings.idle_time())
-            .saturating_sub(now)
-            .min(whole),
+        Doing::Head(since) => (since + settings.header_time()).saturating_sub(now),
+        Doing::Idle(since) => (since + settings.idle_time()).saturating_sub(now),
         Doing::Busy => whole,
     };
-    left.max(Duration::from_millis(1))
+    let late = unread.map_or(whole, |since| {
+        (since + settings.write_time()).saturating_sub(now)
+    });
+    left.min(late).min(whole).max(Duration::from_millis(1))
 }
 
 /// Writes a problem and closes, without waiting for a client that does not read.

@@ -1,4 +1,4 @@
-//! What a connection is doing, and since when. Shared by its socket, its requests and the one who watches the time.
+//! What a connection is doing, since when, and what its client leaves unread. Shared by its socket, its requests and the one who watches the time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,6 +55,56 @@ impl Phase {
     }
 }
 
+/// Bytes for a client beyond which it has shown that it reads.
+const PIECE: u64 = 64 * 1024;
+
+/// Since when bytes wait for a client that does not take them. Every 64 KiB that it takes begin the time anew, so that
+/// something long may take long, and a client that hardly reads may not.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// Microseconds and one; 0 when nothing waits.
+    since: AtomicU64,
+    taken: AtomicU64,
+}
+
+impl Backlog {
+    /// The client takes nothing now.
+    pub(crate) fn waits(&self, now: Duration) {
+        if self.since.load(Ordering::Relaxed) == 0 {
+            self.begin(now);
+        }
+    }
+
+    /// The client took bytes.
+    pub(crate) fn took(&self, bytes: usize, now: impl FnOnce() -> Duration) {
+        if self.since.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let bytes = u64::try_from(bytes).unwrap_or(PIECE);
+        if self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes >= PIECE {
+            self.begin(now());
+        }
+    }
+
+    /// Everything that there was has been taken.
+    pub(crate) fn is_over(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+
+    /// Since when the client owes it to take the next piece.
+    pub(crate) fn since(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        since.checked_sub(1).map(Duration::from_micros)
+    }
+
+    fn begin(&self, now: Duration) {
+        let micros = u64::try_from(now.as_micros()).unwrap_or_default();
+        self.taken.store(0, Ordering::Relaxed);
+        self.since
+            .store(micros.saturating_add(1), Ordering::Relaxed);
+    }
+}
+
 fn stamp(now: Duration, what: u64) -> u64 {
     u64::try_from(now.as_micros()).unwrap_or_default() << 2 | what
 }
@@ -62,6 +112,26 @@ fn stamp(now: Duration, what: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_has_its_time_for_every_piece_and_drops_give_it_none() {
+        let at = Duration::from_secs;
+        let backlog = Backlog::default();
+        backlog.took(1_000_000, || at(1));
+        assert_eq!(backlog.since(), None, "nothing waits");
+        backlog.waits(at(2));
+        backlog.waits(at(3));
+        for second in 4..14 {
+            backlog.took(1, || at(second));
+        }
+        assert_eq!(backlog.since(), Some(at(2)));
+        backlog.took(64 * 1024 - 10, || at(14));
+        assert_eq!(backlog.since(), Some(at(14)));
+        backlog.took(64 * 1024 - 1, || at(15));
+        assert_eq!(backlog.since(), Some(at(14)));
+        backlog.is_over();
+        assert_eq!(backlog.since(), None);
+    }
 
     #[test]
     fn a_head_begins_with_its_first_byte_only() {

@@ -185,6 +185,7 @@ impl Port {
             ids: Arc::clone(&self.door.ids),
             telemetry: rooms.telemetry.clone(),
             phase: Arc::new(Phase::new(rooms.clock.monotonic())),
+            backlog: Arc::default(),
         };
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             let connections_max = self.settings.connections_max;

@@ -33,6 +33,9 @@ pub struct Settings {
     pub body_ms: u64,
     /// Time for a whole request, ms. Default 30,000.
     pub request_ms: u64,
+    /// Time for a client to take 64 KiB of what waits for it, or all of it where that is less, ms; live streams and exports
+    /// have no other limit. A client that reads more slowly is cut off. Default 30,000.
+    pub write_ms: u64,
     /// Time that a connection may be idle, ms. Default 60,000.
     pub idle_ms: u64,
     /// Time that running requests get when the server stops, ms. Default 10,000.
@@ -79,6 +82,7 @@ impl Default for Settings {
             header_ms: 5_000,
             body_ms: 10_000,
             request_ms: 30_000,
+            write_ms: 30_000,
             idle_ms: 60_000,
             drain_ms: 10_000,
             body_bytes_max: 1024 * 1024,
@@ -108,6 +112,7 @@ impl Settings {
             ("header_ms", self.header_ms),
             ("body_ms", self.body_ms),
             ("request_ms", self.request_ms),
+            ("write_ms", self.write_ms),
             ("idle_ms", self.idle_ms),
             ("drain_ms", self.drain_ms),
         ];
@@ -198,6 +203,10 @@ impl Settings {
 
     pub(crate) const fn request_time(&self) -> Duration {
         Duration::from_millis(self.request_ms)
+    }
+
+    pub(crate) const fn write_time(&self) -> Duration {
+        Duration::from_millis(self.write_ms)
     }
 
     pub(crate) const fn idle_time(&self) -> Duration {

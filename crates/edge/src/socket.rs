@@ -1,8 +1,8 @@
-//! The socket under a connection: tells when a head begins, and puts a problem document where the HTTP library would
+//! The socket under a connection: tells when a head begins and when a client does not read, and puts a problem document where the HTTP library would
 //! answer a head that it cannot read with a bare status.
 
 use crate::ids::Ids;
-use crate::phase::Phase;
+use crate::phase::{Backlog, Phase};
 use api::{Code, Problem, RequestId};
 use std::io;
 use std::pin::Pin;
@@ -21,6 +21,7 @@ pub(crate) struct Surroundings {
     pub(crate) ids: Arc<Ids>,
     pub(crate) telemetry: Telemetry,
     pub(crate) phase: Arc<Phase>,
+    pub(crate) backlog: Arc<Backlog>,
 }
 
 /// A stream as the HTTP library sees it.
@@ -43,6 +44,18 @@ impl Socket {
     /// The stream and what surrounded it.
     pub(crate) fn into_parts(self) -> (Stream, Surroundings) {
         (self.stream, self.around)
+    }
+
+    fn poll_out(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.instead.is_none() && is_bare(bytes) {
+            let document = unreadable(status(bytes), &self.around);
+            self.instead = Some((document, 0));
+        }
+        if self.instead.is_some() {
+            ready!(self.poll_instead(context))?;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -85,18 +98,19 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.instead.is_none() && is_bare(bytes) {
-            let document = unreadable(status(bytes), &self.around);
-            self.instead = Some((document, 0));
+        let written = self.poll_out(context, bytes);
+        let (clock, backlog) = (&self.around.clock, &self.around.backlog);
+        match written {
+            Poll::Pending => backlog.waits(clock.monotonic()),
+            Poll::Ready(Ok(taken)) => backlog.took(taken, || clock.monotonic()),
+            Poll::Ready(Err(_)) => {}
         }
-        if self.instead.is_some() {
-            ready!(self.poll_instead(context))?;
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        written
     }
 
+    /// The library flushes once all that it has is written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.around.backlog.is_over();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

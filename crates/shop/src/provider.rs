@@ -112,6 +112,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Box::pin(std::future::ready(Err(KnockError::Nobody)))
     }
 
+    /// Whether its callbacks come in the words of this house, signed with the shop's own secret. Who has words of its own
+    /// knocks with them, and a secret that was left over proves nothing about its money.
+    fn speaks_our_words(&self) -> bool {
+        true
+    }
+
     /// What the buyer's page needs for a charge that waits for the buyer, as far as it is in memory.
     fn action(&self, _key: PaymentId) -> Option<PaymentAction> {
         None

@@ -3,6 +3,7 @@
 use crate::client::{Client, bearer, merchant, page, request};
 use crate::shop::MERCHANT;
 use crate::world_of_tests::{Open, run, settings};
+use std::time::Duration;
 use tidegate_edge::Settings;
 use tokio::io::AsyncWriteExt;
 
@@ -75,6 +76,62 @@ fn a_body_that_does_not_come_is_cut_off() {
         let answer = client.ask(head).await;
         assert_eq!(answer.problem(), (408, "TG-1007".to_owned()));
         assert!(client.answer().await.is_none());
+    });
+}
+
+/// Asks for the same large document many times, and reads nothing of it.
+async fn ask_and_read_nothing(open: &Open) -> Client {
+    let mut client = Client::connect(open.public).await;
+    let health = "GET /health HTTP/1.1\r\nhost: door\r\n\r\n";
+    assert_eq!(client.ask(health).await.status, 200);
+    let document = "GET /openapi.json HTTP/1.1\r\nhost: door\r\n\r\n";
+    client.send(document.repeat(64)).await;
+    client
+}
+
+// Others: a server whose timeouts end with the head of the answer is held for ever by readers that stop ("slow read").
+#[test]
+fn readers_that_stop_reading_give_their_connections_back() {
+    for idle_ms in [60_000, 50] {
+        run(async {
+            let open = Open::start(Settings {
+                connections_max: 3,
+                write_ms: 1_000,
+                idle_ms,
+                ..settings()
+            });
+            let mut holding = Vec::new();
+            for _ in 0..3 {
+                holding.push(ask_and_read_nothing(&open).await);
+            }
+            let health = "GET /health HTTP/1.1\r\nhost: door\r\n\r\n";
+            let connections = || open.telemetry.meters().door.connections.get();
+            assert_eq!(connections(), 3, "all of them are taken");
+            let all_back = async {
+                while connections() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let waited = tokio::time::timeout(Duration::from_secs(20), all_back).await;
+            assert!(waited.is_ok(), "idle for {idle_ms} ms");
+            let next = Client::connect(open.public).await.ask(health).await;
+            assert_eq!(next.status, 200);
+            drop(holding);
+        });
+    }
+}
+
+#[test]
+fn a_reader_that_takes_all_of_a_long_answer_hears_its_end() {
+    run(async {
+        let open = Open::start(Settings {
+            write_ms: 5_000,
+            ..settings()
+        });
+        let mut client = ask_and_read_nothing(&open).await;
+        for _ in 0..64 {
+            assert_eq!(client.answer().await.map(|answer| answer.status), Some(200));
+        }
     });
 }
 

@@ -340,6 +340,10 @@ impl Provider for Guarded {
         self.provider.read(knock)
     }
 
+    fn speaks_our_words(&self) -> bool {
+        self.provider.speaks_our_words()
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.provider.action(key)
     }

@@ -31,7 +31,7 @@ pub struct Settings {
     pub mail_host: Option<String>,
     /// Its port.
     pub mail_port: u16,
-    /// How mail is sent: `off`, `starttls` or `tls`.
+    /// How mail is sent: `off` (to this machine only), `starttls` or `tls`.
     pub mail_tls: MailTls,
     /// Whom mail is from, like `Shop <shop@example.org>`.
     pub mail_from: Option<String>,
@@ -158,6 +158,17 @@ impl Settings {
             faults.push(("mail_from", error));
         }
         faults.extend(self.login_fault());
+        let by_mail = self.channel == Some(ChannelName::Mail);
+        if by_mail
+            && self.mail_tls == MailTls::Off
+            && self.mail_host.is_some()
+            && !self.mail_is_here()
+        {
+            faults.push((
+                "mail_tls",
+                "`off` is for a mail server on this machine".into(),
+            ));
+        }
         if !(1..=100).contains(&self.attempts_max) {
             faults.push(("attempts_max", "must be from 1 to 100".into()));
         }
@@ -181,15 +192,43 @@ impl Settings {
     }
 
     fn mail_is_here(&self) -> bool {
-        let host = self.mail_host.as_deref().unwrap_or_default();
-        let address: Result<std::net::IpAddr, _> = host.parse();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        self.mail_host.as_deref().is_some_and(is_here)
     }
+}
+
+/// Whether a host is this machine.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mail_leaves_this_machine_by_tls_only() {
+        let said = |host: &str, mail_tls| {
+            let settings = Settings {
+                channel: Some(ChannelName::Mail),
+                mail_host: Some(host.into()),
+                mail_from: Some("Shop <shop@example.org>".into()),
+                mail_tls,
+                ..Settings::default()
+            };
+            settings.faults()
+        };
+        for host in ["localhost", "127.0.0.1", "::1", "[::1]"] {
+            assert_eq!(said(host, MailTls::Off), []);
+        }
+        for host in ["mail.example.org", "192.0.2.1", "localhost.example.org"] {
+            assert_eq!(said(host, MailTls::Off)[0].0, "mail_tls", "{host}");
+            assert_eq!(said(host, MailTls::Starttls), []);
+        }
+    }
 
     #[test]
     fn a_login_to_the_mail_server_is_whole_and_never_in_the_clear_over_a_network() {

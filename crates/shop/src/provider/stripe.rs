@@ -274,6 +274,10 @@ impl Provider for Stripe {
         })
     }
 
+    fn speaks_our_words(&self) -> bool {
+        false
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

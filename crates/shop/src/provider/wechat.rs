@@ -257,6 +257,10 @@ impl Provider for Wechat {
         }
     }
 
+    fn speaks_our_words(&self) -> bool {
+        false
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

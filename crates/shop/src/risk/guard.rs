@@ -11,7 +11,7 @@ use telemetry::fact::RiskJudged;
 use telemetry::labels::{Risk as Said, RiskAt};
 use world::Clock;
 
-use super::rates::Counts;
+use super::rates::{Counts, network};
 use super::{Chain, RateRules, Reason, Risk, RiskEvaluator, RiskFacts, Settings, TextRules};
 
 /// Facts that the book does not count for one buyer yet, so rules of risk may not build on them.
@@ -260,7 +260,8 @@ impl Guard {
     }
 
     fn count(&self, policy: &Policy, buyer: Option<&str>, facts: &Facts) -> Counters {
-        let who = [buyer, facts.device.as_deref(), facts.address.as_deref()];
+        let network = facts.address.as_deref().map(network);
+        let who = [buyer, facts.device.as_deref(), network.as_deref()];
         let at = self.clock.monotonic();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.see(at, policy.window_ms, who)

@@ -3,7 +3,9 @@
 //! Counts slide: what was seen in the window before counts with the share of it that the last window still covers. Memory
 //! is bounded: two windows of so many names; whoever is new while a window is full is not counted in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use commerce::rules::Counters;
@@ -20,7 +22,7 @@ pub struct RateRules {
     pub buyer: Option<u64>,
     /// One device.
     pub device: Option<u64>,
-    /// One address.
+    /// One address; of IPv6 one /64.
     pub address: Option<u64>,
 }
 
@@ -131,6 +133,22 @@ impl Kind {
             self.now.insert(digest, 1);
         }
         before.saturating_add(1)
+    }
+}
+
+/// What an address counts as: one of IPv6 as its /64, since whoever has one has all of it; the same address in another
+/// spelling as the same. A text that is no address counts as it is.
+pub(super) fn network(address: &str) -> Cow<'_, str> {
+    match address
+        .parse()
+        .map(|address: IpAddr| address.to_canonical())
+    {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64").into()
+        }
+        Ok(IpAddr::V4(address)) => address.to_string().into(),
+        Err(_) => address.into(),
     }
 }
 

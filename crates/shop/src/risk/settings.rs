@@ -14,7 +14,7 @@ pub struct Settings {
     pub buyer_max: u64,
     /// Orders and payments from one device within the window; more are blocked. 0 is no limit. Limit: 0 to 1,000,000.
     pub device_max: u64,
-    /// Orders and payments from one address within the window; more are blocked. 0 is no limit. Limit: 0 to 1,000,000.
+    /// Orders and payments from one address (of IPv6: one /64) within the window; more are blocked. 0 is no limit. Limit: 0 to 1,000,000.
     pub address_max: u64,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use commerce::rules::{Counters, OrderGround, PastGround, RuleSet, RuleText, SaleGround, Then};
 use commerce::{Facts, SaleState, Time};
 
-use super::rates::{Counts, NAMES_MOST};
+use super::rates::{Counts, NAMES_MOST, network};
 use super::*;
 
 fn judged(evaluator: &dyn RiskEvaluator, total_minor: i64, counters: Counters) -> Risk {
@@ -116,6 +116,18 @@ fn counts_slide_with_the_window_and_go_by_buyer_device_and_address() {
     );
     assert_eq!(see(1_900, ann).buyer, 3, "a tenth of ten, and two");
     assert_eq!(see(3_000, ann).buyer, 1, "a whole window without a sign");
+}
+
+#[test]
+fn an_address_of_ipv6_counts_as_its_network_in_every_spelling() {
+    for (one, other) in [
+        ("2001:db8:0:7::1", "2001:0DB8:0000:0007:ffff::2"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+    ] {
+        assert_eq!(network(one), network(other));
+    }
+    assert_ne!(network("2001:db8:0:7::1"), network("2001:db8:0:8::1"));
+    assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
 }
 
 #[test]

@@ -592,7 +592,14 @@ impl Orders for Handle {
     }
 
     fn report(&self, _call: Call, report: ProviderReport) -> Reply<'_, ()> {
-        Box::pin(self.take_report(report))
+        Box::pin(async move {
+            if !self.provider.speaks_our_words() {
+                let nobody =
+                    "the payment provider that is connected here does not report in this way";
+                return Err(Problem::because(Code::NoRoute, nobody));
+            }
+            self.take_report(report).await
+        })
     }
 
     fn knock(&self, _call: Call, knock: Knock) -> Reply<'_, ()> {

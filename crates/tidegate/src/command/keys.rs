@@ -35,7 +35,8 @@ pub(crate) enum Command {
         /// The merchant account that the key acts for
         #[arg(long)]
         account: String,
-        /// What it may do, separated by commas [default: everything, without a role]
+        /// What it may do, separated by commas [default: everything but people:read and people:write,
+        /// without a role]
         #[arg(long, value_delimiter = ',', value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// A named set of scopes: owner, operator, cashier, support or auditor; added to --scopes
@@ -91,7 +92,7 @@ impl Command {
                     place,
                 } => {
                     let scopes = if scopes.is_empty() && role.is_none() {
-                        Scopes::ALL
+                        Scopes::WITHOUT_PEOPLE
                     } else {
                         scopes.into_iter().collect()
                     };
@@ -144,8 +145,14 @@ fn created(key: &CreatedKey) -> String {
         .secret
         .as_deref()
         .unwrap_or("was shown when it was made");
+    let people = match key.scopes.has(Scope::PeopleRead) || key.scopes.has(Scope::PeopleWrite) {
+        true => "",
+        false => {
+            "It reads and erases no personal data; --scopes people:read,people:write or --role owner would.\n"
+        }
+    };
     format!(
-        "id      {}\nsecret  {secret}\n\nThe secret is not kept and not shown again: send it as `Authorization: Bearer …`.\n",
+        "id      {}\nsecret  {secret}\n\n{people}The secret is not kept and not shown again: send it as `Authorization: Bearer …`.\n",
         key.id
     )
 }

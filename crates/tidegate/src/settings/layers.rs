@@ -59,11 +59,6 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Whether it is of the command line.
-    pub(super) fn is_of_flag(&self) -> bool {
-        self.origin == FLAGS
-    }
-
     /// Whether it stood in the environment.
     pub(super) fn is_of_environment(&self) -> bool {
         self.text && self.origin != FLAGS

@@ -1,8 +1,8 @@
 //! Secrets: given in place or in a file of their own, and never repeated in a message.
 //!
 //! Wherever an option or a member of a list is called `…secret`, its value may stand in the file that `…secret_file`
-//! names instead, so that no room has to know about files. A provider's secrets and the password of mail may not stand in
-//! place at all, but for the environment.
+//! names instead, so that no room has to know about files. In place a secret stands in the environment only: command lines
+//! are read by too many, and configuration files are shown around and kept in repositories.
 
 use super::layers::Given;
 use crate::failure::Failure;
@@ -25,14 +25,12 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// # Errors
 /// `TG-4007`: a file is missing. `TG-4004`: it holds no secret, the secret is given twice, or in plain sight.
 pub(super) fn read_files(given: &mut BTreeMap<String, Given>) -> Result<(), Failure> {
-    let shown = |(name, given): &(&String, &Given)| {
-        // A password is known elsewhere, too, and a provider's secret moves money.
-        let guarded = name.starts_with("provider.") || name.ends_with(".mail_secret");
-        let of_file = guarded && !given.is_of_environment();
-        name.ends_with("secret") && (of_file || given.is_of_flag())
+    let in_sight = |(name, given): (&String, &Given)| match given.is_of_environment() {
+        true => None,
+        false => held(name, &given.value),
     };
-    if let Some((name, _)) = given.iter().find(shown) {
-        return Err(in_plain_sight(name));
+    if let Some(name) = given.iter().find_map(in_sight) {
+        return Err(in_plain_sight(&name));
     }
     let named: Vec<String> = given
         .keys()
@@ -52,6 +50,24 @@ pub(super) fn read_files(given: &mut BTreeMap<String, Given>) -> Result<(), Fail
     given
         .iter_mut()
         .try_for_each(|(name, given)| replace(name, &mut given.value))
+}
+
+/// The full name of a secret that stands in place in this value, also inside of lists and of text that may be one.
+fn held(name: &str, value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::Array(values) => values.iter().find_map(|value| held(name, value)),
+        Json::Object(table) => table
+            .iter()
+            .find_map(|(member, value)| held(&format!("{name}.{member}"), value)),
+        _ if name.ends_with("secret") => Some(name.to_owned()),
+        Json::String(text) if name.ends_with(FILE) || text.is_empty() => None,
+        Json::String(text) => match serde_json::from_str(text) {
+            Ok(Json::String(_)) | Err(_) => name.ends_with("secrets").then(|| name.to_owned()),
+            Ok(value) => held(name, &value),
+        },
+        _ => None,
+    }
 }
 
 /// The same inside lists.
@@ -99,12 +115,15 @@ fn read(name: &str, path: &Json) -> Result<Json, Failure> {
     }
 }
 
-/// Command lines are read by too many, and some secrets do not belong into a configuration file either.
 fn in_plain_sight(name: &str) -> Failure {
     let what = format!("{name} is given in a configuration file or a flag");
-    let mend = format!(
-        "write it into a file of its own and give {name}_file, or set it in the environment"
-    );
+    let file = if name.ends_with("secret") {
+        format!("{name}_file")
+    } else {
+        "its secret_file".to_owned()
+    };
+    let mend =
+        format!("write it into a file of its own and give {file}, or set it in the environment");
     Failure::new(Code::BadConfiguration, what, mend)
 }
 

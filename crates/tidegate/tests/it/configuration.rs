@@ -112,14 +112,10 @@ fn malformed_toml_names_the_line() {
 const SECRET: &str = "correct-horse-battery-staple-and-more";
 
 #[test]
-fn a_secret_comes_in_place_from_a_file_or_from_the_environment_and_is_never_shown() {
+fn a_secret_comes_from_a_file_of_its_own_or_from_the_environment_and_is_never_shown() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     write("s", &format!("{SECRET}\n"));
-    write(
-        "place.toml",
-        &format!("[edge]\ncallback_secret = '{SECRET}'\n"),
-    );
     let list = "[[edge.token_secrets]]\nid = 'a'\nsecret_file = 's'\n";
     write(
         "file.toml",
@@ -131,8 +127,7 @@ fn a_secret_comes_in_place_from_a_file_or_from_the_environment_and_is_never_show
         ("TIDEGATE_EDGE__TOKEN_SECRETS", &tokens),
     ];
     for (words, environment) in [
-        (&["--config", "place.toml"][..], &[][..]),
-        (&["--config", "file.toml"], &[]),
+        (&["--config", "file.toml"][..], &[][..]),
         (&[], &environment),
     ] {
         let shown = show(dir.path(), words, environment);
@@ -142,6 +137,51 @@ fn a_secret_comes_in_place_from_a_file_or_from_the_environment_and_is_never_show
             "{}",
             shown.out
         );
+    }
+}
+
+#[test]
+fn a_secret_in_a_configuration_file_or_a_flag_is_refused_also_inside_of_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "place.toml",
+        &format!("[edge]\ncallback_secret = '{SECRET}'\n"),
+    );
+    write(
+        "list.toml",
+        &format!("[[shop.vault.secrets]]\nid = 'a'\nsecret = '{SECRET}'\n"),
+    );
+    let list = format!(r#"=[{{"id": "a", "secret": "{SECRET}"}}]"#);
+    let (vault, tokens) = ("shop.vault.secrets", "edge.token_secrets");
+    let flag = |name: &str, value: &str| format!("{name}{value}");
+    let cases = [
+        (
+            ["--config", "place.toml"].map(str::to_owned),
+            "edge.callback_secret",
+        ),
+        (["--config", "list.toml"].map(str::to_owned), vault),
+        (["--set".to_owned(), flag(vault, &list)], vault),
+        (["--set".to_owned(), flag(tokens, &list)], tokens),
+        (
+            ["--set".to_owned(), flag(tokens, &list[..list.len() - 1])],
+            tokens,
+        ),
+        (
+            ["--set".to_owned(), flag("edge.carrier_secret=", SECRET)],
+            "edge.carrier_secret",
+        ),
+    ];
+    for (words, name) in cases {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let shown = show(dir.path(), &words, &[]);
+        assert_eq!(shown.code, 2, "{words:?}");
+        assert!(
+            shown.err.contains("TG-4004") && shown.err.contains(name),
+            "{}",
+            shown.err
+        );
+        assert!(!shown.err.contains("horse"), "{}", shown.err);
     }
 }
 

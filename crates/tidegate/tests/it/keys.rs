@@ -58,6 +58,29 @@ fn a_key_made_offline_opens_the_door_until_it_is_revoked() {
 }
 
 #[test]
+fn a_key_without_scopes_may_do_everything_but_touch_personal_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = create(dir.path(), &["--data", "data"]);
+    let scopes = key["scopes"].to_string();
+    assert!(scopes.contains("keys:write") && scopes.contains("audit:read"));
+    assert!(!scopes.contains("people:"), "{scopes}");
+    let owner = create(dir.path(), &["--data", "data", "--role", "owner"]);
+    assert!(owner["scopes"].to_string().contains("people:write"));
+    let words = [
+        "keys",
+        "create",
+        "--name",
+        "n",
+        "--account",
+        "shop",
+        "--data",
+        "data",
+    ];
+    let told = run(dir.path(), &words);
+    assert!(told.out.contains("no personal data"), "{}", told.out);
+}
+
+#[test]
 fn offline_all_keys_are_listed_and_any_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let key = create(

@@ -23,6 +23,8 @@ pub(crate) fn house(dir: &Path) -> String {
         "till",
         "--account",
         "shop",
+        "--role",
+        "owner",
         "--json",
         "--config",
         "t.toml",
@@ -51,6 +53,29 @@ pub(crate) fn change(server: &Server, what: &str, bearer: &str, key: &str, body:
     let (status, answer) = ask(&server.public, what, &[bearer, &key], body);
     assert!(status < 300, "{what}: {status} {answer}");
     answer
+}
+
+#[test]
+fn what_a_path_says_of_a_person_or_a_device_stays_out_of_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let bearer = house(dir.path());
+    let words = ["--config", "t.toml", "--set", "log.level=debug"];
+    let mut server = Server::start(dir.path(), &words);
+    change(
+        &server,
+        "PUT /v1/people/ann",
+        &bearer,
+        "p1",
+        r#"{"name":"Ann"}"#,
+    );
+    assert_eq!(server.told("request served")["path"], "/v1/people/{buyer}");
+    assert_eq!(server.told("audit")["path"], "/v1/people/{buyer}");
+    ask(&server.public, "GET /device/BCDF-NONE/qr.svg", &[], "");
+    assert_eq!(
+        server.told("request served")["path"],
+        "/device/{code}/qr.svg"
+    );
+    stop(server);
 }
 
 #[test]

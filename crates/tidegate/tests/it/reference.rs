@@ -53,7 +53,7 @@ that does not exist is an error. `tidegate config show` prints what is in effect
 
 An option `group.name` is `name` below `[group]` in the file, `TIDEGATE_GROUP__NAME` in the environment (two
 underscores between the parts; a list as JSON), and `--set group.name=VALUE` as a flag; `--data` and `--listen` have
-flags of their own. Secrets come from files or the environment only and are never shown or logged.
+flags of their own. Secrets come from files of their own (`…secret_file`) or the environment only, and are never shown or logged.
 
 SIGHUP reads the file and the environment again: the whole is judged, what is not valid changes nothing, `log.level`,
 `edge.limits` and all of `risk` count at once (rules are read again too), and every other changed option is named in the

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use api::order::{ActionKind, Order, OrderState, PaymentAction, PlaceOrder};
 use api::plan::CreateSale;
-use api::provider::Knock;
+use api::provider::{Knock, ProviderReport, ReportedCharge};
 use api::sale::Turn;
 use api::service::{Call, Caller, Orders, Sales};
-use api::{KeyId, OrderId, RequestId, Scopes};
+use api::{Code, KeyId, OrderId, RequestId, Scopes};
 use storage::DataDir;
 use telemetry::Telemetry;
 use tidegate_shop::provider::Provider;
@@ -114,6 +114,22 @@ fn captured(key: &str, amount_minor: i64, currency: &str, at_ms: u64) -> Knock {
 async fn knock(handle: &Handle, knock: Knock) -> Option<&'static str> {
     let knocked = handle.knock(call(Caller::Provider, "-"), knock).await;
     knocked.err().map(|problem| problem.code().as_str())
+}
+
+#[tokio::test]
+async fn a_signed_callback_of_the_sandbox_pays_nothing_where_stripe_is_connected() {
+    let (_till, _dir, shop) = shop().await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    let payment = shown(&handle, order).await.payment.expect("one").id;
+    let euro = "EUR".parse().expect("a currency");
+    let report = ProviderReport::Charge(payment, ReportedCharge::Captured(1_250, euro));
+    let reported = handle.report(call(Caller::Provider, "-"), report).await;
+    let refused = reported.map(drop).map_err(|problem| problem.code());
+    assert_eq!(refused, Err(Code::NoRoute));
+    assert_eq!(shown(&handle, order).await.state, OrderState::Paying);
+    drop(handle);
+    shop.stop().await;
 }
 
 async fn shop() -> (Till, tempfile::TempDir, Shop) {
