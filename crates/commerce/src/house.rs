@@ -372,6 +372,24 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_of_reports_from_one_source_pushes_out_none_of_another() {
+        let mut house = HouseBook::default();
+        let mut keep = |source: &str, report: String| {
+            let entry = HouseEntry::Unmatched {
+                source: source.into(),
+                report: report.into(),
+            };
+            house.apply(Time(1), &entry).expect("fits");
+        };
+        keep("provider", "the bank's".to_owned());
+        (0..=UNMATCHED_MOST).for_each(|nth| keep("carrier", nth.to_string()));
+        let reports: Vec<&str> = house.unmatched_newest().map(|kept| &*kept.report).collect();
+        assert_eq!(reports.len(), UNMATCHED_MOST + 1);
+        assert_eq!(reports[..3], ["the bank's", "1", "2"]);
+        assert_eq!(house.unmatched(), UNMATCHED_MOST as u64 + 2);
+    }
+
+    #[test]
     fn acts_and_erasures_keep_their_bytes() {
         let act = Act {
             account: "a".into(),

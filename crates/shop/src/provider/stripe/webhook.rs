@@ -92,8 +92,13 @@ impl Inner {
         dispute: Dispute,
     ) -> Result<Option<ProviderReport>, KnockError> {
         let moved = match (kind, &*dispute.status) {
-            ("charge.dispute.funds_withdrawn", _) | (_, "lost") => DisputeMove::Withdrawn,
-            ("charge.dispute.funds_reinstated", _) | (_, "won") => DisputeMove::Reinstated,
+            // Whatever the state is by now: what an event says of money counts.
+            ("charge.dispute.funds_withdrawn", _) | ("charge.dispute.closed", "lost") => {
+                DisputeMove::Withdrawn
+            }
+            ("charge.dispute.funds_reinstated", _) | ("charge.dispute.closed", "won") => {
+                DisputeMove::Reinstated
+            }
             _ => return Ok(None),
         };
         // Whatever is ours has an intent.

@@ -387,7 +387,8 @@ async fn a_dispute_counts_when_its_money_moved_and_is_found_by_its_intent() {
         (("closed", "lost"), gone),
         (("closed", "warning_closed"), None),
         (("closed", "won"), back.clone()),
-        (("funds_reinstated", "won"), back),
+        (("funds_reinstated", "won"), back.clone()),
+        (("funds_reinstated", "lost"), back),
     ] {
         let body = dispute_event(event, "dp_1", Some(&intent), (300, "eur"));
         let read = stripe.read(hook(&body, NOON_MS, HOOK_SECRET)).await;
