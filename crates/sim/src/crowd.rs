@@ -38,6 +38,8 @@ pub struct Market {
     orders: Arc<Mutex<Vec<String>>>,
     /// Links to teams that somebody showed around, with the place of their sale.
     links: Arc<Mutex<Vec<(usize, String)>>>,
+    /// Places in line that somebody took, for forgers.
+    tickets: Arc<Mutex<Vec<String>>>,
     /// Doors that opened to forgers.
     break_ins: Arc<Mutex<Vec<String>>>,
     plans: Arc<Vec<SalePlan>>,
@@ -54,6 +56,7 @@ impl Market {
             sales: Arc::new(Mutex::new(vec![None; plan.sales.len()])),
             orders: Arc::default(),
             links: Arc::default(),
+            tickets: Arc::default(),
             break_ins: Arc::default(),
             plans: Arc::new(plan.sales.clone()),
             seed: plan.seed,
@@ -180,6 +183,16 @@ impl Market {
     fn some_order(&self, chance: &mut Chance) -> Option<String> {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         (!orders.is_empty()).then(|| orders[chance.index(orders.len())].clone())
+    }
+
+    fn note_ticket(&self, ticket: &str) {
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.push(ticket.to_owned());
+    }
+
+    fn some_ticket(&self, chance: &mut Chance) -> Option<String> {
+        let tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        (!tickets.is_empty()).then(|| tickets[chance.index(tickets.len())].clone())
     }
 
     /// Shows the link of a team around.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::order::Order;
 use api::provider::{ProviderCharge, ProviderRefund};
 use api::{Position, SaleId};
+use storage::models::{TeamRow, TicketRow};
 use world::journal::Batch;
 
 /// Who asks.
@@ -107,6 +108,15 @@ pub enum Ended {
     PowerLost,
 }
 
+/// Rows of the read models that no list shows whole.
+#[derive(Clone, Debug, Default)]
+pub struct Modelled {
+    /// Teams, by their numbers.
+    pub teams: Vec<TeamRow>,
+    /// Places in the line, by their numbers.
+    pub places: Vec<TicketRow>,
+}
+
 /// All that can be known of a life once it is over and everything has settled.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
@@ -124,6 +134,8 @@ pub struct Evidence {
     pub refunds: Vec<ProviderRefund>,
     /// All orders of each sale as the read models list them, caught up.
     pub listed: BTreeMap<u32, Vec<Order>>,
+    /// Teams and places in line of each sale as the read models have them, caught up.
+    pub modelled: BTreeMap<u32, Modelled>,
     /// Restarts in order.
     pub restarts: Vec<Restart>,
     /// Effects that no outcome is known of, after everything had time to heal, for each sale.

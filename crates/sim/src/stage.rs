@@ -184,10 +184,16 @@ impl Stage {
         self.scratch.0.join("data")
     }
 
+    /// The file of the read models, on the real machine.
+    #[must_use]
+    pub fn models(&self) -> PathBuf {
+        self.data().join("models.sqlite")
+    }
+
     /// Throws the read models away.
     pub fn forget_models(&self) {
         self.witness.models_forgotten();
-        let models = self.data().join("models.sqlite");
+        let models = self.models();
         for end in ["", "-wal", "-shm"] {
             let mut name = models.clone().into_os_string();
             name.push(end);

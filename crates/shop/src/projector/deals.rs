@@ -113,11 +113,14 @@ impl Folding<'_> {
         }
     }
 
+    /// The deposit is the merchant's, unless the buyer's bank took all of it before: then there is nothing to be kept.
     pub(super) fn forfeit(&mut self) -> Result<(), String> {
+        let row = &*self.row;
+        let left = row.captured - row.refunded - row.refund_pending - row.charged_back;
         let dues = self
             .dues_mut()
             .ok_or("a deposit is kept that was never asked for")?;
-        dues.forfeited = true;
+        dues.forfeited = left > 0;
         Ok(())
     }
 

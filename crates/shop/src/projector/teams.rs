@@ -133,10 +133,14 @@ impl Seats<'_> {
         shelf.shift(sku, 1, Spot::Held, Spot::Sold)
     }
 
-    /// The unit price of the tier at the end.
+    /// The unit price of the tier at the end. A team that the house fills is full, from the first settled order on: the
+    /// seats that are not paid then are the house's as soon as their orders are void.
     pub(super) fn last_price(&self, shelf: &Shelf) -> Result<Option<UnitPrice>, String> {
         let (rule, _) = shelf.rule(self.team.rule)?;
-        let filled = u16::try_from(self.team.paid + self.team.filled).unwrap_or(u16::MAX);
+        let filled = match self.team.house_fills {
+            true => rule.size,
+            false => u16::try_from(self.team.paid + self.team.filled).unwrap_or(u16::MAX),
+        };
         let first = rule.tiers.first();
         Ok(first.map(|first| rule.price_at(filled, first.price)))
     }

@@ -106,8 +106,14 @@ impl Market {
 
     /// Time goes on; the entries of a batch have one time, so what was decided goes into a batch first.
     fn pass_time(&mut self) {
+        let ms = self.roll(120);
+        self.wait(ms);
+    }
+
+    /// So much time goes on.
+    pub(crate) fn wait(&mut self, ms: u64) {
         self.flush();
-        self.now += self.roll(120);
+        self.now += ms;
         self.book
             .tick(Time(self.now), 10, &mut self.entries)
             .expect("the invariants hold");
@@ -240,6 +246,43 @@ impl Market {
         }));
     }
 
+    /// Somebody buys one unit, with a seat or without; the order.
+    pub(crate) fn buy(&mut self, buyer: &str, sku: &str, team: Option<TeamAsk>) -> u32 {
+        let deal = team.map(|team| {
+            Box::new(DealAsk {
+                team: Some(team),
+                ..DealAsk::default()
+            })
+        });
+        let order = u32::try_from(self.book.tally().placed).expect("small");
+        self.merchant(Action::Place(Place {
+            buyer: Some(buyer.into()),
+            tags: Arc::from([]),
+            lines: vec![Ask {
+                sku: sku.into(),
+                units: 1,
+                price: None,
+            }],
+            paid: None,
+            deal,
+        }));
+        assert!(self.book.order(order).is_some(), "{buyer} is refused");
+        order
+    }
+
+    /// The buyer pays what is due, and the bank takes it.
+    pub(crate) fn pay(&mut self, order: u32) {
+        let due = self.book.order(order).expect("it is there").due();
+        self.buyer(order, Action::Pay { order });
+        let attempt = self.book.order(order).expect("it is there").charge().0;
+        let outcome = ChargeOutcome::Captured(due);
+        self.report(Report::Charge {
+            order,
+            attempt,
+            outcome,
+        });
+    }
+
     fn charge_report(&mut self, order: u32) {
         let Some((attempt, total)) = self
             .book
@@ -347,14 +390,14 @@ impl Market {
         self.execute(Actor::Merchant("shop".into()), true, action);
     }
 
-    fn buyer(&mut self, order: u32, action: Action) {
+    pub(crate) fn buyer(&mut self, order: u32, action: Action) {
         let buyer = self.book.order(order).and_then(|order| order.buyer());
         if let Some(buyer) = buyer.map(Arc::from) {
             self.execute(Actor::Buyer(buyer), true, action);
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(crate) fn report(&mut self, report: Report) {
         self.execute(Actor::House, false, Action::Report(report));
     }
 

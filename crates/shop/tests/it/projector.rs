@@ -5,7 +5,8 @@ use std::time::Duration;
 use api::order::{OrderEventKind, OrderQuery, OrderState};
 use api::sale::SaleQuery;
 use api::{OrderId, SaleId};
-use commerce::{Action, Offer, Place};
+use commerce::{Action, Offer, Place, Report, TeamAsk};
+use ledger::Minor;
 use storage::models::{Models, OrderRow, SaleRow, StockRow, Writer};
 use telemetry::Telemetry;
 use tidegate_shop::projector::answers::{self, Sight};
@@ -180,6 +181,68 @@ async fn read_models_of_teams_dues_and_lines_say_what_the_book_says() {
     teams.sort_unstable();
     teams.dedup();
     assert_eq!(teams.len(), 4, "open, failed, complete, filled: {teams:?}");
+}
+
+// Found by whole lives with offers (INV-11): the lists showed the better tier only to those who were settled after the
+// last unpaid seat had become the house's.
+#[tokio::test]
+async fn a_team_that_the_house_fills_is_in_its_last_tier_for_everybody_in_the_lists_too() {
+    let [groups, ..] = &offers()[..] else {
+        unreachable!("there are three offers")
+    };
+    let mut market = Market::offering(1, groups.clone());
+    let opens = TeamAsk::Open { commit: None };
+    let joins = TeamAsk::Join { team: 0 };
+    let paid = [
+        market.buy("ann", "POT", Some(opens)),
+        market.buy("bob", "POT", Some(joins)),
+    ];
+    for order in paid {
+        market.pay(order);
+    }
+    market.wait(900);
+    market.buy("cid", "POT", Some(joins));
+    market.wait(200);
+    market.wait(1);
+    let filled = market.book.team(0).map(|team| team.seats().3);
+    assert_eq!(filled, Some(2), "one was free, and cid's is void");
+    for order in paid {
+        let back = market.book.order(order).map(|order| order.difference().0);
+        assert_eq!(back, Some(400), "9.00 were paid for what costs 5.00");
+    }
+    market.flush();
+    follow(&market).await;
+    assert_equal(&market);
+}
+
+// Found by whole lives with offers (INV-11): the lists said of a deposit that the merchant keeps it, although the buyer's
+// bank had taken it back.
+#[tokio::test]
+async fn a_deposit_that_the_bank_took_back_is_forfeited_in_no_list() {
+    let [.., forfeits] = &offers()[..] else {
+        unreachable!("there are three offers")
+    };
+    for taken in [0, 1, 1_000] {
+        let mut market = Market::offering(1, forfeits.clone());
+        let order = market.buy("ann", "CUP", None);
+        market.pay(order);
+        if taken > 0 {
+            market.merchant(Action::Report(Report::Chargeback {
+                order,
+                amount: Minor(taken),
+                reference: "bank 1".into(),
+            }));
+        }
+        market.wait(31_000);
+        market.wait(1);
+        let dues = market.book.order(order).and_then(|order| order.dues());
+        let (_, paid, forfeited) = dues.expect("two dues");
+        assert!(paid);
+        assert_eq!(forfeited, taken < 1_000, "{taken} were taken");
+        market.flush();
+        follow(&market).await;
+        assert_equal(&market);
+    }
 }
 
 #[tokio::test]

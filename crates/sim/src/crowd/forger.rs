@@ -26,6 +26,31 @@ impl Visit {
             client
                 .wait(Duration::from_millis(self.chance.below(9_000)))
                 .await;
+            self.take_a_place(client).await;
+        }
+    }
+
+    /// Somebody else's place in the line is not for a stranger to see, and not his to give up.
+    async fn take_a_place(&mut self, client: &Client) {
+        let Some(ticket) = self.market.some_ticket(&mut self.chance) else {
+            return;
+        };
+        let honest = format!("Bearer {}", self.market.stage.token("forger"));
+        for method in ["GET", "DELETE"] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("/v1/tickets/{ticket}"))
+                .header("host", "shop")
+                .header("authorization", &honest)
+                .header("idempotency-key", self.key("place"))
+                .body(Full::default());
+            let Ok(request) = request else { return };
+            let answer = client.try_out(request, PATIENCE).await;
+            if let Some(status) = answer.filter(StatusCode::is_success) {
+                self.market.note_break_in(format!(
+                    "{method} {ticket} of another was answered with {status}"
+                ));
+            }
         }
     }
 

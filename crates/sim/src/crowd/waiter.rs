@@ -52,7 +52,9 @@ impl Visit {
             let _ = client.ask(&wait, PATIENCE).await;
         }
         let ticket: Ticket = serde_json::from_str(&said.body).ok()?;
-        Some(ticket.id.to_string())
+        let name = ticket.id.to_string();
+        self.market.note_ticket(&name);
+        Some(name)
     }
 
     async fn wait_for_turn(&mut self, client: &mut Client, ticket: &str) {

@@ -10,6 +10,7 @@ use api::provider::{ChargeOutcome, ProviderLedger};
 use api::{PaymentId, SaleId};
 use shop::verify::{Receipt, verify};
 use storage::journal::read_dir;
+use storage::models::{Models, ModelsError};
 use world::Disk;
 use world::disk::Access;
 use world::journal::Batch;
@@ -17,7 +18,7 @@ use world::journal::Batch;
 use super::{Director, HEALING};
 use crate::client::Ask;
 use crate::disk;
-use crate::record::{Call, Ended, Evidence, Outcome, Who};
+use crate::record::{Call, Ended, Evidence, Modelled, Outcome, Who};
 
 /// Between two looks at whether everything has settled.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -156,8 +157,24 @@ impl Director {
             }
             if let Ok(sale) = sale.parse::<SaleId>() {
                 evidence.listed.insert(sale.get(), orders);
+                match self.modelled(sale.get()) {
+                    Ok(modelled) => {
+                        evidence.modelled.insert(sale.get(), modelled);
+                    }
+                    Err(error) => evidence.unhealed.push(error.to_string()),
+                }
             }
         }
+    }
+
+    /// What the read models have of teams and of places in line, in which no list shows everything.
+    fn modelled(&self, sale: u32) -> Result<Modelled, ModelsError> {
+        let models = Models::new(&self.stage.models(), 1);
+        let view = models.view()?;
+        let mut modelled = Modelled::default();
+        view.each_team(sale, &mut |team| modelled.teams.push(team))?;
+        view.each_ticket(sale, &mut |place| modelled.places.push(place))?;
+        Ok(modelled)
     }
 
     fn count_segments(&self, disk: &dyn Disk, dir: &Path) {

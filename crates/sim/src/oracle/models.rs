@@ -2,10 +2,12 @@
 
 use api::order::{Order, OrderState};
 
+use super::gather::{PlaceIs, PlaceRow, TeamIs, TeamRow};
 use super::provider::Books;
 use super::rows::{OrderRow, Rows};
 use super::{company, facts};
-use crate::record::{Evidence, Finding};
+use crate::record::{Evidence, Finding, Modelled};
+use storage::models::TicketRow;
 
 /// Everything that the lists say and the journals do not, or the other way round.
 pub(super) fn judge(evidence: &Evidence, books: &Books, findings: &mut Vec<Finding>) {
@@ -34,7 +36,62 @@ pub(super) fn judge(evidence: &Evidence, books: &Books, findings: &mut Vec<Findi
         for (at, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
             found(format!("order {at} is not listed"));
         }
+        if let Some(of_sale) = evidence.modelled.get(sale) {
+            modelled(rows, of_sale, found);
+        }
     }
+}
+
+/// Teams and places in line, row by row.
+fn modelled(rows: &Rows, modelled: &Modelled, mut found: impl FnMut(String)) {
+    let gathered = &rows.gathered;
+    let counts = (modelled.teams.len(), modelled.places.len());
+    if counts != (gathered.teams.len(), gathered.places.len()) {
+        found(format!("{counts:?} teams and places are modelled"));
+    }
+    for (team, row) in modelled.teams.iter().zip(&gathered.teams) {
+        if !is_team(rows, team, row) {
+            found(format!("a team is modelled as {team:?}, it is {row:?}"));
+        }
+    }
+    for (nth, (place, row)) in modelled.places.iter().zip(&gathered.places).enumerate() {
+        if !is_place(nth, place, row) {
+            found(format!("a place is modelled as {place:?}, it is {row:?}"));
+        }
+    }
+}
+
+fn is_team(rows: &Rows, team: &storage::models::TeamRow, row: &TeamRow) -> bool {
+    let state = match row.is {
+        TeamIs::Open => 0,
+        TeamIs::Complete => 1,
+        TeamIs::Failed => 2,
+    };
+    let size = rows.gathered.rule(row).map(|rule| u32::from(rule.size));
+    let seats = [team.held, team.paid, team.filled, team.prizes].map(i64::from);
+    let is = [row.held(), row.filled() - row.house, row.house, row.prizes];
+    let counts = [team.rule, team.members, team.settled].map(usize::try_from);
+    team.state == state
+        && Some(team.size) == size
+        && (team.opened_ms, team.ends_ms) == (row.opened, row.ends)
+        && team.ended_ms.is_some() == (row.is != TeamIs::Open)
+        && seats == is
+        && counts == [row.rule, row.seats.len(), row.settled].map(Ok)
+        && (team.house_fills, team.drawn) == (row.fills, row.winners.is_some())
+}
+
+fn is_place(nth: usize, place: &TicketRow, row: &PlaceRow) -> bool {
+    let state = match row.is {
+        PlaceIs::Waiting => 0,
+        PlaceIs::Offered => 1,
+        PlaceIs::Left => 2,
+    };
+    let order = place.offered.map(usize::try_from);
+    usize::try_from(place.key.number) == Ok(nth)
+        && usize::try_from(place.sku) == Ok(row.sku)
+        && (i64::from(place.units), &*place.buyer) == (row.units, &*row.buyer)
+        && (place.state, place.since_ms) == (state, row.since.1)
+        && order == row.order.map(Ok)
 }
 
 fn differs(rows: &Rows, row: &OrderRow, order: &Order) -> Option<String> {

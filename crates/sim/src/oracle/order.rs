@@ -274,7 +274,8 @@ impl OrderRow {
             _ if self.kept() != 0 => PaymentState::Captured,
             Attempt::Charging => PaymentState::Charging,
             Attempt::Authorised => PaymentState::Authorised,
-            Attempt::Deposit { .. } => PaymentState::Captured,
+            // A deposit that is paid is told by the dues; the next payment is the balance's.
+            Attempt::Deposit { .. } => return None,
             Attempt::Unknown => PaymentState::Unknown,
             Attempt::Captured { .. } | Attempt::Failed => PaymentState::Failed,
         };

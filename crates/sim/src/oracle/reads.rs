@@ -14,7 +14,8 @@ use crate::record::Finding;
 #[derive(Default)]
 struct Memory {
     at: BTreeMap<SaleId, u64>,
-    orders: BTreeMap<OrderId, OrderState>,
+    /// The state of each order, and whether its deposit was paid.
+    orders: BTreeMap<OrderId, (OrderState, bool)>,
     teams: BTreeMap<TeamId, TeamState>,
     /// Places in the line, and how many were before them; nobody for one that has ended.
     tickets: BTreeMap<TicketId, (TicketState, Option<u32>)>,
@@ -80,8 +81,12 @@ pub(super) fn judge(deeds: &[Deed<'_>], findings: &mut Vec<Finding>) {
         }
         // Lists of orders come from the read models, which may lag behind the book.
         if let Shown::Order(order) = shown {
-            let before = memory.orders.insert(order.id, order.state);
-            if let Some(before) = before.filter(|before| goes_back(*before, order.state)) {
+            let deposit = order.dues.is_some_and(|dues| dues.deposit_paid);
+            let before = memory.orders.insert(order.id, (order.state, deposit));
+            // A deposit that came late, and took the units again, makes an order wait anew.
+            let anew = |had: bool| deposit && !had;
+            let back = before.filter(|(state, had)| !anew(*had) && goes_back(*state, order.state));
+            if let Some((before, _)) = back {
                 let (from, to) = (before.name(), order.state.name());
                 let what = format!(
                     "{} went back from {from} to {to}: {}",

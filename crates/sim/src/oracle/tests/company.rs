@@ -670,3 +670,70 @@ fn read_models_have_teams_and_dues_like_the_journal() {
     order.team.as_mut().unwrap().lottery = Some(api::deal::Lottery::Pending);
     finds(&drawn, "INV-11", "is listed as");
 }
+
+#[test]
+fn read_models_have_a_row_like_the_journals_for_each_team_and_place() {
+    use storage::models::{OrderKey, TeamRow, TicketRow};
+    let key = OrderKey { sale: 1, number: 0 };
+    let team = TeamRow {
+        key,
+        rule: 0,
+        state: 1,
+        opened_ms: 1_030,
+        ends_ms: 61_030,
+        ended_ms: Some(1_100),
+        size: 2,
+        held: 0,
+        paid: 2,
+        filled: 0,
+        house_fills: false,
+        members: 2,
+        settled: 2,
+        prizes: 0,
+        drawn: false,
+    };
+    let with_team = |team: TeamRow| {
+        let mut evidence = group_buy();
+        let modelled = crate::record::Modelled {
+            teams: vec![team],
+            places: Vec::new(),
+        };
+        evidence.modelled.insert(1, modelled);
+        evidence
+    };
+    assert_eq!(judge(&with_team(team.clone())), []);
+    let open = TeamRow { state: 0, ..team };
+    finds(&with_team(open), "INV-11", "a team is modelled as");
+    let mut none = group_buy();
+    none.modelled.insert(1, crate::record::Modelled::default());
+    finds(&none, "INV-11", "teams and places are modelled");
+    let mut places = line();
+    let journal = super::life::entries(&places);
+    let waits = journal.into_iter().filter_map(|(at, entry)| match entry {
+        commerce::Entry::Waits(waits) => Some((at, waits)),
+        _ => None,
+    });
+    let waits: Vec<_> = waits.collect();
+    let places_of = |first_state: u8| {
+        let rows = waits.iter().map(|(at, waits)| TicketRow {
+            key: OrderKey {
+                sale: 1,
+                number: waits.ticket,
+            },
+            sku: waits.sku,
+            units: waits.units,
+            buyer: ["bob", "cid", "dan"][usize::try_from(waits.ticket).unwrap()].into(),
+            since_ms: *at,
+            state: if waits.ticket == 0 { first_state } else { 0 },
+            offered: (waits.ticket == 0).then_some(1),
+        });
+        crate::record::Modelled {
+            teams: Vec::new(),
+            places: rows.collect(),
+        }
+    };
+    places.modelled.insert(1, places_of(1));
+    assert_eq!(judge(&places), []);
+    places.modelled.insert(1, places_of(2));
+    finds(&places, "INV-11", "a place is modelled as");
+}
