@@ -375,6 +375,10 @@ impl Book {
             true => u32::MAX,
             false => self.room(terms, Some(ticket.buyer), sku),
         };
+        // Who lets holds lapse gets shorter ones from the line, too.
+        let (_, lapses) = self.buyers.holds(Some(ticket.buyer));
+        let step = self.offer()?.holds.step(lapses);
+        let hold_ms = step.map_or(hold_ms, |step| step.hold_ms.min(hold_ms));
         if free(sku) < ticket.units && stdx::mutants::is("line-waits-for-the-whole") {
             return None;
         }

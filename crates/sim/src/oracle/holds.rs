@@ -76,7 +76,7 @@ fn not_extended(rows: &Rows, order: &OrderRow, now: u64, by_ms: u32) -> Option<&
 }
 
 /// The step of the hold policy that a buyer has reached: how long his holds live, how many he may have.
-fn reached(rows: &Rows, buyer: &str) -> (Option<u32>, Option<usize>) {
+pub(super) fn reached(rows: &Rows, buyer: &str) -> (Option<u32>, Option<usize>) {
     let Some(offer) = &rows.gathered.offer else {
         return (None, None);
     };

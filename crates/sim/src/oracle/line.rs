@@ -8,7 +8,7 @@ use commerce::{Entry, SaleState};
 use super::fold::place;
 use super::gather::{PlaceIs, PlaceRow};
 use super::rows::{Happening, Rows, name_of};
-use super::{limits, price, teams};
+use super::{holds, limits, price, teams};
 use crate::record::Finding;
 
 const PROMISE: &str = "first in, first out";
@@ -143,6 +143,8 @@ fn not_offered(rows: &Rows, offer: &LineOffer) -> Wrong {
         .and_then(|offer| offer.line.as_ref());
     // Who waited while there was a line is served also when there is none any more, with a hold like everybody's.
     let hold_ms = policy.map_or(terms.hold_ms, |policy| policy.hold_ms);
+    let own = holds::reached(rows, &row.buyer).0;
+    let hold_ms = own.map_or(hold_ms, |own| own.min(hold_ms));
     let units = row.units.min(sku.now.available()).min(room(rows, row));
     let total = price::of_line(sku.now.price, i64::from(offer.units), &terms.currency);
     if first != Some(place(offer.ticket)) {

@@ -249,3 +249,38 @@ fn the_same_key_with_a_newer_token_is_the_same_order() {
     let print = |facts| place(facts).fingerprint(&secret);
     assert_eq!(print(Some(new)), print(None));
 }
+
+// Reading: whoever let one offer of the line after the other lapse got each time the full hold again.
+#[test]
+fn who_lets_offers_of_the_line_lapse_gets_shorter_ones_there_too() {
+    let mut offer = line();
+    offer.holds.steps = vec![Shrink {
+        lapses: 1,
+        hold_ms: 10_000,
+        open_most: 1,
+    }];
+    let mut sale = Sale::open(1, offer);
+    let first = sale.place("ann", None).unwrap();
+    sale.pay(first);
+    for hold_ms in [sale.book.offer().unwrap().line.as_ref().unwrap().hold_ms, 10_000] {
+        sale.buyer("bob", wait(1)).unwrap();
+        let before = sale.entries.len();
+        sale.merchant(Action::AddStock {
+            sku: "cup".into(),
+            units: Units(1),
+        })
+        .unwrap();
+        let offered = sale.entries[before..].iter().find_map(|entry| match entry {
+            Entry::LineOffered(offer) => Some(offer.hold_ms),
+            _ => None,
+        });
+        assert_eq!(offered, Some(hold_ms));
+        sale.tick(sale.now + u64::from(hold_ms));
+        sale.merchant(Action::WriteOff {
+            sku: "cup".into(),
+            units: Units(1),
+            reason: None,
+        })
+        .unwrap();
+    }
+}
