@@ -367,7 +367,8 @@ pub(super) fn of_order(rows: &Rows, row: &OrderRow, order: &Order) -> Option<Str
         return differs("other dues");
     }
     let off: i64 = order.off.iter().map(|off| off.amount_minor).sum();
-    (off != row.off).then(|| format!("{} has {off} taken off, it is {}", order.id, row.off))
+    let taken: i64 = row.cuts.iter().map(|(_, off)| off).sum();
+    (off != taken).then(|| format!("{} has {off} taken off, it is {taken}", order.id))
 }
 
 /// Whether an order looked like this, in what it has beyond plain ones.
