@@ -262,7 +262,10 @@ fn who_lets_offers_of_the_line_lapse_gets_shorter_ones_there_too() {
     let mut sale = Sale::open(1, offer);
     let first = sale.place("ann", None).unwrap();
     sale.pay(first);
-    for hold_ms in [sale.book.offer().unwrap().line.as_ref().unwrap().hold_ms, 10_000] {
+    for hold_ms in [
+        sale.book.offer().unwrap().line.as_ref().unwrap().hold_ms,
+        10_000,
+    ] {
         sale.buyer("bob", wait(1)).unwrap();
         let before = sale.entries.len();
         sale.merchant(Action::AddStock {
