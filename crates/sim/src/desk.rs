@@ -45,6 +45,8 @@ use floor::{Floor, Refused, Start};
 
 /// Steps of the scheduler before a life counts as running in circles.
 const STEPS_MAX: u64 = 50_000_000;
+/// The same for a sale with an offer, whose lives are short: what runs in circles there fills the journal.
+const STEPS_MAX_OF_OFFERS: u64 = 2_000_000;
 /// How long a shop may take, after the last fault, until everything is final: a refund that was refused again and again
 /// waits six hours for its next try, and a charge that nobody heard of until its reconciler comes by.
 const HEALING: Duration = Duration::from_secs(8 * 3_600);
@@ -111,9 +113,9 @@ pub fn live_with(seed: u64, size: DeskSize, offer: Option<Offer>) -> DeskLived {
     let (shop, street, heaven) = (world.host(), world.host(), world.host());
     let floor = Floor::new(&world, &shop, &street);
     let (offers, effects) = mpsc::unbounded_channel();
-    let slow_ms = match size.trade {
-        Trade::Plain => size.hold_ms * 2,
-        Trade::Offers => (size.hold_ms * 2).max(25_000),
+    let (slow_ms, steps_max) = match size.trade {
+        Trade::Plain => (size.hold_ms * 2, STEPS_MAX),
+        Trade::Offers => ((size.hold_ms * 2).max(25_000), STEPS_MAX_OF_OFFERS),
     };
     let bank = Bank::new(&floor, seed, slow_ms);
     drop(floor.street.spawn(bank.clone().run(effects)));
@@ -145,7 +147,7 @@ pub fn live_with(seed: u64, size: DeskSize, offer: Option<Offer>) -> DeskLived {
         bank,
         offers,
     };
-    let ran = world.block_on(STEPS_MAX, &heaven, director.run());
+    let ran = world.block_on(steps_max, &heaven, director.run());
     let lived = match ran {
         Ok(director) => director.sum_up(),
         Err(still) => stuck(still),

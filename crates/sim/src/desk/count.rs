@@ -40,8 +40,8 @@ pub(super) struct Order {
     pub(super) buyer: Option<String>,
     /// Its coupons, by their places in the offer.
     pub(super) coupons: Vec<usize>,
-    /// Nothing is left of its price.
-    pub(super) free: bool,
+    /// Next to nothing is left of its price.
+    pub(super) cheap: bool,
 }
 
 impl Order {
@@ -220,7 +220,7 @@ impl Count {
             sequence,
             buyer: placed.buyer().map(|name| name.to_string()),
             coupons: Vec::new(),
-            free: placed.total.0 == 0,
+            cheap: placed.total.0 < 10,
         });
         if placed.paid.is_some() || placed.total.0 == 0 {
             self.turn(placed.order, Phase::Held, Phase::Sold);

@@ -103,12 +103,15 @@ fn lacks(told: &Told, count: &Count) -> Option<String> {
     })
 }
 
-/// Every coupon that was asked for is on the record, in that order; but what had nothing left to take off is not said.
+/// Every coupon that was asked for is on the record, in that order; but what had next to nothing left to take a share of
+/// is not said.
 fn not_given(place: &Place, order: &Order) -> Option<String> {
     let asked = place.deal.as_deref();
     let asked = asked.map_or(&[][..], |deal| &deal.coupons);
     let used: Vec<Box<str>> = order.coupons.iter().map(|at| code(*at)).collect();
-    let same = used == asked || (order.free && asked.starts_with(&used));
+    let mut rest = asked.iter();
+    let in_order = used.iter().all(|code| rest.any(|other| other == code));
+    let same = used == asked || (order.cheap && in_order);
     (!same).then(|| format!("it was placed with {asked:?}, and has {used:?}"))
 }
 

@@ -235,7 +235,7 @@ fn a_coupon_is_for_its_buyers_its_time_and_its_orders() {
             coupon.until = Some(Time(1_025))
         }),
         ("does not count now", |coupon| {
-            coupon.from = Some(Time(1_025))
+            coupon.from = Some(Time(90_000))
         }),
         ("is not for this buyer", |coupon| coupon.level = 3),
         ("is not for this buyer", |coupon| {
