@@ -192,7 +192,8 @@ impl Keyed {
     ///
     /// # Errors
     /// The caller has none; how long until there is one.
-    pub fn look(&self, key: u128, now: Duration) -> Result<Standing, Duration> {
+    pub fn look(&mut self, key: u128, now: Duration) -> Result<Standing, Duration> {
+        self.sweep(now);
         let back_at = self.back_at(key);
         match self.pace.wait(back_at, now) {
             Duration::ZERO => Ok(self.pace.standing(back_at, now)),
@@ -215,17 +216,22 @@ impl Keyed {
         if let Some(before) = self.back_at.insert(key, back_at) {
             self.ending.remove(&(before, key));
         }
-        // Two for each one that comes, so that the table shrinks again and no single take pays for all.
+        self.sweep(now);
+        if self.back_at.len() > self.keys_max {
+            self.let_off();
+        }
+        self.ending.insert((back_at, key));
+    }
+
+    /// Forgets whoever owes nothing any more: two for each one that comes, so that the table shrinks again and nobody
+    /// pays for all.
+    fn sweep(&mut self, now: Duration) {
         for _ in 0..2 {
             match self.ending.first() {
                 Some(&(ends, _)) if ends <= now => self.let_off(),
                 _ => break,
             }
         }
-        if self.back_at.len() > self.keys_max {
-            self.let_off();
-        }
-        self.ending.insert((back_at, key));
     }
 
     /// Forgets whoever owes least. The one who is being kept is not among them.
@@ -291,6 +297,8 @@ mod tests {
         (0..20).for_each(|_| keyed.charge(7, SECOND));
         assert_eq!(keyed.look(7, SECOND), Err(16 * SECOND));
         assert_eq!(keyed.look(7, 17 * SECOND).unwrap().remaining, 1);
+        assert_eq!(keyed.look(8, 21 * SECOND).unwrap().remaining, 5);
+        assert!(keyed.is_empty(), "all is paid back, and a look forgets it");
         (0..10_000).for_each(|_| keyed.charge(7, SECOND));
         let wait = keyed.look(7, SECOND).unwrap_err();
         assert!(wait <= DEBT_MAX, "{wait:?}");

@@ -61,7 +61,10 @@ impl Rule {
             if self.keys.load(Ordering::Acquire) == 0 {
                 return Ok(None);
             }
-            return self.keyed().look(key, now).map(|_| None);
+            let mut keyed = self.keyed();
+            let looked = keyed.look(key, now).map(|_| None);
+            self.keys.store(keyed.len(), Ordering::Release);
+            return looked;
         }
         let mut keyed = self.keyed();
         let taken = keyed.take(key, now);

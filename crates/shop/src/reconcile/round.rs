@@ -32,7 +32,7 @@ const BUILT_AT_MOST: Duration = Duration::from_secs(3_600);
 /// Orders of a page that the provider may leave without an answer before the run ends.
 const SILENT_MAX: u32 = 5;
 
-/// How often a question is asked that the provider has no time for now, before the run ends.
+/// How often a question is asked that the provider has no time for, before the run ends.
 const TURNS_MAX: u32 = 10;
 
 /// Where a run goes on: the sale and the order in it.
