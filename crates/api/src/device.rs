@@ -15,7 +15,8 @@ pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskDevice {
-    /// A name of the device for people, 1 to 64 bytes; whoever approves sees it.
+    /// A name of the device for people, 1 to 64 bytes without control and writing-direction characters; whoever approves sees
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<Box<str>>,
     /// Accepted, and of no meaning: a device acts for its buyer as a whole.
@@ -26,6 +27,15 @@ pub struct AskDevice {
 impl Check for AskDevice {
     fn check(&self, faults: &mut Faults) {
         faults.maybe_text("client_id", self.client_id.as_deref(), 64);
+        // Such a name could be shown as another one than it is.
+        let turns = |char| matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if self
+            .client_id
+            .as_deref()
+            .is_some_and(|name| name.contains(turns))
+        {
+            faults.add("client_id", "must not have invisible characters");
+        }
         faults.maybe_text("scope", self.scope.as_deref(), 256);
     }
 }
@@ -83,10 +93,36 @@ pub struct ApproveDevice {
 
 impl Check for ApproveDevice {
     fn check(&self, faults: &mut Faults) {
-        if plain_code(&self.user_code).is_none() {
-            faults.add("user_code", "must be 8 letters like BCDF-GHJK");
-        }
+        check_code(faults, &self.user_code);
     }
+}
+
+fn check_code(faults: &mut Faults, code: &str) {
+    if plain_code(code).is_none() {
+        faults.add("user_code", "must be 8 letters like BCDF-GHJK");
+    }
+}
+
+/// Body of `POST /v1/device/look`, by a buyer's token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookAtDevice {
+    /// The code that the device shows; case, spaces and dashes do not count.
+    pub user_code: Box<str>,
+}
+
+impl Check for LookAtDevice {
+    fn check(&self, faults: &mut Faults) {
+        check_code(faults, &self.user_code);
+    }
+}
+
+/// Answer of `POST /v1/device/look`: a device that waits for a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingDevice {
+    /// The name that the device gave itself, if it gave one: it proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Box<str>>,
 }
 
 /// Answer of `POST /v1/device/approve`.

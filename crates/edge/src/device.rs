@@ -14,8 +14,8 @@
 mod settings;
 
 use api::device::{
-    ApprovedDevice, Decision, DeviceCode, USER_CODE_LENGTH, USER_CODE_LETTERS, plain_code,
-    shown_code,
+    ApprovedDevice, Decision, DeviceCode, USER_CODE_LENGTH, USER_CODE_LETTERS, WaitingDevice,
+    plain_code, shown_code,
 };
 use api::service::Caller;
 use api::{Code, Problem};
@@ -169,6 +169,20 @@ impl Devices {
         })
     }
 
+    /// A buyer looks at the device that shows this code, and decides nothing yet.
+    pub(crate) fn look(
+        &self,
+        buyer: &Caller,
+        typed: &str,
+        now: Duration,
+    ) -> Result<WaitingDevice, Problem> {
+        let mut table = self.lock();
+        let (_, device) = self.waiting(&mut table, buyer, typed, now)?;
+        Ok(WaitingDevice {
+            client_id: device.client_id.clone(),
+        })
+    }
+
     /// A buyer decides about the device that shows this code. A code is decided about once.
     pub(crate) fn decide(
         &self,
@@ -177,32 +191,49 @@ impl Devices {
         decision: Decision,
         now: Duration,
     ) -> Result<ApprovedDevice, Problem> {
-        let Caller::Buyer { id, tags } = buyer else {
-            return Err(Problem::new(Code::ScopeMissing));
-        };
         let mut table = self.lock();
-        table.sweep(now);
-        let buyer = self.digest(id.as_bytes());
-        table.refuse_guessing(buyer, now)?;
-        let unknown = || Problem::because(Code::DeviceNotFound, "no device waits under this code");
-        let place =
-            plain_code(typed).and_then(|code| table.by_user_code.get(&self.digest(&code)).copied());
-        let device = place.and_then(|place| table.devices.get_mut(&place));
-        let Some(device) = device.filter(|device| matches!(device.state, State::Waiting)) else {
-            table.count_wrong(buyer, now);
-            return Err(unknown());
-        };
+        let (granted, device) = self.waiting(&mut table, buyer, typed, now)?;
         device.state = match decision {
-            Decision::Approve => State::Granted(Granted {
-                buyer: Arc::clone(id),
-                tags: Arc::clone(tags),
-            }),
+            Decision::Approve => State::Granted(granted),
             Decision::Deny => State::Denied,
         };
         Ok(ApprovedDevice {
             decision,
             client_id: device.client_id.clone(),
         })
+    }
+
+    /// The device that waits under a code that a buyer types. Whoever types too many wrong ones is sent away, so that looking
+    /// finds no more than deciding would.
+    fn waiting<'a>(
+        &self,
+        table: &'a mut Table,
+        buyer: &Caller,
+        typed: &str,
+        now: Duration,
+    ) -> Result<(Granted, &'a mut Device), Problem> {
+        let Caller::Buyer { id, tags } = buyer else {
+            return Err(Problem::new(Code::ScopeMissing));
+        };
+        table.sweep(now);
+        let buyer = self.digest(id.as_bytes());
+        table.refuse_guessing(buyer, now)?;
+        let place = plain_code(typed).map(|code| self.digest(&code));
+        let place = place.and_then(|code| table.by_user_code.get(&code).copied());
+        let waits = |place: &u128| {
+            let device = table.devices.get(place);
+            device.is_some_and(|device| matches!(device.state, State::Waiting))
+        };
+        let Some(place) = place.filter(waits) else {
+            table.count_wrong(buyer, now);
+            return Err(unknown());
+        };
+        let granted = Granted {
+            buyer: Arc::clone(id),
+            tags: Arc::clone(tags),
+        };
+        let device = table.devices.get_mut(&place).ok_or_else(unknown)?;
+        Ok((granted, device))
     }
 
     /// A device asks whether somebody has decided. What is decided is told once.
@@ -276,6 +307,10 @@ impl Table {
             self.wrong.entry(buyer).or_insert((0, now)).0 += 1;
         }
     }
+}
+
+fn unknown() -> Problem {
+    Problem::because(Code::DeviceNotFound, "no device waits under this code")
 }
 
 /// Letters drawn evenly: what would favour the first ones is drawn again.

@@ -252,6 +252,7 @@ fn people_routes(settings: &Settings) -> Vec<Route> {
         get("/v1/sales/{id}/orders.csv", export, export::csv),
         get("/v1/sales/{id}/orders.jsonl", export, export::jsonl),
         post("/v1/device/code", nobody, form, device::code),
+        post("/v1/device/look", Needs::Buyer, form, device::look),
         post("/v1/device/approve", Needs::Buyer, form, device::approve),
         post("/v1/device/token", nobody, form, device::token),
         get("/device", nobody, device::page),

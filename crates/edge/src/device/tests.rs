@@ -163,3 +163,31 @@ fn user_codes_have_every_letter_and_no_other() {
     }
     assert_eq!(seen, USER_CODE_LETTERS.iter().copied().collect());
 }
+
+#[test]
+fn looking_decides_nothing_and_counts_wrong_codes_too() {
+    let stand = Stand::new();
+    let named = Some("kiosk 7".into());
+    let fresh = stand.devices.ask(named, HERE, at(0), &stand.entropy);
+    let code = fresh.unwrap().user_code;
+    let look = |who, code: &str| stand.devices.look(&buyer(who), code, at(1));
+    for _ in 0..2 {
+        let seen = look("ann", &code).unwrap();
+        assert_eq!(seen.client_id.as_deref(), Some("kiosk 7"));
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        assert_eq!(
+            look("eve", "BBBB-BBBB").unwrap_err().code(),
+            Code::DeviceNotFound
+        );
+    }
+    assert_eq!(
+        look("eve", &code).unwrap_err().code(),
+        Code::TooManyRequests
+    );
+    let decided = stand
+        .devices
+        .decide(&buyer("ann"), &code, Decision::Approve, at(2));
+    assert!(decided.is_ok());
+    assert_eq!(look("ann", &code).unwrap_err().code(), Code::DeviceNotFound);
+}

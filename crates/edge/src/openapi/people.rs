@@ -2,7 +2,10 @@
 
 use super::operations::{Operation, body, change, look, open_to_all, query};
 use api::audit::{AuditPage, AuditQuery};
-use api::device::{ApproveDevice, ApprovedDevice, AskDevice, DeviceCode, DeviceToken, PollDevice};
+use api::device::{
+    ApproveDevice, ApprovedDevice, AskDevice, DeviceCode, DeviceToken, LookAtDevice, PollDevice,
+    WaitingDevice,
+};
 use api::order::Order;
 use api::people::{Erased, Person, PersonData};
 
@@ -100,6 +103,16 @@ pub(super) const PEOPLE: &[Operation] = &[
             "askDeviceCode",
             "/v1/device/code",
             "Codes with which a device is signed in (RFC 8628)",
+        )
+    },
+    Operation {
+        buyers: true,
+        body: body::<LookAtDevice>(),
+        answer: body::<WaitingDevice>(),
+        ..device(
+            "lookAtDevice",
+            "/v1/device/look",
+            "A buyer sees what the device that shows this code calls itself, before deciding",
         )
     },
     Operation {

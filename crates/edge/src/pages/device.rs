@@ -26,6 +26,9 @@ struct Words {
     deny: &'static str,
     allowed: &'static str,
     denied: &'static str,
+    calls: &'static str,
+    nameless: &'static str,
+    again: &'static str,
     unknown: &'static str,
     nobody: &'static str,
     failed: &'static str,
@@ -39,6 +42,9 @@ const ENGLISH: Words = Words {
     deny: "No",
     allowed: "Done. Look at your device.",
     denied: "The device was not signed in.",
+    calls: "The device calls itself",
+    nameless: "The device gives no name.",
+    again: "Is this your device? Then press Yes once more. Never sign in a device by a code that somebody sent you.",
     unknown: "This code is not known or has ended. Ask your device for a new one.",
     nobody: "Open this page from the shop's app, where you are signed in.",
     failed: "That did not work. Please try once more.",
@@ -52,12 +58,16 @@ const CHINESE: Words = Words {
     deny: "不是",
     allowed: "已完成，请查看您的设备。",
     denied: "设备未登录。",
+    calls: "设备自称",
+    nameless: "该设备没有名称。",
+    again: "这是您的设备吗？如果是，请再按一次“是”。切勿使用他人发来的代码登录设备。",
     unknown: "代码无效或已过期，请在设备上获取新代码。",
     nobody: "请在已登录的商店应用中打开此页面。",
     failed: "操作未成功，请再试一次。",
 };
 
-/// The page on the buyer's phone: one question, two buttons.
+/// The page on the buyer's phone: one question, two buttons. What the device calls itself is asked for with the buyer's
+/// token, so that codes cannot be tried out without one, and is put in as text.
 pub(crate) fn approve(code: Option<&str>, language: Language, nonce: &str) -> String {
     let words = match language {
         Language::English => &ENGLISH,
@@ -72,9 +82,10 @@ pub(crate) fn approve(code: Option<&str>, language: Language, nonce: &str) -> St
                 input id="typed" autocomplete="off" autocapitalize="characters" maxlength="9" placeholder="BCDF-GHJK";
             }
         }
+        p id="device" data-calls=(words.calls) data-nameless=(words.nameless) {}
         button id="allow" class="main" { (words.allow) }
         button id="deny" { (words.deny) }
-        p id="said" role="status" data-approve=(words.allowed) data-deny=(words.denied)
+        p id="said" role="status" data-approve=(words.allowed) data-deny=(words.denied) data-again=(words.again)
             data-unknown=(words.unknown) data-nobody=(words.nobody) data-failed=(words.failed) {}
         script nonce=(nonce) { (PreEscaped(SCRIPT)) }
     };

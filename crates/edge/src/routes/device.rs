@@ -9,7 +9,9 @@ use crate::pages::words::Language;
 use crate::said::Said;
 use crate::token::{Claims, mint};
 use api::check::Check;
-use api::device::{ApproveDevice, AskDevice, DeviceToken, PollDevice, plain_code, shown_code};
+use api::device::{
+    ApproveDevice, AskDevice, DeviceToken, LookAtDevice, PollDevice, plain_code, shown_code,
+};
 use api::{Code, Problem};
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
 use http::{HeaderValue, StatusCode};
@@ -31,6 +33,15 @@ pub(super) fn code(door: &Arc<Door>, asked: Asked) -> Making<'_> {
         let settings = &door.settings.device;
         let answer = answer(&fresh, &base(door, &asked), settings);
         Ok(Said::json(StatusCode::OK, &answer)?.with(CACHE_CONTROL, NO_STORE))
+    })
+}
+
+pub(super) fn look(door: &Arc<Door>, asked: Asked) -> Making<'_> {
+    Box::pin(async move {
+        let body: LookAtDevice = body(&asked)?;
+        let now = door.rooms.clock.monotonic();
+        let waiting = door.devices.look(asked.caller()?, &body.user_code, now)?;
+        Ok(Said::json(StatusCode::OK, &waiting)?.with(CACHE_CONTROL, NO_STORE))
     })
 }
 

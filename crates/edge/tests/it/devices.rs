@@ -133,6 +133,38 @@ fn a_form_is_taken_as_the_standard_sends_it() {
 }
 
 #[test]
+fn a_buyer_is_told_what_the_device_calls_itself_before_deciding() {
+    run(async {
+        let open = Open::start(settings());
+        let code = code(&open).await;
+        let body = json!({ "user_code": code["user_code"] }).to_string();
+        let ann = open.token("new", "ann");
+        for (token, status) in [(&*ann, 200), (crate::shop::MERCHANT, 403)] {
+            let (name, token) = bearer(token);
+            let looked = post(&open, "/v1/device/look", &[(name, &token)], &body).await;
+            assert_eq!(looked.status, status);
+            assert_eq!(looked.text().contains("kiosk 7"), status == 200);
+        }
+        let stranger = post(&open, "/v1/device/look", &[], &body).await;
+        assert_eq!(
+            stranger.status, 401,
+            "codes are not tried out without a token"
+        );
+        let user_code = code["user_code"].as_str().unwrap();
+        let page = page(open.public, &format!("/device/{user_code}"))
+            .await
+            .text();
+        assert!(page.contains(r#"id="device""#) && page.contains("/v1/device/look"));
+        assert!(!page.contains("kiosk 7"), "the page itself tells nobody");
+        for name in ["", "a\u{202e}b", "a\u{200b}b", "a\u{7}b", &"x".repeat(65)] {
+            let body = json!({ "client_id": name }).to_string();
+            let refused = post(&open, "/v1/device/code", &[], &body).await;
+            assert_eq!(refused.problem(), (400, "TG-1002".to_owned()), "{name:?}");
+        }
+    });
+}
+
+#[test]
 fn only_buyers_approve_and_guessing_ends_after_five() {
     run(async {
         let open = Open::start(settings());
