@@ -339,15 +339,12 @@ impl Place {
 impl DealAsk {
     /// Commit and facts are made by the shop anew for each request, so they are no part of the body.
     fn feed(&self, print: &mut Fingerprint) {
+        let coupons = self.coupons.len() as u64;
         match self.team {
-            None => print.number(0),
-            Some(TeamAsk::Open { .. }) => print.number(1),
-            Some(TeamAsk::Join { team }) => {
-                print.number(2);
-                print.number(u64::from(team));
-            }
+            None => print.numbers([0, coupons]),
+            Some(TeamAsk::Open { .. }) => print.numbers([1, coupons]),
+            Some(TeamAsk::Join { team }) => print.numbers([2, u64::from(team), coupons]),
         }
-        print.number(self.coupons.len() as u64);
         self.coupons.iter().for_each(|code| print.text(code));
     }
 }

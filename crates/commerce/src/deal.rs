@@ -65,7 +65,7 @@ pub struct Dealt {
     /// The order.
     pub placed: Placed,
     /// What comes on top.
-    pub deal: Deal,
+    pub deal: Box<Deal>,
 }
 
 /// What an order has beyond its lines.
@@ -105,7 +105,7 @@ pub struct Opening {
     /// When its time is over.
     pub ends: Time,
     /// The promise of its draw.
-    pub commit: Option<Commit>,
+    pub commit: Option<Box<Commit>>,
 }
 
 /// Deposit and balance of one order.

@@ -338,7 +338,7 @@ pub enum Entry {
         key: Bound,
     },
     /// An order with more than its lines was placed.
-    Dealt(Box<Dealt>),
+    Dealt(Dealt),
     /// Payments were in flight when these holds ran out: they live longer, once.
     HoldsExtended {
         /// Whose.

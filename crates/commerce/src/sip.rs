@@ -41,6 +41,11 @@ impl Fingerprint {
         self.0.write(&n.to_le_bytes());
     }
 
+    /// The same as each number by itself, in one step.
+    pub(crate) fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.0.write(numbers.map(u64::to_le_bytes).as_flattened());
+    }
+
     pub(crate) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.write(text.as_bytes());

@@ -128,6 +128,7 @@ impl Book {
                 let Some(&number) = offered.groups.get(&line.sku) else {
                     return Err(self.no_teams(std::slice::from_ref(line)).into());
                 };
+                let commit = commit.map(Box::new);
                 let opening = Opening {
                     rule: number,
                     ends: now,
@@ -218,7 +219,9 @@ impl Book {
     }
 
     fn check_seats(&self, rule: &GroupRule, seat: &Seat, buyer: Option<u32>) -> Result<(), Stop> {
-        let Some(buyer) = buyer else {
+        // Nobody has a seat in a team that begins.
+        let Some(buyer) = buyer.filter(|_| seat.opens.is_none() || rule.teams_per_buyer.is_some())
+        else {
             return Ok(());
         };
         let seats = self.teams.seats_of(seat.team, buyer);
@@ -401,7 +404,9 @@ impl Book {
     /// How long the buyer's hold lives; refuses where he holds as many as he may.
     pub(crate) fn hold_of(&self, asked: &Asked<'_>) -> Result<u32, Stop> {
         let hold_ms = asked.terms.hold_ms;
-        let Some(offer) = self.offer().filter(|_| asked.buyer.is_some()) else {
+        let says =
+            |offer: &&Offer| !offer.holds.steps.is_empty() || offer.holds.open_most.is_some();
+        let Some(offer) = self.offer().filter(says).filter(|_| asked.buyer.is_some()) else {
             return Ok(hold_ms);
         };
         let (open, lapses) = self.buyers.holds(asked.at);

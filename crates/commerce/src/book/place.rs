@@ -126,7 +126,10 @@ impl Book {
         };
         Ok(match plain {
             true => Entry::Placed(placed),
-            false => Entry::Dealt(Box::new(Dealt { placed, deal })),
+            false => Entry::Dealt(Dealt {
+                placed,
+                deal: Box::new(deal),
+            }),
         })
     }
 

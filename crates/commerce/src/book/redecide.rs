@@ -285,7 +285,7 @@ impl Book {
     fn asked_for(&self, deal: &Deal) -> DealAsk {
         let team = deal.seat.as_ref().map(|seat| match &seat.opens {
             Some(opening) => TeamAsk::Open {
-                commit: opening.commit,
+                commit: opening.commit.as_deref().copied(),
             },
             None => TeamAsk::Join { team: seat.team },
         });

@@ -417,9 +417,9 @@ impl Book {
             settled: 0,
             house_fills: false,
             prizes: None,
-            draw: opening.commit.map(|commit| {
+            draw: opening.commit.as_deref().map(|commit| {
                 Box::new(Draw {
-                    commit,
+                    commit: *commit,
                     opened: None,
                 })
             }),
@@ -449,7 +449,10 @@ impl Book {
         let hold = team.seats.hold(ONE);
         let hold = hold.map_err(|short| Violation::new("INV-6", short.to_string()))?;
         let seat = SeatState::Held(hold);
-        match team.member(number).and_then(|at| team.members.get_mut(at)) {
+        // Most orders come after all others of their team.
+        let fresh = team.members.last().is_none_or(|last| last.order < number);
+        let known = if fresh { None } else { team.member(number) };
+        match known.and_then(|at| team.members.get_mut(at)) {
             Some(member) if member.seat == SeatState::Gone => member.seat = seat,
             Some(_) => return Err(Violation::new("INV-6", "one order, two seats")),
             None => team.members.push(Member {

@@ -184,7 +184,8 @@ pub(super) fn of_offer() -> Vec<(&'static str, Entry)> {
 }
 
 fn dealt(name: &'static str, placed: Placed, deal: Deal) -> (&'static str, Entry) {
-    (name, Entry::Dealt(Box::new(Dealt { placed, deal })))
+    let deal = Box::new(deal);
+    (name, Entry::Dealt(Dealt { placed, deal }))
 }
 
 pub(super) fn of_team() -> Vec<(&'static str, Entry)> {
@@ -214,7 +215,7 @@ pub(super) fn of_team() -> Vec<(&'static str, Entry)> {
         dealt(
             "dealt, opens a lottery team",
             placed(),
-            seat(Some(opens(Some(commit)))),
+            seat(Some(opens(Some(Box::new(commit))))),
         ),
         dealt("dealt, joins a team", placed_of_many(), seat(None)),
         ("team ended, reached", ended(TeamEnd::Reached)),
