@@ -24,7 +24,7 @@ async fn offering(handle: &Handle, key: &str, offer: &str) -> SaleId {
     let body = serde_json::from_str(&body).expect("a sale");
     let made = Sales::create(handle, call(admin(), key), body).await;
     let sale = made.expect("a sale").body.id;
-    let opened = handle.turn(call(admin(), key), sale, Turn::Open);
+    let opened = handle.turn(call(admin(), "on sale"), sale, Turn::Open);
     opened.await.expect("it opens");
     sale
 }
