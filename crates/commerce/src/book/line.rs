@@ -178,13 +178,8 @@ impl Book {
         question: &Question<'_>,
         wanted: Wanted<'_>,
     ) -> Result<(Waits, Option<Box<Facts>>), Stop> {
-        let Wanted {
-            buyer,
-            code,
-            units,
-            tags,
-            ..
-        } = wanted;
+        let (buyer, code) = (wanted.buyer, wanted.code);
+        let (units, tags) = (wanted.units, wanted.tags);
         let selling = matches!(terms.state, SaleState::Open | SaleState::Paused);
         let policy = self.offer().and_then(|offer| offer.line.as_ref());
         let Some(policy) = policy.filter(|_| selling) else {

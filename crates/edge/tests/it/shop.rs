@@ -1,9 +1,7 @@
 //! A shop of one sale that lives in memory: as much of the contract as the door needs to be tried.
 
-use api::audit::{AuditPage, AuditQuery};
 use api::code::Code;
 use api::export::Format;
-use api::key::{ApiKey, ApiKeys, CreateKey, CreatedKey};
 use api::line::{JoinLine, Ticket, TicketState};
 use api::live::{LiveRefusals, LiveSku, LiveTick};
 use api::offer::AlterOffer;
@@ -11,7 +9,7 @@ use api::order::{
     BatchOrder, BatchResult, BatchResults, Order, OrderEvents, OrderLine, OrderPage, OrderQuery,
     OrderState, PlaceOrder, ReadModel,
 };
-use api::people::{Erased, Person, PersonData};
+use api::people::Person;
 use api::plan::{AlterSale, CreateSale, Limits, SkuLimits, Window};
 use api::problem::Problem;
 use api::provider::{Knock, ProviderReport};
@@ -21,17 +19,18 @@ use api::sending::{
     CarrierWord, DeadNotices, NoticesRetried, Saga, SagaPage, SagaQuery, SagaVerb, ShipOrder,
 };
 use api::service::{
-    Answer, Audits, Call, Caller, Health, Keys, LiveFeed, Orders, People, Readiness, Reply, Sales,
-    Sending, Watching,
+    Answer, Call, Caller, Health, LiveFeed, Orders, Readiness, Reply, Sales, Sending, Watching,
 };
 use api::stock::{AddStock, Inventory, WriteOff};
 use api::team::{Team, TeamPage, TeamQuery, TeamSeats, TeamState};
-use api::{KeyId, OrderId, Position, RefundId, SaleId, Scope, Scopes, TeamId, TicketId, Time};
+use api::{OrderId, Position, RefundId, SaleId, TeamId, TicketId, Time};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+mod house;
 
 pub(crate) const MERCHANT: &str = "tgk_00000000001_all";
 pub(crate) const READER: &str = "tgk_00000000002_reader";
@@ -483,92 +482,6 @@ impl Orders for Shop {
     fn report(&self, _call: Call, _report: ProviderReport) -> Reply<'_, ()> {
         self.reports.fetch_add(1, Ordering::SeqCst);
         now(Ok(answer((), false)))
-    }
-}
-
-impl Keys for Shop {
-    fn verify(&self, presented: &str) -> Result<Caller, Problem> {
-        let merchant = |number, scopes| Caller::Merchant {
-            account: "acme".into(),
-            key: KeyId(number),
-            scopes,
-        };
-        match presented {
-            MERCHANT if !self.revoked.load(Ordering::SeqCst) => Ok(merchant(1, Scopes::ALL)),
-            READER => Ok(merchant(
-                2,
-                Scopes::NONE.with(Scope::SalesRead).with(Scope::OrdersWrite),
-            )),
-            _ => Err(Problem::because(
-                Code::NotAuthenticated,
-                "the API key is not known",
-            )),
-        }
-    }
-    fn create(&self, _call: Call, body: CreateKey) -> Reply<'_, CreatedKey> {
-        let secret = Some("tgk_00000000003_new".into());
-        let (name, account, scopes) = (body.name, body.account, body.scopes);
-        now(Ok(Answer::plain(CreatedKey {
-            id: KeyId(3),
-            name,
-            account,
-            scopes,
-            secret,
-        })))
-    }
-    fn list(&self, _call: Call) -> Reply<'_, ApiKeys> {
-        now(Ok(Answer::plain(ApiKeys { keys: Vec::new() })))
-    }
-    fn revoke(&self, _call: Call, key: KeyId) -> Reply<'_, ApiKey> {
-        self.revoked.store(true, Ordering::SeqCst);
-        let at = Time::from_ms(0);
-        let (name, account) = ("key".into(), "acme".into());
-        now(Ok(Answer::plain(ApiKey {
-            id: key,
-            name,
-            account,
-            scopes: Scopes::ALL,
-            created_at: at,
-            revoked_at: Some(at),
-        })))
-    }
-}
-
-impl People for Shop {
-    fn put(&self, call: Call, buyer: Box<str>, body: PersonData) -> Reply<'_, Person> {
-        let own = matches!(&call.caller, Caller::Buyer { id, .. } if **id == *buyer);
-        if !own && !call.caller.may(Scope::PeopleWrite) {
-            return now(Err(Problem::new(Code::ScopeMissing)));
-        }
-        let person = Person {
-            buyer: buyer.clone(),
-            kept_at: Time::from_ms(0),
-            data: body,
-        };
-        self.people.lock().unwrap().insert(buyer, person.clone());
-        now(Ok(Answer::plain(person)))
-    }
-    fn person(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Person> {
-        let found = self.people.lock().unwrap().get(&buyer).cloned();
-        let found = found.map(Answer::plain);
-        now(found.ok_or_else(|| Problem::new(Code::PersonNotFound)))
-    }
-    fn erase(&self, _call: Call, buyer: Box<str>) -> Reply<'_, Erased> {
-        let found = self.people.lock().unwrap().remove(&buyer).is_some();
-        now(Ok(Answer::plain(Erased {
-            erased_at: Time::from_ms(0),
-            found,
-            remains: "a pseudonym".into(),
-        })))
-    }
-}
-
-impl Audits for Shop {
-    fn acts(&self, _call: Call, query: AuditQuery) -> Reply<'_, AuditPage> {
-        now(Ok(Answer::plain(AuditPage {
-            acts: Vec::new(),
-            next_cursor: query.cursor,
-        })))
     }
 }
 

@@ -18,7 +18,7 @@ use commerce::{Action, Command, Done, Facts, OrderStatus, Place, Report};
 use ledger::Minor;
 
 use super::audit::MoneyOf;
-use super::risk::{facts, question, says_more};
+use super::risk::{facts, question, tell_book};
 use super::{Handle, actor};
 use crate::cashier::{Desks, ReportError, book_report};
 use crate::desk::Durable;
@@ -73,12 +73,6 @@ fn place(caller: &Caller, body: PlaceOrder) -> Result<Place, Problem> {
     })
 }
 
-/// What is known of the buyer goes to the book, whose discounts and rules may ask for it.
-fn tell_facts(place: &mut Place, facts: &Facts) {
-    let deal = place.deal.get_or_insert_default();
-    deal.facts = Some(Box::new(facts.clone()));
-}
-
 /// Orders of one batch for one sale, with what risk is asked about them.
 #[derive(Default)]
 struct Group {
@@ -90,11 +84,8 @@ impl Handle {
     async fn place_order(&self, call: Call, body: PlaceOrder) -> Result<Answer<Order>, Problem> {
         let (sale, told) = (body.sale_id, body.facts.clone());
         let mut place = place(&call.caller, body)?;
-        let known = told.is_some();
         let facts = facts(&call, &place.tags, told);
-        if known || says_more(&facts) {
-            tell_facts(&mut place, &facts);
-        }
+        tell_book(&mut place, &facts);
         if place.deal.is_some() {
             let desk = self.desk(&call.caller, sale).await?;
             self.promise(&desk, &mut place).await?;
@@ -342,12 +333,10 @@ impl Handle {
             };
             match place(&call.caller, body) {
                 Ok(mut place) => {
-                    let told_any = told.is_some();
-                    let facts_asked = judges || told_any || !place.tags.is_empty();
-                    let known = facts_asked.then(|| facts(&call, &place.tags, told));
-                    let tells = |known: &&Facts| told_any || says_more(known);
-                    if let Some(known) = known.as_ref().filter(tells) {
-                        tell_facts(&mut place, known);
+                    let asked = judges || told.is_some() || !place.tags.is_empty();
+                    let known = asked.then(|| facts(&call, &place.tags, told));
+                    if let Some(known) = &known {
+                        tell_book(&mut place, known);
                     }
                     let command = Command {
                         actor: actor(&call.caller),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::service::{Call, Caller};
 use api::{BuyerFacts, Problem, SaleId};
 use commerce::facts::{LEVEL_MOST, POINTS_MOST};
-use commerce::{Action, Command, Facts};
+use commerce::{Action, Command, Facts, Place};
 
 use super::Handle;
 use crate::desk::DeskHandle;
@@ -54,6 +54,14 @@ fn of_token(tags: &[Box<str>]) -> BuyerFacts {
         }
     }
     told
+}
+
+/// What is known of the buyer goes to the book, whose discounts and rules may ask for it.
+pub(super) fn tell_book(place: &mut Place, facts: &Facts) {
+    if says_more(facts) {
+        let deal = place.deal.get_or_insert_default();
+        deal.facts = Some(Box::new(facts.clone()));
+    }
 }
 
 /// Whether more is known of a buyer than tags. Only then the book is told, so that a plain order stays plain.

@@ -486,7 +486,9 @@ fn flash_sale_of_the_page() -> CreateSale {
     let (_, from) = page.split_once("```json").expect("a sale");
     let (sale, _) = from.split_once("```").expect("its end");
     let mut sale: serde_json::Value = serde_json::from_str(sale).expect("JSON");
-    sale["window"].take();
+    sale.as_object_mut()
+        .and_then(|sale| sale.remove("window"))
+        .expect("a window");
     serde_json::from_value(sale).expect("a sale")
 }
 
