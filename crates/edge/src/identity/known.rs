@@ -146,3 +146,26 @@ impl Drop for Ending {
         self.known.ended.send_modify(|ended| *ended += 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use world::ManualClock;
+
+    #[tokio::test]
+    async fn a_fetch_that_is_cut_off_makes_room_for_the_next() {
+        let issuer = serde_json::from_value(serde_json::json!({
+            "issuer": "https://issuer.test", "jwks": "http://issuer.test/keys", "audience": "tidegate",
+        }));
+        let known = Arc::new(Known::new(&issuer.unwrap()));
+        known.turn().under_way = true;
+        let ending = Ending {
+            known: Arc::clone(&known),
+            clock: Arc::new(ManualClock::new(0)),
+            outcome: Err(FetchError::TooSlow),
+        };
+        tokio::join!(known.settled(), async { drop(ending) });
+        let turn = known.turn();
+        assert_eq!((turn.under_way, turn.next), (false, RETRY_AT_MOST));
+    }
+}

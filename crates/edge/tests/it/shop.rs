@@ -308,14 +308,6 @@ impl Sales for Shop {
         })))
     }
     fn watch(&self, _call: Call, sale: SaleId) -> Watching<'_> {
-        Box::pin(std::future::ready(self.feed(sale)))
-    }
-}
-
-impl Shop {
-    fn feed(&self, sale: SaleId) -> Result<Box<dyn LiveFeed>, Problem> {
-        self.shown(sale)?;
-        let skus = self.sale.lock().unwrap().skus.clone();
         let sku = |sku: Sku| LiveSku {
             sku: sku.sku,
             available: sku.available_count,
@@ -323,11 +315,14 @@ impl Shop {
             sold: sku.sold_count,
             stocked: sku.stocked_count,
         };
-        Ok(Box::new(Feed {
-            skus: skus.into_iter().map(sku).collect(),
-            left: 3,
-            endless: self.endless.load(Ordering::SeqCst),
-        }))
+        let feed = self.shown(sale).map(|shown| -> Box<dyn LiveFeed> {
+            Box::new(Feed {
+                skus: shown.body.skus.into_iter().map(sku).collect(),
+                left: 3,
+                endless: self.endless.load(Ordering::SeqCst),
+            })
+        });
+        Box::pin(std::future::ready(feed))
     }
 }
 
