@@ -46,7 +46,7 @@ use floor::{Floor, Refused, Start};
 /// Steps of the scheduler before a life counts as running in circles.
 const STEPS_MAX: u64 = 50_000_000;
 /// The same for a sale with an offer, whose lives are short: what runs in circles there fills the journal.
-const STEPS_MAX_OF_OFFERS: u64 = 2_000_000;
+const STEPS_MAX_OF_OFFERS: u64 = 400_000;
 /// How long a shop may take, after the last fault, until everything is final: a refund that was refused again and again
 /// waits six hours for its next try, and a charge that nobody heard of until its reconciler comes by.
 const HEALING: Duration = Duration::from_secs(8 * 3_600);

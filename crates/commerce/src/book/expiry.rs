@@ -215,6 +215,11 @@ impl Book {
                 let ended = format!("order {number} holds nothing to extend");
                 return Err(Violation::new("INV-3", ended));
             }
+            // Its deadline would not move any more, and whoever looks for what is due would look for ever.
+            if order.extra_mut().extended_ms != 0 {
+                let again = format!("the hold of order {number} is extended twice");
+                return Err(Violation::new("INV-5", again));
+            }
             order.extra_mut().extended_ms = by_ms;
             let deadline = order.deadline();
             self.due.push(deadline, number);

@@ -483,3 +483,28 @@ fn late_money_of_an_order_without_a_buyer_takes_its_coupon_again() {
     sale.hear(late, 1, ChargeOutcome::Captured(Minor(90)));
     assert_eq!(sale.status(late), OrderStatus::Paid);
 }
+
+// A deliberate bug: a hold that was extended without end kept its deadline, and the book looped over it for ever.
+#[test]
+fn a_hold_that_is_extended_twice_stops_the_sale_and_not_the_process() {
+    let mut sale = Sale::open(
+        10,
+        Offer {
+            holds: HoldPolicy {
+                grace_ms: 10_000,
+                ..HoldPolicy::default()
+            },
+            ..Offer::default()
+        },
+    );
+    let order = sale.place("ann", None).unwrap();
+    sale.begin(order).unwrap();
+    sale.tick(1_000 + u64::from(HOLD_MS));
+    let again = Entry::HoldsExtended {
+        orders: vec![order],
+        by_ms: 10_000,
+    };
+    assert!(sale.entries.contains(&again));
+    let violation = sale.book.apply(Time(sale.now), &again).unwrap_err();
+    assert!(violation.to_string().contains("INV-5"), "{violation}");
+}
