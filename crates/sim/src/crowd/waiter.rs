@@ -40,10 +40,7 @@ impl Visit {
         });
         let body = json!({"sku": sku, "quantity": self.chance.between(1, most)});
         let path = format!("/v1/sales/{}/line", self.sale);
-        let wait = Ask {
-            method: "PUT",
-            ..Ask::post(path, self.key(&format!("wait-{nth}")), &body)
-        };
+        let wait = Ask::post(path, self.key(&format!("wait-{nth}")), &body);
         if self.chance.hits(150) {
             let _ = client.ask(&wait, super::buyer::NO_PATIENCE).await;
         }

@@ -174,7 +174,7 @@ fn subject(method: &str, parts: &[&str]) -> (Act, Option<u32>, Option<OrderId>) 
         ("POST", ["v1", "orders", id, "deliver"]) => of_order(Act::Deliver, id),
         ("POST", ["v1", "orders", id, "chargebacks"]) => of_order(Act::Chargeback, id),
         ("PUT", ["v1", "sales", id, "offer"]) => (Act::AlterOffer, sale(id), None),
-        ("PUT", ["v1", "sales", id, "line"]) => (Act::Wait, sale(id), None),
+        ("POST", ["v1", "sales", id, "line"]) => (Act::Wait, sale(id), None),
         ("DELETE", ["v1", "tickets", id]) => {
             let ticket = id.parse::<TicketId>().ok();
             (

@@ -172,7 +172,7 @@ impl Rows {
                 house: 0,
                 fills: false,
                 prizes,
-                promise: opening.commit.map(|commit| commit.hash),
+                promise: opening.commit.as_deref().map(|commit| commit.hash),
                 winners: None,
                 settled: 0,
                 looks: Vec::new(),

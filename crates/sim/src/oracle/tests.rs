@@ -8,6 +8,7 @@ mod clients;
 mod company;
 mod discounts;
 mod life;
+mod offers;
 mod outside;
 mod rare;
 

@@ -8,8 +8,8 @@ use api::{PaymentId, PriceText, RefundId, SaleId, Time};
 use commerce::book::{ChargeView, RefundState as BookRefund};
 use commerce::{Book, Done, OrderStatus, Outcome, Refusal};
 
-use super::company;
 use super::life::{Life, order_id};
+use super::offers;
 use crate::record::Said;
 
 pub(super) fn yes(life: &Life, body: String, repeated: bool) -> Said {
@@ -42,7 +42,7 @@ pub(super) fn said(life: &Life, outcome: &Outcome) -> Said {
         ),
         Ok(Done::Ticket(number)) => yes(
             life,
-            serde_json::to_string(&company::ticket(&life.book, *number)).unwrap(),
+            serde_json::to_string(&offers::ticket(&life.book, *number)).unwrap(),
             outcome.repeated,
         ),
         Ok(other) => panic!("{other:?}"),
@@ -149,10 +149,10 @@ pub(super) fn order(book: &Book, number: u32) -> Order {
             action: None,
         }),
         refunds: refunds.collect(),
-        team: company::seat(book, found),
-        off: company::off(found),
+        team: offers::seat(book, found),
+        off: offers::off(found),
         difference_minor: found.difference().0,
-        dues: company::dues(found),
+        dues: offers::dues(found),
         due_minor: if waits { found.due().0 } else { 0 },
     }
 }

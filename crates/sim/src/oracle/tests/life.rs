@@ -154,6 +154,16 @@ impl Life {
         outcome
     }
 
+    /// What the book does by itself when its time has come.
+    pub(super) fn tick(&mut self) {
+        self.now += 10;
+        let mut entries = Vec::new();
+        let now = Time(self.now);
+        self.book.tick(now, 100, &mut entries).unwrap();
+        let batch = seal(self.batches.last(), self.now, &entries);
+        self.batches.push(batch);
+    }
+
     pub(super) fn position(&self) -> Position {
         let last = self.batches.last().unwrap();
         Position::new(last.sequence, &last.chain)
