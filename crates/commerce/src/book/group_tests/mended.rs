@@ -153,7 +153,7 @@ fn a_hold_that_is_due_does_not_make_a_rule_refuse() {
 // as nobody's when they were placed, so that money went back which paid its order.
 #[test]
 fn late_money_of_an_order_without_a_buyer_takes_its_coupon_again() {
-    let mut offer = super::price_tests::discounts();
+    let mut offer = price_tests::discounts();
     offer.discounts.coupons[0].budget = None;
     let mut sale = Sale::open(10, offer);
     let [late, other] = [(); 2].map(|()| {
