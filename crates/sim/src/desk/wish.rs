@@ -94,8 +94,14 @@ pub(super) struct Client {
     keys: u32,
     /// What it saw when it last looked at an offer.
     glance: Glance,
-    /// Teams that it knows by their links, in lives in which these go round; and dice of their own for them.
-    links: Option<(Vec<(u32, Arc<str>)>, Chance)>,
+    /// In lives in which links of teams go round.
+    links: Option<Links>,
+}
+
+/// Teams that somebody was sent the links of, with what they buy; and dice of their own for them.
+struct Links {
+    known: Vec<(u32, Arc<str>)>,
+    chance: Chance,
 }
 
 impl Client {
@@ -108,9 +114,9 @@ impl Client {
             asked: Vec::new(),
             keys: 0,
             glance: Glance::default(),
-            links: Chance::of(seed, "links").hits(500).then(|| {
-                let chance = Chance::of(seed, &format!("links of client {number}"));
-                (Vec::new(), chance)
+            links: Chance::of(seed, "links").hits(500).then(|| Links {
+                known: Vec::new(),
+                chance: Chance::of(seed, &format!("links of client {number}")),
             }),
         }
     }
@@ -138,7 +144,7 @@ impl Client {
 
     /// Now and then somebody minds a team whose link he was sent, whatever has become of it since.
     fn follow_links(&mut self) {
-        let Some((known, chance)) = &mut self.links else {
+        let Some(Links { known, chance }) = &mut self.links else {
             return;
         };
         let open = self.glance.open.clone();
