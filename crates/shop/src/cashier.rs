@@ -47,6 +47,7 @@ use telemetry::Telemetry;
 use world::{Clock, Entropy, Tasks};
 
 use guard::Guarded;
+use job::Origin;
 
 use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
 
@@ -97,8 +98,16 @@ pub enum ReportError {
 /// The desks' end of the cashier; cheap to clone.
 #[derive(Clone)]
 pub struct CashierHandle {
-    intake: Sender<(u32, Effect)>,
+    intake: Sender<Offered>,
     shared: Arc<Shared>,
+}
+
+/// An effect on its way in.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    sale: u32,
+    effect: Effect,
+    origin: Origin,
 }
 
 /// What handles and the cashier share.
@@ -116,13 +125,28 @@ impl CashierHandle {
     /// Takes durable effects over and leaves the list empty. Never waits: what does not fit is counted and found again
     /// by a scan of the books soon after.
     pub fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
+        self.push(sale, effects, Origin::Fresh);
+    }
+
+    /// The same for effects that a book had open when it was opened: the provider is asked about them before it is
+    /// asked to act, as it may have acted long ago and forgotten the key since.
+    pub fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        self.push(sale, effects, Origin::Found);
+    }
+
+    fn push(&self, sale: u32, effects: &mut Vec<Effect>, origin: Origin) {
         let mut left = None;
         let mut left_count = 0_u64;
         for effect in effects.drain(..) {
+            let offered = Offered {
+                sale,
+                effect,
+                origin,
+            };
             // A closed intake is a shop that stops: its next start finds the effect in the book.
-            if let Err(Rejected::Full((_, effect))) = self.intake.push((sale, effect), 1) {
+            if let Err(Rejected::Full(offered)) = self.intake.push(offered, 1) {
                 left_count += 1;
-                left = Some(effect);
+                left = Some(offered.effect);
             }
         }
         if let Some(effect) = left {

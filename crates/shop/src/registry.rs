@@ -68,6 +68,10 @@ impl Effects for CashierHandle {
     fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
         Self::offer(self, sale, effects);
     }
+
+    fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        Self::found(self, sale, effects);
+    }
 }
 
 /// Who hears of the durable batches of one sale.

@@ -21,7 +21,7 @@ use super::job::{Job, Name, Origin};
 use super::scan::{Aim, Found, Scan};
 use super::settings::Settings;
 use super::step::{Stepped, Stepper};
-use super::{Desks, Shared};
+use super::{Desks, Offered, Shared};
 use crate::provider::Provider;
 
 /// What waits no longer than this waits in hand, however often the books are searched: a search goes by the wall clock,
@@ -36,8 +36,8 @@ pub struct Cashier {
     pub(super) entropy: Arc<dyn Entropy>,
     tasks: Tasks,
     pub(super) shared: Arc<Shared>,
-    intake: Receiver<(u32, Effect)>,
-    arrived: Vec<(u32, Effect)>,
+    intake: Receiver<Offered>,
+    arrived: Vec<Offered>,
     pub(super) board: Board,
     pub(super) budget: Budget,
     steps: FuturesUnordered<Running>,
@@ -91,7 +91,7 @@ impl Cashier {
         settings: Settings,
         outside: Outside,
         shared: Arc<Shared>,
-        intake: Receiver<(u32, Effect)>,
+        intake: Receiver<Offered>,
     ) -> Self {
         let Outside {
             provider,
@@ -195,12 +195,16 @@ impl Cashier {
             .unwrap_or(now + Duration::from_secs(60))
     }
 
-    /// Fresh effects come in.
+    /// Effects come in from desks: fresh ones, and what a desk found open when it began.
     fn take_in(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.intake.take(&mut arrived, self.board.room());
-        for (sale, effect) in arrived.drain(..) {
-            self.admit(sale, effect, Origin::Fresh);
+        for offered in arrived.drain(..) {
+            if offered.origin != Origin::Fresh && self.board.room_for_found() == 0 {
+                self.fall_behind();
+                continue;
+            }
+            self.admit(offered.sale, offered.effect, offered.origin);
         }
         self.arrived = arrived;
     }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::order::{ActionKind, Order, OrderState, PaymentAction, PlaceOrder};
 use api::plan::CreateSale;
 use api::provider::Knock;
+use api::refund::RefundOrder;
 use api::sale::Turn;
 use api::service::{Call, Caller, Orders, Sales};
 use api::{KeyId, OrderId, RequestId, Scopes};
@@ -189,6 +191,79 @@ async fn a_shop_that_was_started_anew_shows_the_page_what_it_needs_again() {
     let shop = open(dir.path(), Arc::new(till.restarted())).await;
     assert_eq!(action(&shop.handle(), order).await, before);
     assert_eq!(till.fake.captured(), 0);
+    shop.stop().await;
+}
+
+/// Waits until the order looks like that.
+async fn until(handle: &Handle, order: OrderId, like: impl Fn(&Order) -> bool) -> Order {
+    let wait = async {
+        loop {
+            let order = shown(handle, order).await;
+            if like(&order) {
+                return order;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("it comes to that")
+}
+
+/// The machine is down for so long that Stripe forgets every key; before, it answers nobody.
+async fn down_for_a_day(till: &Till, dir: &Path, shop: Shop) -> Shop {
+    till.fake.status.store(503, Ordering::SeqCst);
+    shop.stop().await;
+    till.fake.forget_keys();
+    till.fake.status.store(0, Ordering::SeqCst);
+    open(dir, Arc::new(till.restarted())).await
+}
+
+async fn until_at_stripe(moved: impl Fn() -> i64, minor: i64) {
+    let wait = async {
+        while moved() != minor {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("Stripe was asked");
+}
+
+/// Found by reading: a start acted on what it found open, under keys that Stripe forgets after a day.
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_is_not_made_twice_by_a_start_a_day_later() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    till.fake.trouble.lose.store(1, Ordering::SeqCst);
+    let ask: RefundOrder = serde_json::from_str(r#"{"amount_minor":500}"#).expect("a refund");
+    let promised = handle.refund(call(merchant(), "back"), order, ask).await;
+    promised.expect("it is promised");
+    until_at_stripe(|| till.fake.refunded(), 500).await;
+    drop(handle);
+    let shop = down_for_a_day(&till, dir.path(), shop).await;
+    let back = |order: &Order| order.refunded_minor == 500;
+    until(&shop.handle(), order, back).await;
+    assert_eq!(till.fake.refunded(), 500, "once");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_is_not_made_twice_by_a_start_a_day_later() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    till.fake.trouble.lose.store(1, Ordering::SeqCst);
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until_at_stripe(|| till.fake.captured(), 1_250).await;
+    drop(handle);
+    let shop = down_for_a_day(&till, dir.path(), shop).await;
+    let paid = |order: &Order| order.state == OrderState::Paid;
+    until(&shop.handle(), order, paid).await;
+    assert_eq!(till.fake.captured(), 1_250, "once");
     shop.stop().await;
 }
 
