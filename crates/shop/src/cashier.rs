@@ -22,6 +22,7 @@
 //! | call | 3 s | 3 more after 1, 2, 4 s, shortened by chance, while the retry budget lasts | `rollback_retry_count_total` for refunds |
 //! | report | the desk's | until it is on record | |
 //! | reconciler | 60 s every 5 min, for effects older than 2 min | for ever | `reconcile_gap_count_total` |
+//! | buyers who take their time | asked about every 5 min, 50 a second | for ever | |
 
 mod board;
 mod ending;
@@ -33,6 +34,7 @@ mod run;
 mod scan;
 mod settings;
 mod step;
+mod waiters;
 
 use std::fmt;
 use std::future::Future;

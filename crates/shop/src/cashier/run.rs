@@ -1,5 +1,6 @@
 //! The cashier's one task: takes effects in and sends them out, step by step.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -21,6 +22,7 @@ use super::job::{Job, Name, Origin};
 use super::scan::{Aim, Found, Scan};
 use super::settings::Settings;
 use super::step::{Stepped, Stepper};
+use super::waiters::{FoundEffect, Waiters};
 use super::{Desks, Offered, Shared};
 use crate::provider::Provider;
 
@@ -42,6 +44,14 @@ pub struct Cashier {
     pub(super) budget: Budget,
     steps: FuturesUnordered<Running>,
     scan: Option<Scan>,
+    /// The sale at which the next scan begins.
+    scan_from: u32,
+    /// The scan had time enough so far.
+    scan_is_whole: bool,
+    /// What a scan found in a sale, and what desks found open when they began: it waits for room.
+    found: VecDeque<FoundEffect>,
+    /// What was asked about, and takes its time.
+    pub(super) waiters: Waiters,
     /// When the next regular scan begins.
     overdue_at: Duration,
     /// When the next scan after effects were left behind may begin.
@@ -113,6 +123,13 @@ impl Cashier {
             arrived: Vec::new(),
             steps: FuturesUnordered::new(),
             scan: None,
+            scan_from: 0,
+            scan_is_whole: false,
+            found: VecDeque::new(),
+            waiters: Waiters::new(
+                Duration::from_millis(settings.reconcile_older_ms),
+                settings.waiting_asks_per_s,
+            ),
             rested: false,
             heal_at: None,
             heal_wait: Duration::from_millis(settings.rescan_ms),
@@ -139,6 +156,7 @@ impl Cashier {
         };
         loop {
             self.begin_scan(&desks);
+            self.admit_found();
             self.send_out(&stepper);
             match self.wait(&mut shutdown).await {
                 Woken::Stop => break,
@@ -155,7 +173,7 @@ impl Cashier {
         let now = self.clock.monotonic();
         let wait = self.next_moment(now).saturating_sub(now);
         let timer = self.tasks.sleep(wait);
-        let (room, room_for_found) = (self.board.room() > 0, self.board.room_for_found() > 0);
+        let (room, all_admitted) = (self.board.room() > 0, self.found.is_empty());
         let scan = async {
             match &mut self.scan {
                 Some(scan) => scan.next().await,
@@ -169,7 +187,7 @@ impl Cashier {
             Some((name, stepped)) = self.steps.next() => Woken::Stepped(name, stepped),
             // Handles live as long as desks do; without any, only scans bring work.
             true = self.intake.ready(), if room => Woken::Arrived,
-            found = scan, if room_for_found => Woken::Found(found),
+            found = scan, if all_admitted => Woken::Found(found),
             () = timer => Woken::Time,
         }
     }
@@ -181,8 +199,11 @@ impl Cashier {
             .then(|| self.board.wait(now, &mut self.budget))
             .flatten();
         let behind = self.shared.behind.load(Ordering::Acquire) && self.board.room_for_found() > 0;
+        let waiter = self.waiters.wait(now);
+        let waiter = waiter.filter(|_| self.board.room_for_found() > 0);
         let moments = [
             job.map(|wait| now + wait),
+            waiter.map(|wait| now + wait),
             self.scan.is_none().then_some(self.overdue_at),
             (self.scan.is_none() && behind).then_some(self.all_at),
             self.heal_at,
@@ -200,11 +221,14 @@ impl Cashier {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.intake.take(&mut arrived, self.board.room());
         for offered in arrived.drain(..) {
-            if offered.origin != Origin::Fresh && self.board.room_for_found() == 0 {
-                self.fall_behind();
-                continue;
+            let found = (offered.sale, offered.effect, offered.origin);
+            match offered.origin {
+                Origin::Fresh => self.admit(found),
+                _ if self.found.len() < self.settings.queue_effects_max => {
+                    self.found.push_back(found);
+                }
+                _ => self.fall_behind(),
             }
-            self.admit(offered.sale, offered.effect, offered.origin);
         }
         self.arrived = arrived;
     }
@@ -215,20 +239,58 @@ impl Cashier {
             return;
         };
         match found {
-            None => self.scan = None,
+            None => self.end_scan(),
             Some(Found::Cut) => self.look_again(),
-            Some(Found::Effects(sale, effects)) => {
-                let wall_ms = self.clock.wall_ms();
-                for effect in effects {
-                    if aim == Aim::Overdue && !self.is_overdue(&effect, wall_ms) {
-                        continue;
-                    }
-                    if self.board.room_for_found() == 0 {
-                        return self.fall_behind();
-                    }
-                    self.admit(sale, effect, aim.origin());
-                }
+            Some(Found::Late) => {
+                self.scan_is_whole = false;
+                self.look_again();
+                // What was found in the last sale is in hand; the next scan goes on behind it.
+                self.scan_from = self.scan_from.saturating_add(1);
             }
+            Some(Found::Effects(sale, effects)) => {
+                self.scan_from = sale;
+                self.sort_found(sale, effects, aim);
+            }
+        }
+    }
+
+    fn end_scan(&mut self) {
+        self.scan = None;
+        if self.scan_is_whole {
+            self.scan_from = 0;
+            self.waiters.end_search();
+        }
+    }
+
+    /// What nobody has asked about yet comes in as soon as there is room; what was asked about and takes its time gets
+    /// its turn among its like.
+    fn sort_found(&mut self, sale: u32, effects: Vec<Effect>, aim: Aim) {
+        let (now, wall_ms) = (self.clock.monotonic(), self.clock.wall_ms());
+        for effect in effects {
+            let waits = self.waiters.sees((sale, effect.order, effect.kind));
+            if aim == Aim::Overdue && !self.is_overdue(&effect, wall_ms) {
+                continue;
+            }
+            let found = (sale, effect, aim.origin());
+            match waits {
+                true => self.waiters.queue(found, now),
+                false => self.found.push_back(found),
+            }
+        }
+    }
+
+    /// What was found comes in, as far as there is room.
+    fn admit_found(&mut self) {
+        while self.board.room_for_found() > 0
+            && let Some(found) = self.found.pop_front()
+        {
+            self.admit(found);
+        }
+        let now = self.clock.monotonic();
+        while self.board.room_for_found() > 0
+            && let Some(found) = self.waiters.next(now)
+        {
+            self.admit(found);
         }
     }
 
@@ -241,7 +303,7 @@ impl Cashier {
         }
     }
 
-    fn admit(&mut self, sale: u32, effect: Effect, origin: Origin) {
+    fn admit(&mut self, (sale, effect, origin): FoundEffect) {
         let Some(job) = Job::new(sale, effect, origin) else {
             let detail =
                 format!("an effect of sale {sale} cannot be said to a provider: {effect:?}");
@@ -293,7 +355,10 @@ impl Cashier {
             return;
         };
         let budget = Duration::from_millis(self.settings.reconcile_budget_ms);
-        self.scan = Some(Scan::begin(&self.tasks, Arc::clone(desks), aim, budget));
+        self.waiters.begin_search();
+        self.scan_is_whole = true;
+        let (desks, way) = (Arc::clone(desks), (self.scan_from, budget));
+        self.scan = Some(Scan::begin(&self.tasks, desks, aim, way));
     }
 
     fn send_out(&mut self, stepper: &Stepper) {
