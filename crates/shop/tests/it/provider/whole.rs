@@ -267,6 +267,49 @@ async fn a_charge_whose_answer_was_lost_is_not_made_twice_by_a_start_a_day_later
     shop.stop().await;
 }
 
+/// Found by reading: nobody opened the sale any more, and the buyer's money stayed where it was.
+#[tokio::test]
+async fn a_refund_that_began_in_a_retired_sale_is_carried_on_by_the_next_start() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    for (key, turn) in [("close", Turn::Close), ("retire", Turn::Retire)] {
+        let turned = handle.turn(call(merchant(), key), order.sale(), turn).await;
+        turned.expect("it turns");
+    }
+    assert!(handle.registry().desks().is_empty());
+    till.fake.status.store(503, Ordering::SeqCst);
+    let ask: RefundOrder = serde_json::from_str("{}").expect("a refund of everything");
+    let promised = handle.refund(call(merchant(), "back"), order, ask).await;
+    promised.expect("it is promised");
+    drop(handle);
+    shop.stop().await;
+    till.fake.status.store(0, Ordering::SeqCst);
+    let shop = open(dir.path(), Arc::new(till.restarted())).await;
+    // Nobody asks for the sale.
+    until_at_stripe(|| till.fake.refunded(), 1_250).await;
+    let settled = async {
+        let desk = shop.handle().registry().desk(order.sale().get()).await;
+        let desk = desk.expect("it is open");
+        let open = |book: &commerce::Book| book.open_effects().count();
+        while desk.ask(open).await.expect("it answers").value > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
+    settled.expect("it is on record");
+    shop.stop().await;
+    let shop = open(dir.path(), Arc::new(till.restarted())).await;
+    assert!(
+        shop.handle().registry().desks().is_empty(),
+        "it is over once more, and its memory is free"
+    );
+    shop.stop().await;
+}
+
 #[tokio::test]
 async fn another_buyer_is_not_shown_how_to_pay() {
     let (_till, _dir, shop) = shop().await;
