@@ -53,6 +53,7 @@ pub mod http;
 mod knock;
 mod replay;
 pub mod sandbox;
+pub(crate) mod share;
 pub mod signature;
 pub mod stripe;
 mod tls;

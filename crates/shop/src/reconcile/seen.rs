@@ -1,9 +1,10 @@
 //! What the book says of an order's money, as far as a provider can know of it.
 
-use commerce::book::{ChargeView, RefundState};
+use commerce::book::RefundState;
 use commerce::{Book, EffectKind, OrderRef, Time};
 use storage::models::OrderRow;
 
+use crate::provider::share::{is_charged, is_refunded};
 use crate::verify::shown_row;
 
 /// What the book knows of a charge.
@@ -26,7 +27,7 @@ pub(super) struct Seen {
     pub(super) captured: i64,
     /// Attempts to pay, from 1.
     pub(super) charges: Vec<(u16, Known)>,
-    /// Refunds: number, amount, state.
+    /// Refunds that a provider was asked for: number, amount, state.
     pub(super) refunds: Vec<(u16, i64, RefundState)>,
     /// What the read models have to show, as far as the book knows it.
     pub(super) shown: OrderRow,
@@ -75,6 +76,7 @@ pub(super) fn seen(book: &Book, sale: u32, number: u32) -> Option<Seen> {
         captured: order.funds().captured().0,
         charges: charges(book, order),
         refunds: refunds
+            .filter(|refund| is_refunded(order, refund.amount))
             .map(|refund| (refund.number, refund.amount.0, refund.state))
             .collect(),
         shown: shown_row(sale, order, book),
@@ -82,9 +84,8 @@ pub(super) fn seen(book: &Book, sale: u32, number: u32) -> Option<Seen> {
 }
 
 fn charges(book: &Book, order: OrderRef<'_>) -> Vec<(u16, Known)> {
-    let (last, view) = order.charge();
-    if matches!(view, ChargeView::Elsewhere | ChargeView::Free) {
-        // No provider of ours was asked.
+    let (last, _) = order.charge();
+    if !is_charged(order) {
         return Vec::new();
     }
     let known = |attempt| {

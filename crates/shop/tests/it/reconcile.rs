@@ -30,11 +30,17 @@ struct Liar {
     hangs: AtomicBool,
     gone: AtomicBool,
     lies: Mutex<BTreeMap<PaymentId, Option<ChargeOutcome>>>,
+    /// Refunds that it was asked about.
+    asked: Mutex<Vec<RefundId>>,
 }
 
 impl Liar {
     fn lies(&self) -> MutexGuard<'_, BTreeMap<PaymentId, Option<ChargeOutcome>>> {
         self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asked(&self) -> Vec<RefundId> {
+        self.asked.lock().expect("no panic").clone()
     }
 
     fn call<'a, T: Send + 'a>(&'a self, answer: Asked<'a, T>) -> Asked<'a, T> {
@@ -70,6 +76,7 @@ impl Provider for Liar {
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
+        self.asked.lock().expect("no panic").push(key);
         self.call(self.sandbox.refund_status(key))
     }
 }
@@ -92,6 +99,7 @@ impl Stage {
             hangs: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             lies: Mutex::default(),
+            asked: Mutex::default(),
         });
         let parts = Parts {
             data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
@@ -345,5 +353,46 @@ async fn a_report_that_matches_no_order_is_kept_and_matched_once_the_order_is_th
     assert_eq!(stage.order("b").await, next);
     let matched = async |stage: &Stage| stage.telemetry.meters().outside.unmatched_kept.get() == 0;
     stage.until("it is matched", matched).await;
+    stage.stop().await;
+}
+
+/// Found by reading: a provider was asked about, and alarmed for, money that it never had.
+#[tokio::test]
+async fn nobody_is_asked_about_refunds_of_what_was_paid_elsewhere() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    let mut till = one_cup(stage.sale);
+    till.paid = serde_json::from_str(r#"{"reference":"till 4"}"#).expect("a payment");
+    let placed = stage.handle.place(call(merchant("shop"), "till"), till);
+    let order = placed.await.expect("there is one").body.id;
+    let back = call(merchant("shop"), "back");
+    let back = stage.handle.refund(back, order, refund_body()).await;
+    assert_eq!(
+        back.expect("it goes back").body.state,
+        RefundState::Refunded
+    );
+    let asked_for = stage.paid("a").await;
+    let back = call(merchant("shop"), "b");
+    let back = stage.handle.refund(back, asked_for, refund_body()).await;
+    back.expect("it goes back");
+    let asked = async |stage: &Stage| stage.liar.asked().iter().any(|key| key.order == asked_for);
+    stage
+        .until("what it did give back is asked about", asked)
+        .await;
+    let others = stage
+        .liar
+        .asked()
+        .into_iter()
+        .filter(|key| key.order == order);
+    assert_eq!(others.count(), 0);
+    assert_eq!(
+        stage
+            .telemetry
+            .meters()
+            .outside
+            .gaps(Gap::DoneUnknown)
+            .get(),
+        0
+    );
     stage.stop().await;
 }
