@@ -123,6 +123,7 @@ impl Registry {
             registry: Arc::clone(self),
             projector: self.projector.clone(),
             provider: self.cashier.provider(),
+            kept: (self.doors.disk.clone(), self.data.gaps()),
             clock: self.doors.clock.clone(),
             tasks: self.tasks.clone(),
             telemetry: self.telemetry.clone(),

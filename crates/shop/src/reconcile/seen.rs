@@ -53,6 +53,14 @@ pub(super) fn page(book: &Book, sale: u32, from: u32, placed_from: Time, most: u
     }
 }
 
+/// These orders of a sale, as far as they were placed before this time and are in its book.
+pub(super) fn older(book: &Book, sale: u32, orders: &[u32], placed_before: Time) -> Vec<Seen> {
+    let placed = |number: u32| book.order(number).map(|order| order.placed());
+    let old = orders.iter().copied();
+    let old = old.filter(|number| placed(*number).is_some_and(|at| at < placed_before));
+    old.filter_map(|number| seen(book, sale, number)).collect()
+}
+
 /// The first order that was placed at this time or later. Orders are numbered in the order of their times.
 fn first_placed(book: &Book, orders: u32, from: Time) -> u32 {
     let (mut low, mut high) = (0, orders);
