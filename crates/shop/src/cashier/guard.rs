@@ -316,6 +316,10 @@ impl Provider for Guarded {
         self.provider.read(knock)
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.provider.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.provider.action(key)
     }

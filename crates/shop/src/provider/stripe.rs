@@ -276,6 +276,10 @@ impl Provider for Stripe {
         Box::pin(std::future::ready(read))
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.inner.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

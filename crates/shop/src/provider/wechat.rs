@@ -263,6 +263,10 @@ impl Provider for Wechat {
         }
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.inner.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

@@ -1,8 +1,8 @@
 //! A whole shop in front of the fake Stripe: what the page is shown, and what a webhook has to fit before it counts.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use api::order::{ActionKind, Order, OrderState, PaymentAction, PlaceOrder};
@@ -24,6 +24,10 @@ use super::stripe::{HOOK_SECRET, Till, hook, intent_event, till};
 use super::{NOON_MS, payment};
 
 async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
+    open_with(Settings::default(), dir, provider).await
+}
+
+async fn open_with(settings: Settings, dir: &Path, provider: Arc<dyn Provider>) -> Shop {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let parts = Parts {
         data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
@@ -36,7 +40,7 @@ async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
         network: Arc::new(world::network::OsNetwork),
         preferences: Arc::new(tidegate_shop::notices::Everybody),
     };
-    let opened = Shop::open(Settings::default(), parts).await;
+    let opened = Shop::open(settings, parts).await;
     opened.expect("it opens")
 }
 
@@ -167,6 +171,59 @@ async fn only_a_webhook_that_fits_the_book_pays_an_order() {
     assert_eq!((paid.state, paid.captured_minor), (OrderState::Paid, 1_250));
     assert_eq!(paid.payment.expect("one").action, None);
     assert_eq!(unmatched(), 3);
+    shop.stop().await;
+}
+
+/// A desk that is busy: nobody is answered until the guard is dropped, and one more command finds no room.
+async fn busy(handle: &Arc<Handle>, order: OrderId) -> mpsc::Sender<()> {
+    let desk = handle.registry().desk(order.sale().get()).await;
+    let desk = desk.expect("it is open");
+    let (guard, held) = mpsc::channel::<()>();
+    let (begun, begins) = mpsc::channel();
+    let (first, second) = (desk.clone(), desk.clone());
+    tokio::spawn(async move {
+        let look = move |_: &commerce::Book| {
+            // Whoever waits for these may be gone.
+            let _ = (begun.send(()), held.recv());
+        };
+        first.ask(look).await
+    });
+    tokio::task::block_in_place(|| begins.recv()).expect("the desk looks");
+    tokio::spawn(async move { second.ask(|_| ()).await });
+    while desk.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    guard
+}
+
+/// Found by reading: a repeat of a webhook that nobody had booked was refused as a replay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_webhook_that_found_its_desk_busy_may_bring_the_same_bytes_again() {
+    let till = till(None).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut settings = Settings::default();
+    settings.desk.queue_commands_max = 1;
+    let stripe = Arc::new(till.stripe.clone());
+    let shop = open_with(settings, dir.path(), stripe).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    let _shown = action(&handle, order).await;
+    let payment = shown(&handle, order).await.payment.expect("one").id;
+    let paid = captured(&payment.to_string(), 1_250, "eur", NOON_MS);
+    let guard = busy(&handle, order).await;
+    assert_eq!(knock(&handle, paid.clone()).await, Some("TG-3001"));
+    drop(guard);
+    let taken = async {
+        // What stood before it may be in its way once more.
+        while let Some(code) = knock(&handle, paid.clone()).await {
+            assert_eq!(code, "TG-3001");
+            tokio::task::yield_now().await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(30), taken).await;
+    taken.expect("it is booked");
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    assert_eq!(knock(&handle, paid).await, Some("TG-1112"));
     shop.stop().await;
 }
 
