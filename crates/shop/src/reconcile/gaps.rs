@@ -51,7 +51,7 @@ impl Gaps {
     }
 
     /// What the next run has to know, if that has changed. Reports that match no order have a journal of their own.
-    pub(super) fn to_keep(&mut self) -> Option<Vec<KeptGap>> {
+    pub(super) fn take_unkept(&mut self) -> Option<Vec<KeptGap>> {
         let keep = |(name, open): (&Name, &Open)| KeptGap {
             sale: name.0,
             order: name.1,
@@ -191,9 +191,9 @@ mod tests {
         ] {
             gaps.seen(name, kind, 1_000, detail, &telemetry);
         }
-        let kept = gaps.to_keep().expect("it is new");
+        let kept = gaps.take_unkept().expect("it is new");
         assert_eq!(kept.len(), 3, "reports have a journal of their own");
-        assert_eq!(gaps.to_keep(), None);
+        assert_eq!(gaps.take_unkept(), None);
         let mut next = Gaps::of(kept);
         assert_eq!(next.orders(), BTreeMap::from([(2, vec![9]), (4, vec![1])]));
         next.forget_unmatched_before(50_000);
@@ -205,6 +205,6 @@ mod tests {
             detail,
             &telemetry,
         );
-        assert_eq!(next.to_keep(), None, "it is known");
+        assert_eq!(next.take_unkept(), None, "it is known");
     }
 }

@@ -99,7 +99,7 @@ impl Reconciler {
 
     /// Keeps what is open for the next process; what cannot be written now is written after the next run.
     async fn keep(&mut self) {
-        let Some(gaps) = self.gaps.to_keep() else {
+        let Some(gaps) = self.gaps.take_unkept() else {
             return;
         };
         let (disk, path) = self.parts.kept.clone();
