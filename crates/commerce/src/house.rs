@@ -58,7 +58,7 @@ pub struct Registered {
     pub account: Arc<str>,
     /// When it was registered.
     pub created: Time,
-    /// Whether it was retired.
+    /// Whether it was retired, and not opened again since.
     pub retired: bool,
 }
 
@@ -126,6 +126,12 @@ pub enum HouseEntry {
         /// The secret.
         secret: HouseSecret,
     },
+    /// A retired sale was opened again: it is opened at start until it is retired once more, since whatever came late
+    /// may have begun something that is to be carried on.
+    SaleReopened {
+        /// Which.
+        sale: u32,
+    },
 }
 
 /// What somebody did to the house, kept for whoever asks later. Never a secret, and of a person only a digest.
@@ -180,12 +186,8 @@ impl HouseBook {
             HouseEntry::SaleRegistered { sale, account, key } => {
                 self.register(now, *sale, account, *key)?;
             }
-            HouseEntry::SaleRetired { sale } => {
-                let known = self.sales.get_mut(sale);
-                let known =
-                    known.ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))?;
-                known.retired = true;
-            }
+            HouseEntry::SaleRetired { sale } => self.registered(*sale)?.retired = true,
+            HouseEntry::SaleReopened { sale } => self.registered(*sale)?.retired = false,
             HouseEntry::Unmatched { source, report } => self.keep_unmatched(now, source, report),
             HouseEntry::Setting { name, value } => {
                 self.settings.insert(name.clone(), value.clone());
@@ -202,6 +204,11 @@ impl HouseBook {
             }
         }
         Ok(())
+    }
+
+    fn registered(&mut self, sale: u32) -> Result<&mut Registered, Violation> {
+        let known = self.sales.get_mut(&sale);
+        known.ok_or_else(|| Violation::new("INV-8", format!("no sale {sale}")))
     }
 
     fn keep_unmatched(&mut self, at: Time, source: &str, report: &str) {
@@ -350,6 +357,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sale_that_was_opened_again_is_retired_once_more_by_its_own_entry() {
+        let mut house = HouseBook::default();
+        let reopened = HouseEntry::SaleReopened { sale: 1 };
+        assert!(house.apply(Time(1), &reopened).is_err(), "there is none");
+        let registered = HouseEntry::SaleRegistered {
+            sale: 1,
+            account: "shop".into(),
+            key: [7; 16],
+        };
+        let retired = HouseEntry::SaleRetired { sale: 1 };
+        for (entry, is_retired) in [
+            (&registered, false),
+            (&retired, true),
+            (&reopened, false),
+            (&retired, true),
+        ] {
+            house.apply(Time(1), entry).expect("fits");
+            assert_eq!(house.sale(1).map(|sale| sale.retired), Some(is_retired));
+        }
+    }
+
+    #[test]
     fn an_erased_person_stays_erased_since_the_last_time() {
         let mut house = HouseBook::default();
         let erase = HouseEntry::PersonErased {
@@ -414,6 +443,8 @@ mod tests {
         });
         let known = [&[7][..], &[9; 32], &[1, b'b']].concat();
         assert!(erased.ends_with(&known), "{erased:?}");
+        let reopened = bytes(&HouseEntry::SaleReopened { sale: 5 });
+        assert!(reopened.ends_with(&[9, 5]), "{reopened:?}");
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! | call | 3 s | 3 more after 1, 2, 4 s, shortened by chance, while the retry budget lasts | `rollback_retry_count_total` for refunds |
 //! | report | the desk's | until it is on record | |
 //! | reconciler | 60 s every 5 min, for effects older than 2 min | for ever | `reconcile_gap_count_total` |
+//! | buyers who take their time | asked about every 5 min, 50 a second | for ever | |
 
 mod board;
 mod ending;
@@ -33,6 +34,7 @@ mod run;
 mod scan;
 mod settings;
 mod step;
+mod waiters;
 
 use std::fmt;
 use std::future::Future;
@@ -48,6 +50,7 @@ use telemetry::Telemetry;
 use world::{Clock, Entropy, Tasks};
 
 use guard::Guarded;
+use job::Origin;
 
 use crate::provider::{CallbackSink, Delivered, DeliveryError, Provider};
 
@@ -138,8 +141,16 @@ pub enum ReportError {
 /// The desks' end of the cashier; cheap to clone.
 #[derive(Clone)]
 pub struct CashierHandle {
-    intake: Sender<(u32, Effect)>,
+    intake: Sender<Offered>,
     shared: Arc<Shared>,
+}
+
+/// An effect on its way in.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    sale: u32,
+    effect: Effect,
+    origin: Origin,
 }
 
 /// What handles and the cashier share.
@@ -157,13 +168,28 @@ impl CashierHandle {
     /// Takes durable effects over and leaves the list empty. Never waits: what does not fit is counted and found again
     /// by a scan of the books soon after.
     pub fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
+        self.push(sale, effects, Origin::Fresh);
+    }
+
+    /// The same for effects that a book had open when it was opened: the provider is asked about them before it is
+    /// asked to act, as it may have acted long ago and forgotten the key since.
+    pub fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        self.push(sale, effects, Origin::Found);
+    }
+
+    fn push(&self, sale: u32, effects: &mut Vec<Effect>, origin: Origin) {
         let mut left = None;
         let mut left_count = 0_u64;
         for effect in effects.drain(..) {
+            let offered = Offered {
+                sale,
+                effect,
+                origin,
+            };
             // A closed intake is a shop that stops: its next start finds the effect in the book.
-            if let Err(Rejected::Full((_, effect))) = self.intake.push((sale, effect), 1) {
+            if let Err(Rejected::Full(offered)) = self.intake.push(offered, 1) {
                 left_count += 1;
-                left = Some(effect);
+                left = Some(offered.effect);
             }
         }
         if let Some(effect) = left {

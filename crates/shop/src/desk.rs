@@ -186,6 +186,10 @@ impl DeskHandle {
 pub trait Effects: Send + Sync {
     /// Never waits; what it cannot take is found again by asking the book for its open effects.
     fn offer(&self, sale: u32, effects: &mut Vec<Effect>);
+
+    /// The same for what a book that was just opened has open: whoever had it before may have acted on it already, so
+    /// it is asked about before anything else.
+    fn found(&self, sale: u32, effects: &mut Vec<Effect>);
 }
 
 /// Keeps the secrets from which seeds of draws are made.

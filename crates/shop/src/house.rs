@@ -244,6 +244,15 @@ impl House {
             .await
     }
 
+    /// Notes that a retired sale is opened again: it is opened at start, too, until it is retired once more.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub async fn reopen(&self, sale: u32) -> Result<(), HouseError> {
+        self.commit(|_, _| Ok(vec![HouseEntry::SaleReopened { sale }]))
+            .await
+    }
+
     /// The secret that promises draws: the first one of the configuration, or the house's own, drawn when it is first
     /// needed.
     ///
@@ -434,6 +443,7 @@ fn repeats(book: &HouseBook, entry: &HouseEntry) -> bool {
     match entry {
         HouseEntry::SaleRegistered { key, .. } => book.asked(key).is_some(),
         HouseEntry::SaleRetired { sale } => book.sale(*sale).is_none_or(|sale| sale.retired),
+        HouseEntry::SaleReopened { sale } => book.sale(*sale).is_none_or(|sale| !sale.retired),
         HouseEntry::KeyMade(key) => book.key(key.id).is_some(),
         HouseEntry::SecretDrawn { .. } => book.secret().is_some(),
         HouseEntry::KeyRevoked { id, .. } => book.key(*id).is_some_and(|key| key.revoked.is_some()),

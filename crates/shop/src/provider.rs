@@ -55,6 +55,7 @@ mod knock;
 mod outward;
 mod replay;
 pub mod sandbox;
+pub(crate) mod share;
 pub mod signature;
 pub(crate) mod signed;
 pub mod stripe;
@@ -106,7 +107,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
         drop(sink);
     }
 
-    /// Proves and reads a message that knocked at the public door.
+    /// Proves and reads a message that knocked at the public door. It may be read again until it is said to be
+    /// [booked](Provider::booked).
     fn read(&self, knock: Knock) -> Read<'_> {
         drop(knock);
         Box::pin(std::future::ready(Err(KnockError::Nobody)))
@@ -117,6 +119,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn speaks_our_words(&self) -> bool {
         true
     }
+
+    /// What this message says is on record: whoever sends the same bytes again is told so.
+    fn booked(&self, _knock: &Knock) {}
 
     /// What the buyer's page needs for a charge that waits for the buyer, as far as it is in memory.
     fn action(&self, _key: PaymentId) -> Option<PaymentAction> {

@@ -12,23 +12,27 @@
 //! What is open in a book (an effect without an outcome) is the cashier's; its age counts here. A run has a budget of
 //! time and goes on where the last one ended, so a large window costs more runs and never a longer one.
 //!
-//! Nothing here is needed to be right at a crash: gaps are found again, and a report that comes twice is one.
+//! Nothing here is needed to be right at a crash: gaps are found again, and a report that comes twice is one. What is
+//! open is kept in a file all the same, since a start makes no difference younger, and an order whose difference is
+//! older than the window would not be looked at again.
 
 mod fit;
 mod gaps;
 mod judge;
+mod kept;
 mod round;
 mod seen;
 pub(crate) mod unmatched;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telemetry::Telemetry;
 use tokio::sync::watch;
-use world::{Clock, Tasks};
+use world::{Clock, Disk, Tasks};
 
 use crate::cashier::{self, SettingsError, within};
 use crate::projector::ProjectorHandle;
@@ -91,6 +95,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) projector: ProjectorHandle,
     pub(crate) provider: Arc<dyn Provider>,
+    /// Where open differences are kept, and on which disk.
+    pub(crate) kept: (Arc<dyn Disk>, PathBuf),
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: Tasks,
     pub(crate) telemetry: Telemetry,
@@ -126,6 +132,7 @@ impl Reconciler {
     /// Works until `stopping` turns true or its sender is gone.
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let every = Duration::from_millis(self.parts.cashier.reconcile_every_ms);
+        self.remember().await;
         loop {
             let stopped = stopping.wait_for(|stop| *stop);
             if self.parts.tasks.timeout(every, stopped).await.is_some() {

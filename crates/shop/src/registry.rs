@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{Code, Problem};
-use commerce::{Action, Actor, Command, Effect, Report};
+use commerce::{Action, Actor, Command, Effect, Report, SaleState};
 use storage::DataDir;
 use storage::journal::{Doors, JournalSettings};
 use telemetry::Telemetry;
@@ -70,6 +70,10 @@ impl Effects for CashierHandle {
     fn offer(&self, sale: u32, effects: &mut Vec<Effect>) {
         Self::offer(self, sale, effects);
     }
+
+    fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        Self::found(self, sale, effects);
+    }
 }
 
 /// Who hears of the durable batches of one sale.
@@ -121,6 +125,7 @@ impl Registry {
             registry: Arc::clone(self),
             projector: self.projector.clone(),
             provider: self.cashier.provider(),
+            kept: (self.doors.disk.clone(), self.data.gaps()),
             clock: self.doors.clock.clone(),
             tasks: self.tasks.clone(),
             telemetry: self.telemetry.clone(),
@@ -132,7 +137,7 @@ impl Registry {
         self.cashier.provider().charges_wait()
     }
 
-    /// Opens every sale that is not retired, a few at a time.
+    /// Opens every sale that is not retired, or was opened again since, a few at a time.
     ///
     /// # Errors
     /// The first sale that cannot be opened, with its number.
@@ -245,10 +250,27 @@ impl Registry {
             .cloned()
     }
 
-    /// The desk of a sale; a retired one is opened from its journal again.
+    /// Retires sales once more that were opened again after they had been retired, where nothing is open any more.
+    pub(crate) async fn retire_again(&self) {
+        for desk in self.desks() {
+            let is_over = desk.ask(|book| {
+                book.state() == SaleState::Retired && book.open_effects().next().is_none()
+            });
+            // A house that cannot be written leaves them open, which costs memory and nothing else.
+            if is_over.await.is_ok_and(|is_over| is_over.value)
+                && self.house.retire(desk.sale()).await.is_ok()
+            {
+                self.put_away(desk.sale()).await;
+            }
+        }
+    }
+
+    /// The desk of a sale; a retired one is opened from its journal again. The house notes that first: what comes late
+    /// may begin a refund, and whoever starts the shop next has to carry it on.
     ///
     /// # Errors
-    /// `TG-2001` for a sale that does not exist, `TG-5001` for one that cannot be opened.
+    /// `TG-2001` for a sale that does not exist, `TG-5001` for one that cannot be opened, `TG-3003` where the house
+    /// cannot note it.
     pub async fn desk(&self, sale: u32) -> Result<DeskHandle, Problem> {
         if let Some(desk) = self.seated(sale) {
             return Ok(desk);
@@ -259,6 +281,15 @@ impl Registry {
         let one = self.opening.clone().lock_owned().await;
         if let Some(desk) = self.seated(sale) {
             return Ok(desk);
+        }
+        if self
+            .house
+            .book()
+            .sale(sale)
+            .is_some_and(|sale| sale.retired)
+        {
+            let noted = self.house.reopen(sale).await;
+            noted.map_err(|error| Problem::because(Code::ReadOnly, error.to_string()))?;
         }
         let (place, settings) = (self.place(sale), self.journal_settings());
         // What is opened for nobody is closed again before the guard goes.

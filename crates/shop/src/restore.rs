@@ -179,7 +179,8 @@ impl HouseReport {
             | HouseEntry::Setting { .. }
             | HouseEntry::Audited(_)
             | HouseEntry::SecretDrawn { .. }
-            | HouseEntry::SaleRetired { .. } => {}
+            | HouseEntry::SaleRetired { .. }
+            | HouseEntry::SaleReopened { .. } => {}
         }
     }
 }

@@ -216,6 +216,7 @@ impl Shop {
         } = prepare(&settings, &parts)?;
         let letters = outside.letters.clone();
         let sales = registry.open_all().await.map_err(sale_failed)?;
+        registry.retire_again().await;
         let (stop, stopping) = watch::channel(false);
         let alive = note_alive(
             parts.disk.clone(),

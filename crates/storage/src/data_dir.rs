@@ -156,6 +156,12 @@ impl DataDir {
         self.root.join(NOTICES)
     }
 
+    /// The differences to a provider that are open, and since when.
+    #[must_use]
+    pub fn gaps(&self) -> PathBuf {
+        self.root.join("gaps.json")
+    }
+
     /// The vault's file.
     #[must_use]
     pub fn vault(&self) -> PathBuf {

@@ -239,5 +239,7 @@ label_values! {
         Model "model",
         /// A report from outside matches no order.
         Unmatched "unmatched",
+        /// The provider answers, and what it says of an order makes no sense.
+        Unasked "unasked",
     }
 }

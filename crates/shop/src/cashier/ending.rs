@@ -122,6 +122,7 @@ impl Cashier {
 
     fn done(&mut self, job: &Job, outcome: &str) {
         self.board.forget(job.name());
+        self.waiters.gone(job.name());
         let telemetry = &self.shared.telemetry;
         let key = job.key.to_string();
         telemetry.tell(&EffectDone {
@@ -166,7 +167,7 @@ impl Cashier {
     fn leave(&mut self, job: &Job, error: Option<&ProviderError>) {
         self.board.forget(job.name());
         let Some(error) = error else {
-            return;
+            return self.waiters.waits(job.name(), self.clock.monotonic());
         };
         let key = job.key.to_string();
         let telemetry = &self.shared.telemetry;

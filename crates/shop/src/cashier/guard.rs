@@ -344,6 +344,10 @@ impl Provider for Guarded {
         self.provider.speaks_our_words()
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.provider.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.provider.action(key)
     }

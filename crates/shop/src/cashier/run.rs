@@ -1,5 +1,6 @@
 //! The cashier's one task: takes effects in and sends them out, step by step.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -21,7 +22,8 @@ use super::job::{Job, Name, Origin};
 use super::scan::{Aim, Found, Scan};
 use super::settings::Settings;
 use super::step::{Stepped, Stepper};
-use super::{Desks, Shared};
+use super::waiters::{FoundEffect, Waiters};
+use super::{Desks, Offered, OpenNow, Shared};
 use crate::provider::Provider;
 
 /// What waits no longer than this waits in hand, however often the books are searched: a search finds it only when it is
@@ -36,12 +38,20 @@ pub struct Cashier {
     pub(super) entropy: Arc<dyn Entropy>,
     tasks: Tasks,
     pub(super) shared: Arc<Shared>,
-    intake: Receiver<(u32, Effect)>,
-    arrived: Vec<(u32, Effect)>,
+    intake: Receiver<Offered>,
+    arrived: Vec<Offered>,
     pub(super) board: Board,
     pub(super) budget: Budget,
     steps: FuturesUnordered<Running>,
     scan: Option<Scan>,
+    /// The sale at which the next scan begins.
+    scan_from: u32,
+    /// The scan had time enough so far.
+    scan_is_whole: bool,
+    /// What a scan found in a sale, and what desks found open when they began: it waits for room.
+    found: VecDeque<FoundEffect>,
+    /// What was asked about, and takes its time.
+    pub(super) waiters: Waiters,
     /// When the next regular scan begins.
     overdue_at: Duration,
     /// When the next scan after effects were left behind may begin.
@@ -91,7 +101,7 @@ impl Cashier {
         settings: Settings,
         outside: Outside,
         shared: Arc<Shared>,
-        intake: Receiver<(u32, Effect)>,
+        intake: Receiver<Offered>,
     ) -> Self {
         let Outside {
             provider,
@@ -113,6 +123,13 @@ impl Cashier {
             arrived: Vec::new(),
             steps: FuturesUnordered::new(),
             scan: None,
+            scan_from: 0,
+            scan_is_whole: false,
+            found: VecDeque::new(),
+            waiters: Waiters::new(
+                Duration::from_millis(settings.reconcile_older_ms),
+                settings.waiting_asks_per_s,
+            ),
             rested: false,
             heal_at: None,
             heal_wait: Duration::from_millis(settings.rescan_ms),
@@ -139,6 +156,7 @@ impl Cashier {
         };
         loop {
             self.begin_scan(&desks);
+            self.admit_found();
             self.send_out(&stepper);
             match self.wait(&mut shutdown).await {
                 Woken::Stop => break,
@@ -155,7 +173,7 @@ impl Cashier {
         let now = self.clock.monotonic();
         let wait = self.next_moment(now).saturating_sub(now);
         let timer = self.tasks.sleep(wait);
-        let (room, room_for_found) = (self.board.room() > 0, self.board.room_for_found() > 0);
+        let (room, all_admitted) = (self.board.room() > 0, self.found.is_empty());
         let scan = async {
             match &mut self.scan {
                 Some(scan) => scan.next().await,
@@ -169,7 +187,7 @@ impl Cashier {
             Some((name, stepped)) = self.steps.next() => Woken::Stepped(name, stepped),
             // Handles live as long as desks do; without any, only scans bring work.
             true = self.intake.ready(), if room => Woken::Arrived,
-            found = scan, if room_for_found => Woken::Found(found),
+            found = scan, if all_admitted => Woken::Found(found),
             () = timer => Woken::Time,
         }
     }
@@ -181,8 +199,11 @@ impl Cashier {
             .then(|| self.board.wait(now, &mut self.budget))
             .flatten();
         let behind = self.shared.behind.load(Ordering::Acquire) && self.board.room_for_found() > 0;
+        let waiter = self.waiters.wait(now);
+        let waiter = waiter.filter(|_| self.board.room_for_found() > 0);
         let moments = [
             job.map(|wait| now + wait),
+            waiter.map(|wait| now + wait),
             self.scan.is_none().then_some(self.overdue_at),
             (self.scan.is_none() && behind).then_some(self.all_at),
             self.heal_at,
@@ -195,13 +216,21 @@ impl Cashier {
             .unwrap_or(now + Duration::from_secs(60))
     }
 
-    /// Fresh effects come in.
+    /// Effects come in from desks: fresh ones, and what a desk found open when it began.
     fn take_in(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.intake.take(&mut arrived, self.board.room());
-        for (sale, effect) in arrived.drain(..) {
-            // It was recorded a moment ago.
-            self.admit(sale, effect, Origin::Fresh, effect.since);
+        for offered in arrived.drain(..) {
+            // Its wait counts from the moment at which it was recorded.
+            let due = self.due(&offered.effect, offered.effect.since);
+            let found = (offered.sale, offered.effect, offered.origin, due);
+            match offered.origin {
+                Origin::Fresh => self.admit(found),
+                _ if self.found.len() < self.settings.queue_effects_max => {
+                    self.found.push_back(found);
+                }
+                _ => self.fall_behind(),
+            }
         }
         self.arrived = arrived;
     }
@@ -212,25 +241,69 @@ impl Cashier {
             return;
         };
         match found {
-            None => self.scan = None,
+            None => self.end_scan(),
             Some(Found::Cut) => self.look_again(),
+            Some(Found::Late) => {
+                self.scan_is_whole = false;
+                self.look_again();
+                // What was found in the last sale is in hand; the next scan goes on behind it.
+                self.scan_from = self.scan_from.saturating_add(1);
+            }
             Some(Found::Effects(sale, open)) => {
-                let overdue = Duration::from_millis(self.settings.reconcile_older_ms);
-                for effect in &open.effects {
-                    if aim == Aim::Overdue && open.age(effect) < overdue {
-                        continue;
-                    }
-                    if self.board.room_for_found() == 0 {
-                        return self.fall_behind();
-                    }
-                    self.admit(sale, *effect, aim.origin(), open.now);
-                }
+                self.scan_from = sale;
+                self.sort_found(sale, &open, aim);
             }
         }
     }
 
-    /// Takes an effect in hand; `now` is its book's time.
-    fn admit(&mut self, sale: u32, effect: Effect, origin: Origin, now: Time) {
+    fn end_scan(&mut self) {
+        self.scan = None;
+        if self.scan_is_whole {
+            self.scan_from = 0;
+            self.waiters.end_search();
+        }
+    }
+
+    /// What nobody has asked about yet comes in as soon as there is room; what was asked about and takes its time gets
+    /// its turn among its like.
+    fn sort_found(&mut self, sale: u32, open: &OpenNow, aim: Aim) {
+        let now = self.clock.monotonic();
+        let overdue = Duration::from_millis(self.settings.reconcile_older_ms);
+        for effect in &open.effects {
+            let waits = self.waiters.sees((sale, effect.order, effect.kind));
+            if aim == Aim::Overdue && open.age(effect) < overdue {
+                continue;
+            }
+            let found = (sale, *effect, aim.origin(), self.due(effect, open.now));
+            match waits {
+                true => self.waiters.queue(found, now),
+                false => self.found.push_back(found),
+            }
+        }
+    }
+
+    /// What was found comes in, as far as there is room.
+    fn admit_found(&mut self) {
+        while self.board.room_for_found() > 0
+            && let Some(found) = self.found.pop_front()
+        {
+            self.admit(found);
+        }
+        let now = self.clock.monotonic();
+        while self.board.room_for_found() > 0
+            && let Some(found) = self.waiters.next(now)
+        {
+            self.admit(found);
+        }
+    }
+
+    /// When an effect may be carried out, where its book's time is `now`.
+    fn due(&self, effect: &Effect, now: Time) -> Duration {
+        let wait_ms = effect.not_before.0.saturating_sub(now.0);
+        self.clock.monotonic() + Duration::from_millis(wait_ms)
+    }
+
+    fn admit(&mut self, (sale, effect, origin, due): FoundEffect) {
         let Some(job) = Job::new(sale, effect, origin) else {
             let detail =
                 format!("an effect of sale {sale} cannot be said to a provider: {effect:?}");
@@ -239,15 +312,15 @@ impl Cashier {
                 .telemetry
                 .tell(&ReconcileGap { detail: &detail });
         };
-        let wait_ms = effect.not_before.0.saturating_sub(now.0);
+        let now = self.clock.monotonic();
+        let wait = due.saturating_sub(now);
         // What has to wait must not take the room of others: the regular scan finds it after its time.
         let crowded = self.board.room_for_found() == 0;
-        let patience_ms = self.settings.reconcile_every_ms.max(PATIENCE_MS_LEAST);
-        if wait_ms > patience_ms || (wait_ms > 0 && crowded) {
+        let patience = self.settings.reconcile_every_ms.max(PATIENCE_MS_LEAST);
+        if wait > Duration::from_millis(patience) || (!wait.is_zero() && crowded) {
             return;
         }
-        let now = self.clock.monotonic();
-        if self.board.admit(job, now, Duration::from_millis(wait_ms)) == Admitted::Full {
+        if self.board.admit(job, now, wait) == Admitted::Full {
             self.fall_behind();
         }
     }
@@ -279,7 +352,10 @@ impl Cashier {
             return;
         };
         let budget = Duration::from_millis(self.settings.reconcile_budget_ms);
-        self.scan = Some(Scan::begin(&self.tasks, Arc::clone(desks), aim, budget));
+        self.waiters.begin_search();
+        self.scan_is_whole = true;
+        let (desks, way) = (Arc::clone(desks), (self.scan_from, budget));
+        self.scan = Some(Scan::begin(&self.tasks, desks, aim, way));
     }
 
     fn send_out(&mut self, stepper: &Stepper) {

@@ -66,6 +66,9 @@ pub struct Settings {
     pub reconcile_budget_ms: u64,
     /// The least time between two searches after effects were left behind, in milliseconds. Limit: 10 to 600,000.
     pub rescan_ms: u64,
+    /// Questions per second about charges and refunds of which the provider has said that they take their time, so that
+    /// many buyers who look for their cards do not use up what it allows. Limit: 1 to 1,000.
+    pub waiting_asks_per_s: u32,
     /// How long a stop waits for calls under way, in milliseconds; what is left is found at the next start. Limit: 0
     /// to 60,000.
     pub stop_grace_ms: u64,
@@ -99,6 +102,7 @@ impl Default for Settings {
             reconcile_older_ms: 120_000,
             reconcile_budget_ms: 60_000,
             rescan_ms: 1_000,
+            waiting_asks_per_s: 50,
             stop_grace_ms: 5_000,
         }
     }
@@ -191,6 +195,12 @@ impl Settings {
             600_000,
         )?;
         within("rescan_ms", self.rescan_ms, 10, 600_000)?;
+        within(
+            "waiting_asks_per_s",
+            u64::from(self.waiting_asks_per_s),
+            1,
+            1_000,
+        )?;
         within("stop_grace_ms", self.stop_grace_ms, 0, 60_000)
     }
 

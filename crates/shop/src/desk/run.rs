@@ -574,11 +574,11 @@ impl Desk {
         self.resume_at = self.equipment.tasks.now() + self.resume_wait();
     }
 
-    /// After a start, calls whose outcome is not known are taken up again.
+    /// After a start, calls whose outcome is not known are taken up again, by a question.
     fn offer_open_effects(&mut self) {
         let mut effects: Vec<_> = self.book.open_effects().collect();
         if !effects.is_empty() {
-            self.equipment.effects.offer(self.sale, &mut effects);
+            self.equipment.effects.found(self.sale, &mut effects);
         }
     }
 

@@ -1,10 +1,11 @@
-//! The memory of callbacks that were taken: each counts once within the time in which its signature is good.
+//! The memory of callbacks that are on record: each counts once within the time in which its signature is good. One that
+//! could not be booked is not in it, so that its sender may bring the same bytes again.
 //!
 //! The book takes a repeat as a repeat, so this guards no money; it keeps whoever recorded one callback from having it
 //! judged a thousand times. It is in memory only, and a start forgets it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -29,8 +30,23 @@ struct Inner {
 }
 
 impl Taken {
-    /// Whether this signature comes for the first time; it is remembered from now on.
-    pub(super) fn is_first(&self, signature: &[u8], now: Duration) -> bool {
+    /// Whether what was signed so is on record already.
+    pub(super) fn knows(&self, signature: &[u8], now: Duration) -> bool {
+        let print: Print = Sha256::digest(signature).into();
+        self.at(now).known.contains(&print)
+    }
+
+    /// What was signed so is on record from now on.
+    pub(super) fn remember(&self, signature: &[u8], now: Duration) {
+        let print: Print = Sha256::digest(signature).into();
+        let mut inner = self.at(now);
+        if inner.known.insert(print) {
+            inner.order.push_back((now, print));
+        }
+    }
+
+    /// The memory, without what is too old anyway.
+    fn at(&self, now: Duration) -> MutexGuard<'_, Inner> {
         // Nothing in there panics half-way through a change.
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while inner.order.len() >= KEPT_MAX
@@ -41,12 +57,7 @@ impl Taken {
             };
             inner.known.remove(&print);
         }
-        let print: Print = Sha256::digest(signature).into();
-        let first = inner.known.insert(print);
-        if first {
-            inner.order.push_back((now, print));
-        }
-        first
+        inner
     }
 }
 
@@ -55,12 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_new_once_and_forgotten_when_it_is_too_old_anyway() {
+    fn a_signature_is_new_until_it_is_on_record_and_forgotten_when_it_is_too_old_anyway() {
         let (taken, second) = (Taken::default(), Duration::from_secs(1));
-        assert!(taken.is_first(b"a", second));
-        assert!(!taken.is_first(b"a", 600 * second));
-        assert!(taken.is_first(b"b", 600 * second));
-        assert!(taken.is_first(b"a", 602 * second));
-        assert!(!taken.is_first(b"b", 602 * second));
+        assert!(!taken.knows(b"a", second));
+        assert!(!taken.knows(b"a", second), "nobody has put it on record");
+        taken.remember(b"a", second);
+        assert!(taken.knows(b"a", 600 * second));
+        taken.remember(b"b", 600 * second);
+        assert!(!taken.knows(b"a", 602 * second));
+        assert!(taken.knows(b"b", 602 * second));
     }
 }

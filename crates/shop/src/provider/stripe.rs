@@ -278,6 +278,10 @@ impl Provider for Stripe {
         false
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.inner.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

@@ -261,6 +261,10 @@ impl Provider for Wechat {
         false
     }
 
+    fn booked(&self, knock: &Knock) {
+        self.inner.booked(knock);
+    }
+
     fn action(&self, key: PaymentId) -> Option<PaymentAction> {
         self.inner.waiting.find(key)?.action
     }

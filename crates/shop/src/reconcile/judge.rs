@@ -7,17 +7,21 @@ use commerce::Report;
 use commerce::book::RefundState;
 use commerce::command::{ChargeOutcome, RefundOutcome};
 use ledger::Minor;
+use serde::{Deserialize, Serialize};
 use telemetry::Gap;
 
 use super::seen::{Known, Seen};
 
 /// What a difference is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum What {
     /// An attempt to pay.
     Charge(u16),
     /// A refund.
     Refund(u16),
+    /// The order as a whole, about which the provider cannot be asked.
+    Order,
     /// The order's row in the read models.
     Row,
 }

@@ -8,17 +8,20 @@ use commerce::Time;
 use commerce::book::RefundState;
 use futures_util::StreamExt;
 use storage::models::{ModelsError, OrderKey, OrderRow};
+use storage::replace_file;
 use telemetry::Gap;
-use telemetry::fact::{GapFound, GapRepaired, Reconciled};
+use telemetry::fact::{GapFound, GapRepaired, ReconcileGap, Reconciled};
+use world::ErrorKind;
 
 use super::Reconciler;
 use super::fit::Fit;
+use super::gaps::Gaps;
 use super::judge::{Answers, Difference, What, judge};
-use super::seen::{Known, Page, Seen, page, seen};
-use super::unmatched;
+use super::seen::{Known, Page, Seen, older, page, seen};
+use super::{kept, unmatched};
 use crate::cashier::{Desks, TURN_MAX, book_report};
 use crate::delivery;
-use crate::desk::DeskHandle;
+use crate::desk::{DeskHandle, Durable};
 use crate::provider::{Asked, ProviderError};
 use crate::verify::order_difference;
 use crate::wire;
@@ -42,12 +45,15 @@ pub(super) struct Cursor {
     order: u32,
 }
 
-/// Why a page was not finished.
-enum Cut {
-    /// The sale cannot be asked now.
-    Desk,
-    /// The provider is left alone, or answers nobody: the run ends.
-    Provider,
+/// What the provider said of some orders.
+#[derive(Default)]
+struct Heard {
+    /// Those that it gave an answer about.
+    orders: Vec<(Seen, Answers)>,
+    /// Those about which its answer makes no sense, and why.
+    unasked: Vec<(u32, String)>,
+    /// It is left alone, or answers nobody: the run ends, and the next one goes on with this order.
+    stopped: Option<u32>,
 }
 
 /// Why a kept report is still kept.
@@ -58,8 +64,13 @@ enum Still {
     Differs(String),
 }
 
-/// A page and what the provider said of its orders.
-type Heard = Vec<(Seen, Answers)>;
+/// A page that was compared.
+struct Compared {
+    orders: u64,
+    /// Where the next page begins.
+    next: Option<u32>,
+    stopped: Option<u32>,
+}
 
 impl Reconciler {
     /// One run.
@@ -67,10 +78,12 @@ impl Reconciler {
         let begun = self.parts.clock.monotonic();
         let wall_ms = self.parts.clock.wall_ms();
         let horizon = wall_ms.saturating_sub(self.parts.settings.window_ms.max(1));
-        self.gaps.forget_before(horizon);
+        self.gaps.forget_unmatched_before(horizon);
         let unmatched = self.try_unmatched(horizon).await;
+        self.look_at_old_gaps(begun, Time(horizon)).await;
         let (orders, whole) = self.walk(begun, Time(horizon)).await;
         let unsettled = self.oldest_open_effect().await;
+        self.keep().await;
         let now = self.parts.clock.monotonic();
         self.parts.telemetry.tell(&Reconciled {
             orders,
@@ -80,6 +93,65 @@ impl Reconciler {
             whole,
             took: now.saturating_sub(begun),
         });
+    }
+
+    /// Takes up what an earlier run kept.
+    pub(super) async fn remember(&mut self) {
+        let (disk, path) = self.parts.kept.clone();
+        let read = self.parts.tasks.blocking(move || {
+            let read = kept::read(&*disk, &path);
+            read.map_err(|why| format!("{} is not used: {why}", path.display()))
+        });
+        match read.await {
+            Ok(Ok(kept)) => self.gaps = Gaps::of(kept),
+            Ok(Err(detail)) => {
+                let detail = detail.as_str();
+                self.parts.telemetry.tell(&ReconcileGap { detail });
+            }
+            // A panic, which the log has.
+            Err(_) => {}
+        }
+    }
+
+    /// Keeps what is open for the next process; what cannot be written now is written after the next run.
+    async fn keep(&mut self) {
+        let Some(gaps) = self.gaps.take_unkept() else {
+            return;
+        };
+        let (disk, path) = self.parts.kept.clone();
+        let bytes = kept::bytes(gaps);
+        let write = move || replace_file(&*disk, &path, &[&bytes]);
+        let written = self.parts.tasks.blocking(write).await;
+        if !matches!(written, Ok(Ok(()))) {
+            self.gaps.keep_again();
+        }
+    }
+
+    /// Looks at orders with a difference that were placed before the window: it is open until it is gone. Takes half of
+    /// the time at most.
+    async fn look_at_old_gaps(&mut self, begun: Duration, placed_before: Time) {
+        if self.parts.settings.window_ms == 0 {
+            return;
+        }
+        let budget = Duration::from_millis(self.parts.cashier.reconcile_budget_ms) / 2;
+        let page = usize::try_from(self.parts.settings.page_orders).unwrap_or(usize::MAX);
+        for (sale, orders) in self.gaps.orders() {
+            let Ok(desk) = self.parts.registry.desk(sale).await else {
+                continue;
+            };
+            for orders in orders.chunks(page) {
+                let over = self.parts.clock.monotonic().saturating_sub(begun) >= budget;
+                let orders = orders.to_vec();
+                let asked = desk.ask(move |book| older(book, sale, &orders, placed_before));
+                let stopped = match asked.await {
+                    Ok(asked) if !over => self.compare(&desk, asked).await,
+                    Ok(_) | Err(_) => None,
+                };
+                if over || stopped.is_some_and(|(_, stopped)| stopped.is_some()) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Goes through the window from the cursor on, as far as the budget reaches.
@@ -98,60 +170,88 @@ impl Reconciler {
                     self.cursor = Some(Cursor { sale, order });
                     return (orders, false);
                 }
-                match self.page(sale, order, placed_from).await {
-                    Ok((compared, further)) => {
-                        orders += compared;
-                        next = further;
-                    }
-                    Err(Cut::Desk) => next = None,
-                    Err(Cut::Provider) => {
-                        self.cursor = Some(Cursor { sale, order });
-                        return (orders, false);
-                    }
+                // A sale that cannot be asked now is passed over.
+                let Some(page) = self.page(sale, order, placed_from).await else {
+                    break;
+                };
+                orders += page.orders;
+                if let Some(order) = page.stopped {
+                    self.cursor = Some(Cursor { sale, order });
+                    return (orders, false);
                 }
+                next = page.next;
             }
         }
         (orders, true)
     }
 
-    /// One page: book, provider, read models, book again.
-    async fn page(
-        &mut self,
-        sale: u32,
-        from: u32,
-        placed_from: Time,
-    ) -> Result<(u64, Option<u32>), Cut> {
-        let desk = self.parts.registry.seated(sale).ok_or(Cut::Desk)?;
+    /// One page: book, provider, read models, book again; nothing when the sale cannot be asked now.
+    async fn page(&mut self, sale: u32, from: u32, placed_from: Time) -> Option<Compared> {
+        let desk = self.parts.registry.seated(sale)?;
         let most = self.parts.settings.page_orders;
-        let asked = desk
-            .ask(move |book| page(book, sale, from, placed_from, most))
-            .await;
-        let asked = asked.map_err(|_| Cut::Desk)?;
-        let Page { seen, next } = asked.value;
-        let heard = self.ask_provider(sale, seen).await?;
-        let rows = self.rows(sale, asked.position.sequence, &heard).await;
-        let compared = heard.len() as u64;
-        for (seen, differences) in look_again(&desk, sale, heard, rows).await? {
-            self.take(sale, seen, differences).await;
-        }
-        Ok((compared, next))
+        let asked = desk.ask(move |book| page(book, sale, from, placed_from, most));
+        let Durable { value, position } = asked.await.ok()?;
+        let Page { seen, next } = value;
+        let asked = Durable {
+            value: seen,
+            position,
+        };
+        let (orders, stopped) = self.compare(&desk, asked).await?;
+        Some(Compared {
+            orders,
+            next,
+            stopped,
+        })
     }
 
-    async fn ask_provider(&self, sale: u32, seen: Vec<Seen>) -> Result<Heard, Cut> {
+    /// Holds orders against the provider, the read models, and the book once more: how many, and where the run stopped.
+    async fn compare(
+        &mut self,
+        desk: &DeskHandle,
+        asked: Durable<Vec<Seen>>,
+    ) -> Option<(u64, Option<u32>)> {
+        let sale = desk.sale();
+        let heard = self.ask_provider(sale, asked.value).await;
+        for (order, why) in heard.unasked {
+            let detail = format!("{}: {why}", wire::order_id(sale, order));
+            let name = (sale, u64::from(order), What::Order);
+            let (now_ms, telemetry) = (self.parts.clock.wall_ms(), &self.parts.telemetry);
+            self.gaps
+                .seen(name, Gap::Unasked, now_ms, &detail, telemetry);
+        }
+        let rows = self
+            .rows(sale, asked.position.sequence, &heard.orders)
+            .await;
+        let compared = heard.orders.len() as u64;
+        for (seen, differences) in look_again(desk, sale, heard.orders, rows).await? {
+            self.take(sale, seen, differences).await;
+        }
+        Some((compared, heard.stopped))
+    }
+
+    /// Asks about orders until the provider has left too many without an answer. One of which it says what makes no
+    /// sense keeps nobody from the others; what it is silent about may be what it is silent about the next time, so the
+    /// next run goes on behind that.
+    async fn ask_provider(&self, sale: u32, seen: Vec<Seen>) -> Heard {
         let at_once = self.parts.settings.calls_at_once;
         let asking = seen.into_iter().map(|seen| self.ask_about(sale, seen));
         let mut answers = futures_util::stream::iter(asking).buffered(at_once);
-        let (mut heard, mut silent) = (Vec::new(), 0);
+        let (mut heard, mut silent) = (Heard::default(), 0);
         while let Some((seen, answered)) = answers.next().await {
             match answered {
-                Ok(answered) => heard.push((seen, answered)),
-                Err(ProviderError::Held(_)) => return Err(Cut::Provider),
-                // One order that cannot be asked about must not keep the others from being compared.
+                Ok(answered) => heard.orders.push((seen, answered)),
+                Err(ProviderError::Held(_)) => heard.stopped = Some(seen.number),
+                Err(error) if !matches!(error.kind(), ErrorKind::Retry | ErrorKind::Wait) => {
+                    heard.unasked.push((seen.number, error.to_string()));
+                }
                 Err(_) if silent < SILENT_MAX => silent += 1,
-                Err(_) => return Err(Cut::Provider),
+                Err(_) => heard.stopped = Some(seen.number.saturating_add(1)),
+            }
+            if heard.stopped.is_some() {
+                break;
             }
         }
-        Ok(heard)
+        heard
     }
 
     /// Asks about everything of an order that is final in the book.
@@ -203,7 +303,12 @@ impl Reconciler {
 
     /// The rows of these orders, once the read models stand at the page's position or behind it; `None` when they do
     /// not come that far.
-    async fn rows(&self, sale: u32, sequence: u64, heard: &Heard) -> Option<Vec<Option<OrderRow>>> {
+    async fn rows(
+        &self,
+        sale: u32,
+        sequence: u64,
+        heard: &[(Seen, Answers)],
+    ) -> Option<Vec<Option<OrderRow>>> {
         let (tries, pause) = CATCH_UP;
         for _ in 0..tries {
             let stands = self.parts.projector.witness(sale);
@@ -292,6 +397,7 @@ impl Reconciler {
         let mut left = 0;
         for kept in kept {
             if self.heard.contains(&kept.number) {
+                // Its book would write down each time that it disagrees.
                 continue;
             }
             let (kind, why) = match self.try_again(&kept.report).await {
@@ -349,9 +455,9 @@ impl Reconciler {
 async fn look_again(
     desk: &DeskHandle,
     sale: u32,
-    heard: Heard,
+    heard: Vec<(Seen, Answers)>,
     rows: Option<Vec<Option<OrderRow>>>,
-) -> Result<Vec<(Seen, Vec<Difference>)>, Cut> {
+) -> Option<Vec<(Seen, Vec<Difference>)>> {
     let again = desk.ask(move |book| {
         let mut found = Vec::new();
         for (at, (before, answers)) in heard.iter().enumerate() {
@@ -375,5 +481,5 @@ async fn look_again(
         }
         found
     });
-    again.await.map(|again| again.value).map_err(|_| Cut::Desk)
+    again.await.ok().map(|again| again.value)
 }

@@ -1,9 +1,10 @@
 //! What the book says of an order's money, as far as a provider can know of it.
 
-use commerce::book::{ChargeView, RefundState};
+use commerce::book::RefundState;
 use commerce::{Book, EffectKind, OrderRef, Time};
 use storage::models::OrderRow;
 
+use crate::provider::share::{is_charged, is_refunded};
 use crate::verify::shown_row;
 
 /// What the book knows of a charge.
@@ -26,7 +27,7 @@ pub(super) struct Seen {
     pub(super) captured: i64,
     /// Attempts to pay, from 1.
     pub(super) charges: Vec<(u16, Known)>,
-    /// Refunds: number, amount, state.
+    /// Refunds that a provider was asked for: number, amount, state.
     pub(super) refunds: Vec<(u16, i64, RefundState)>,
     /// What the read models have to show, as far as the book knows it.
     pub(super) shown: OrderRow,
@@ -52,6 +53,14 @@ pub(super) fn page(book: &Book, sale: u32, from: u32, placed_from: Time, most: u
     }
 }
 
+/// These orders of a sale, as far as they were placed before this time and are in its book.
+pub(super) fn older(book: &Book, sale: u32, orders: &[u32], placed_before: Time) -> Vec<Seen> {
+    let placed = |number: u32| book.order(number).map(|order| order.placed());
+    let old = orders.iter().copied();
+    let old = old.filter(|number| placed(*number).is_some_and(|at| at < placed_before));
+    old.filter_map(|number| seen(book, sale, number)).collect()
+}
+
 /// The first order that was placed at this time or later. Orders are numbered in the order of their times.
 fn first_placed(book: &Book, orders: u32, from: Time) -> u32 {
     let (mut low, mut high) = (0, orders);
@@ -75,6 +84,7 @@ pub(super) fn seen(book: &Book, sale: u32, number: u32) -> Option<Seen> {
         captured: order.funds().captured().0,
         charges: charges(book, order),
         refunds: refunds
+            .filter(|refund| is_refunded(order, refund.amount))
             .map(|refund| (refund.number, refund.amount.0, refund.state))
             .collect(),
         shown: shown_row(sale, order, book),
@@ -82,9 +92,8 @@ pub(super) fn seen(book: &Book, sale: u32, number: u32) -> Option<Seen> {
 }
 
 fn charges(book: &Book, order: OrderRef<'_>) -> Vec<(u16, Known)> {
-    let (last, view) = order.charge();
-    if matches!(view, ChargeView::Elsewhere | ChargeView::Free) {
-        // No provider of ours was asked.
+    let (last, _) = order.charge();
+    if !is_charged(order) {
         return Vec::new();
     }
     let known = |attempt| {

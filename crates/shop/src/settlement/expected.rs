@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::{PaymentId, RefundId};
-use commerce::book::ChargeView;
 use commerce::record::Records;
 use commerce::{Book, Entry, Time};
 use storage::DataDir;
@@ -14,6 +13,7 @@ use world::Disk;
 use world::journal::{Batch, JournalError};
 
 use super::{Key, SettlementError};
+use crate::provider::share::is_refunded;
 use crate::wire;
 
 /// How often a journal is read again whose last batch was taken back while it was read.
@@ -105,10 +105,10 @@ fn moved(book: &Book, sale: u32, entry: &Entry) -> Option<(Key, i64)> {
         }
         Entry::Refunded { order, number } => {
             let known = book.order(*order)?;
-            if known.charge().1 == ChargeView::Elsewhere {
+            let refund = known.refunds().find(|refund| refund.number == *number)?;
+            if !is_refunded(known, refund.amount) {
                 return None;
             }
-            let refund = known.refunds().find(|refund| refund.number == *number)?;
             let (order, number) = (wire::order_id(sale, *order), *number);
             Some((Key::Refund(RefundId { order, number }), refund.amount.0))
         }

@@ -1,5 +1,6 @@
 //! The cashier: every intent ends once, whatever the provider, the desk and the cashier itself go through.
 
+mod crowds;
 mod guard;
 mod habits;
 mod outside;

@@ -12,7 +12,7 @@ use api::provider::{
     ReportedCharge,
 };
 use api::refund::{RefundOrder, RefundState};
-use api::service::{Caller, Orders};
+use api::service::{Caller, Orders, Sales};
 use api::{OrderId, PaymentId, RefundId, SaleId};
 use storage::DataDir;
 use telemetry::{Gap, Telemetry};
@@ -30,11 +30,24 @@ struct Liar {
     hangs: AtomicBool,
     gone: AtomicBool,
     lies: Mutex<BTreeMap<PaymentId, Option<ChargeOutcome>>>,
+    /// What it answers when it is asked about these orders, whatever is asked.
+    troubles: Mutex<BTreeMap<OrderId, ProviderError>>,
+    /// Refunds that it was asked about.
+    asked: Mutex<Vec<RefundId>>,
 }
 
 impl Liar {
     fn lies(&self) -> MutexGuard<'_, BTreeMap<PaymentId, Option<ChargeOutcome>>> {
         self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self, order: OrderId, error: ProviderError) {
+        let mut troubles = self.troubles.lock().expect("no panic");
+        troubles.insert(order, error);
+    }
+
+    fn asked(&self) -> Vec<RefundId> {
+        self.asked.lock().expect("no panic").clone()
     }
 
     fn call<'a, T: Send + 'a>(&'a self, answer: Asked<'a, T>) -> Asked<'a, T> {
@@ -60,7 +73,12 @@ impl Provider for Liar {
     fn charge_status(&self, key: PaymentId) -> Asked<'_, Option<ChargeReply>> {
         let lie = self.lies().get(&key).copied();
         let truth = self.sandbox.charge_status(key);
+        let trouble = self.troubles.lock().expect("no panic");
+        let trouble = trouble.get(&key.order).cloned();
         self.call(Box::pin(async move {
+            if let Some(trouble) = trouble {
+                return Err(trouble);
+            }
             let truth = truth.await?;
             Ok(match lie {
                 None => truth,
@@ -70,6 +88,7 @@ impl Provider for Liar {
     }
 
     fn refund_status(&self, key: RefundId) -> Asked<'_, Option<RefundReply>> {
+        self.asked.lock().expect("no panic").push(key);
         self.call(self.sandbox.refund_status(key))
     }
 }
@@ -92,6 +111,8 @@ impl Stage {
             hangs: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             lies: Mutex::default(),
+            troubles: Mutex::default(),
+            asked: Mutex::default(),
         });
         let parts = Parts {
             data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
@@ -487,5 +508,160 @@ async fn a_kept_report_waits_for_its_charge_and_pays_the_order_once() {
     stage
         .until("nothing is kept", async |stage| kept(stage) == 0)
         .await;
+    stage.stop().await;
+}
+
+/// Found by reading: a difference vanished once its order left the window, and a restart made the others young again.
+#[tokio::test]
+async fn a_difference_is_open_until_it_is_gone_and_a_restart_makes_it_no_younger() {
+    let dir = directory();
+    let mut settings = keen();
+    settings.reconcile.window_ms = 2_000;
+    let stage = Stage::open(dir.path(), witness(), settings.clone()).await;
+    let orders = (stage.paid("a").await, stage.paid("b").await);
+    let key = |order| PaymentId { order, attempt: 1 };
+    for order in [orders.0, orders.1] {
+        stage.liar.lies().insert(key(order), None);
+    }
+    let aged = |so_many, least_s| {
+        async move |stage: &Stage| {
+            let age = stage.telemetry.meters().outside.gap_age_s.get();
+            stage.open_gaps(Gap::DoneUnknown) == so_many && age >= least_s
+        }
+    };
+    stage
+        .until("both are older than the window", aged(2, 4))
+        .await;
+    stage.liar.lies().remove(&key(orders.1));
+    stage.until("one of them is gone", aged(1, 4)).await;
+    stage.stop().await;
+    // The provider of the next process has never heard of anything, and nobody asks about what is out of the window
+    // but for the difference itself.
+    let stage = Stage::open(dir.path(), witness(), settings).await;
+    stage
+        .until("the other one is as old as it was", aged(1, 5))
+        .await;
+    let found = stage.telemetry.meters().outside.gaps(Gap::DoneUnknown);
+    assert_eq!(found.get(), 0, "it is told once");
+    stage.stop().await;
+}
+
+/// A page with orders about which the provider answers so, and an order behind them that it denies.
+async fn behind_orders_that_cannot_be_asked_about(
+    dir: &Path,
+    error: ProviderError,
+) -> (Stage, OrderId) {
+    let stage = Stage::open(dir, witness(), keen()).await;
+    let stock = serde_json::from_str(r#"{"sku":"CUP","units":20}"#).expect("stock");
+    let added = call(merchant("shop"), "stock");
+    let added = stage.handle.add_stock(added, stage.sale, stock);
+    added.await.expect("there is room");
+    for n in 0..8 {
+        let order = stage.paid(&n.to_string()).await;
+        stage.liar.trouble(order, error.clone());
+    }
+    let denied = stage.paid("denied").await;
+    let key = PaymentId {
+        order: denied,
+        attempt: 1,
+    };
+    stage.liar.lies().insert(key, Some(ChargeOutcome::Declined));
+    let found = async |stage: &Stage| stage.open_gaps(Gap::DoneDenied) == 1;
+    stage.until("what is behind them is compared", found).await;
+    (stage, denied)
+}
+
+/// Found by reading: six of them in a page, and no run got past it for a day.
+#[tokio::test]
+async fn orders_of_which_the_provider_says_nonsense_are_told_and_keep_no_other_from_being_compared()
+{
+    let dir = directory();
+    let nonsense = ProviderError::Nonsense("two captured intents".into());
+    let (stage, denied) = behind_orders_that_cannot_be_asked_about(dir.path(), nonsense).await;
+    let told = async |stage: &Stage| stage.open_gaps(Gap::Unasked) == 8;
+    stage.until("they are told", told).await;
+    stage.liar.troubles.lock().expect("no panic").clear();
+    let gone = async |stage: &Stage| stage.open_gaps(Gap::Unasked) == 0;
+    stage.until("they are asked about again", gone).await;
+    assert_eq!(stage.shown(denied).await.state, OrderState::Paid);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn orders_about_which_the_provider_is_silent_are_passed_by_the_next_run() {
+    let dir = directory();
+    let lost = ProviderError::Lost("it always hangs up here".into());
+    let (stage, _) = behind_orders_that_cannot_be_asked_about(dir.path(), lost).await;
+    assert_eq!(stage.open_gaps(Gap::Unasked), 0);
+    stage.stop().await;
+}
+
+/// Found by reading: a provider was asked about, and alarmed for, money that it never had.
+#[tokio::test]
+async fn nobody_is_asked_about_refunds_of_what_was_paid_elsewhere() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    let mut till = one_cup(stage.sale);
+    till.paid = serde_json::from_str(r#"{"reference":"till 4"}"#).expect("a payment");
+    let placed = stage.handle.place(call(merchant("shop"), "till"), till);
+    let order = placed.await.expect("there is one").body.id;
+    let back = call(merchant("shop"), "back");
+    let back = stage.handle.refund(back, order, refund_body()).await;
+    assert_eq!(
+        back.expect("it goes back").body.state,
+        RefundState::Refunded
+    );
+    let asked_for = stage.paid("a").await;
+    let back = call(merchant("shop"), "b");
+    let back = stage.handle.refund(back, asked_for, refund_body()).await;
+    back.expect("it goes back");
+    let asked = async |stage: &Stage| stage.liar.asked().iter().any(|key| key.order == asked_for);
+    stage
+        .until("what it did give back is asked about", asked)
+        .await;
+    let others = stage
+        .liar
+        .asked()
+        .into_iter()
+        .filter(|key| key.order == order);
+    assert_eq!(others.count(), 0);
+    assert_eq!(
+        stage
+            .telemetry
+            .meters()
+            .outside
+            .gaps(Gap::DoneUnknown)
+            .get(),
+        0
+    );
+    stage.stop().await;
+}
+
+/// Found by reading: the book wrote it down every five minutes, for as long as the report was in the window.
+#[tokio::test]
+async fn a_kept_report_that_contradicts_its_book_is_written_down_once() {
+    let dir = directory();
+    let stage = Stage::open(dir.path(), witness(), keen()).await;
+    let first = stage.order("a").await;
+    let next = OrderId::new(first.sale(), first.number() + 1).expect("small");
+    let key = PaymentId {
+        order: next,
+        attempt: 1,
+    };
+    let report = ProviderReport::Charge(key, ReportedCharge::Failed);
+    let kept = stage.handle.report(call(Caller::Provider, "-"), report);
+    kept.await.expect("it is kept");
+    assert_eq!(stage.paid("b").await, next);
+    let compared = |more: u64| {
+        let orders = stage.telemetry.meters().outside.orders_compared.get() + more;
+        async move |stage: &Stage| stage.telemetry.meters().outside.orders_compared.get() >= orders
+    };
+    let desk = stage.handle.registry().desk(stage.sale.get()).await;
+    let desk = desk.expect("it is open");
+    stage.until("the report was tried", compared(4)).await;
+    let before = desk.ask(|_| ()).await.expect("it answers").position;
+    stage.until("more runs end", compared(6)).await;
+    let after = desk.ask(|_| ()).await.expect("it answers").position;
+    assert_eq!(before, after, "a run changes nothing");
     stage.stop().await;
 }

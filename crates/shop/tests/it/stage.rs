@@ -27,6 +27,10 @@ impl Effects for Outbox {
     fn offer(&self, _sale: u32, effects: &mut Vec<Effect>) {
         self.0.lock().expect("no panic holds it").append(effects);
     }
+
+    fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        self.offer(sale, effects);
+    }
 }
 
 /// What was said to be durable.

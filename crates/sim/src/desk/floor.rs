@@ -213,6 +213,11 @@ impl Effects for Outbox {
             let _ = self.bank.send(effect);
         }
     }
+
+    fn found(&self, sale: u32, effects: &mut Vec<Effect>) {
+        // This bank never forgets a key.
+        self.offer(sale, effects);
+    }
 }
 
 impl Durability for Outbox {

@@ -38,10 +38,7 @@ struct Data<'a> {
 impl Inner {
     /// Proves and reads a webhook.
     pub(super) async fn read(&self, knock: &Knock) -> Result<Option<ProviderReport>, KnockError> {
-        let secret = self.settings.webhook_secret.as_ref();
-        let secret = secret.map(Hidden::text).unwrap_or_default();
-        let header = knock.header("stripe-signature").unwrap_or_default();
-        let signed_s = signed_at(header, &knock.body, secret)?;
+        let signed_s = self.signed_at(knock)?;
         KnockError::check_time(signed_s, self.clock.wall_ms())?;
         let event: Event<'_> =
             serde_json::from_slice(&knock.body).map_err(|error| mismatch(&error))?;
@@ -49,12 +46,26 @@ impl Inner {
             let detail = "a webhook of live mode and a key of test mode, or the other way round";
             return Err(KnockError::Mismatch(detail.to_owned()));
         }
-        // What was signed, not how the header is written: a space more would make another text of it.
-        let signed = [&signed_s.to_be_bytes(), &*knock.body].concat();
-        if !self.taken.is_first(&signed, self.clock.monotonic()) {
+        let now = self.clock.monotonic();
+        if self.taken.knows(&signed(signed_s, knock), now) {
             return Err(KnockError::Replayed);
         }
         self.report(&event.kind, event.data.object).await
+    }
+
+    /// This webhook is on record.
+    pub(super) fn booked(&self, knock: &Knock) {
+        if let Ok(signed_s) = self.signed_at(knock) {
+            let now = self.clock.monotonic();
+            self.taken.remember(&signed(signed_s, knock), now);
+        }
+    }
+
+    fn signed_at(&self, knock: &Knock) -> Result<u64, KnockError> {
+        let secret = self.settings.webhook_secret.as_ref();
+        let secret = secret.map(Hidden::text).unwrap_or_default();
+        let header = knock.header("stripe-signature").unwrap_or_default();
+        signed_at(header, &knock.body, secret)
     }
 
     /// What an event says about a book. Whatever is not listed is a step on the way, or about something else.
@@ -129,6 +140,11 @@ impl Inner {
 
 fn currency(named: Option<Currency>) -> Result<Currency, KnockError> {
     named.ok_or_else(|| KnockError::Mismatch("it names a currency that is none".into()))
+}
+
+/// What was signed, not how the header is written: a space more would make another text of it.
+fn signed(signed_s: u64, knock: &Knock) -> Vec<u8> {
+    [&signed_s.to_be_bytes(), &*knock.body].concat()
 }
 
 fn charge(kind: &str, key: PaymentId, intent: &Intent) -> Result<ProviderReport, KnockError> {

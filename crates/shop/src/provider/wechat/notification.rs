@@ -37,15 +37,24 @@ impl Inner {
         let opened = opened.ok_or_else(|| {
             KnockError::Mismatch("the APIv3 key does not open what it holds".to_owned())
         })?;
-        let signed = format!("{}\n{}\n", seal.timestamp, seal.nonce).into_bytes();
-        let signed = [&*signed, &knock.body].concat();
-        if !self.taken.is_first(&signed, self.clock.monotonic()) {
+        let signed = signed(seal.timestamp, seal.nonce, &knock);
+        if self.taken.knows(&signed, self.clock.monotonic()) {
             return Err(KnockError::Replayed);
         }
         match notification.event_type.split_once('.') {
             Some(("TRANSACTION", _)) => self.paid(&opened),
             Some(("REFUND", _)) => self.given_back(&opened),
             _ => Ok(None),
+        }
+    }
+
+    /// This notification, which was proven and read, is on record.
+    pub(super) fn booked(&self, knock: &Knock) {
+        let header = |name| knock.header(name);
+        let (time, nonce) = (header("wechatpay-timestamp"), header("wechatpay-nonce"));
+        if let (Some(time), Some(nonce)) = (time, nonce) {
+            let signed = signed(time, nonce, knock);
+            self.taken.remember(&signed, self.clock.monotonic());
         }
     }
 
@@ -91,6 +100,11 @@ impl Inner {
     fn ours<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         name.strip_prefix(&*self.settings.house)?.parse().ok()
     }
+}
+
+fn signed(time: &str, nonce: &str, knock: &Knock) -> Vec<u8> {
+    let head = format!("{time}\n{nonce}\n").into_bytes();
+    [&*head, &knock.body].concat()
 }
 
 fn other_merchant() -> KnockError {

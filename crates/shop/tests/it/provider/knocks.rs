@@ -40,6 +40,9 @@ async fn a_good_one_counts_once(writer: &impl Writer) {
     let captured = ReportedCharge::Captured(1_250, currency);
     let read = writer.provider().read(knock.clone()).await;
     assert_eq!(read, Ok(Some(ProviderReport::Charge(key, captured))));
+    let again = writer.provider().read(knock.clone()).await;
+    assert_eq!(again, read, "it is not on record yet");
+    writer.provider().booked(&knock);
     let again = writer.provider().read(knock).await;
     assert_eq!(again, Err(KnockError::Replayed));
 }

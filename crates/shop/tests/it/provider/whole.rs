@@ -1,12 +1,14 @@
 //! A whole shop in front of the fake Stripe: what the page is shown, and what a webhook has to fit before it counts.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use api::order::{ActionKind, Order, OrderState, PaymentAction, PlaceOrder};
 use api::plan::CreateSale;
 use api::provider::{Knock, ProviderReport, ReportedCharge};
+use api::refund::RefundOrder;
 use api::sale::Turn;
 use api::service::{Call, Caller, Orders, Sales};
 use api::{Code, KeyId, OrderId, RequestId, Scopes};
@@ -22,6 +24,10 @@ use super::stripe::{HOOK_SECRET, Till, dispute_event, hook, intent_event, till};
 use super::{NOON_MS, payment};
 
 async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
+    open_with(Settings::default(), dir, provider).await
+}
+
+async fn open_with(settings: Settings, dir: &Path, provider: Arc<dyn Provider>) -> Shop {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let parts = Parts {
         data: Arc::new(DataDir::open(&disk, dir, std::process::id()).expect("a directory")),
@@ -33,7 +39,7 @@ async fn open(dir: &Path, provider: Arc<dyn Provider>) -> Shop {
         telemetry: Telemetry::new(),
         network: Arc::new(world::network::OsNetwork),
     };
-    let opened = Shop::open(Settings::default(), parts).await;
+    let opened = Shop::open(settings, parts).await;
     opened.expect("it opens")
 }
 
@@ -183,6 +189,59 @@ async fn only_a_webhook_that_fits_the_book_pays_an_order() {
     shop.stop().await;
 }
 
+/// A desk that is busy: nobody is answered until the guard is dropped, and one more command finds no room.
+async fn busy(handle: &Arc<Handle>, order: OrderId) -> mpsc::Sender<()> {
+    let desk = handle.registry().desk(order.sale().get()).await;
+    let desk = desk.expect("it is open");
+    let (guard, held) = mpsc::channel::<()>();
+    let (begun, begins) = mpsc::channel();
+    let (first, second) = (desk.clone(), desk.clone());
+    tokio::spawn(async move {
+        let look = move |_: &commerce::Book| {
+            // Whoever waits for these may be gone.
+            let _ = (begun.send(()), held.recv());
+        };
+        first.ask(look).await
+    });
+    tokio::task::block_in_place(|| begins.recv()).expect("the desk looks");
+    tokio::spawn(async move { second.ask(|_| ()).await });
+    while desk.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    guard
+}
+
+/// Found by reading: a repeat of a webhook that nobody had booked was refused as a replay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_webhook_that_found_its_desk_busy_may_bring_the_same_bytes_again() {
+    let till = till(None).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut settings = Settings::default();
+    settings.desk.queue_commands_max = 1;
+    let stripe = Arc::new(till.stripe.clone());
+    let shop = open_with(settings, dir.path(), stripe).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    let _shown = action(&handle, order).await;
+    let payment = shown(&handle, order).await.payment.expect("one").id;
+    let paid = captured(&payment.to_string(), 1_250, "eur", NOON_MS);
+    let guard = busy(&handle, order).await;
+    assert_eq!(knock(&handle, paid.clone()).await, Some("TG-3001"));
+    drop(guard);
+    let taken = async {
+        // What stood before it may be in its way once more.
+        while let Some(code) = knock(&handle, paid.clone()).await {
+            assert_eq!(code, "TG-3001");
+            tokio::task::yield_now().await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(30), taken).await;
+    taken.expect("it is booked");
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    assert_eq!(knock(&handle, paid).await, Some("TG-1112"));
+    shop.stop().await;
+}
+
 #[tokio::test]
 async fn a_webhook_for_an_order_that_is_not_here_is_taken_and_kept() {
     let (_till, _dir, shop) = shop().await;
@@ -256,6 +315,122 @@ async fn a_shop_that_was_started_anew_shows_the_page_what_it_needs_again() {
     let shop = open(dir.path(), Arc::new(till.restarted())).await;
     assert_eq!(action(&shop.handle(), order).await, before);
     assert_eq!(till.fake.captured(), 0);
+    shop.stop().await;
+}
+
+/// Waits until the order looks like that.
+async fn until(handle: &Handle, order: OrderId, like: impl Fn(&Order) -> bool) -> Order {
+    let wait = async {
+        loop {
+            let order = shown(handle, order).await;
+            if like(&order) {
+                return order;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("it comes to that")
+}
+
+/// The machine is down for so long that Stripe forgets every key; before, it answers nobody.
+async fn down_for_a_day(till: &Till, dir: &Path, shop: Shop) -> Shop {
+    till.fake.status.store(503, Ordering::SeqCst);
+    shop.stop().await;
+    till.fake.forget_keys();
+    till.fake.status.store(0, Ordering::SeqCst);
+    open(dir, Arc::new(till.restarted())).await
+}
+
+async fn until_at_stripe(moved: impl Fn() -> i64, minor: i64) {
+    let wait = async {
+        while moved() != minor {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    waited.expect("Stripe was asked");
+}
+
+/// Found by reading: a start acted on what it found open, under keys that Stripe forgets after a day.
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_is_not_made_twice_by_a_start_a_day_later() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    till.fake.trouble.lose.store(1, Ordering::SeqCst);
+    let ask: RefundOrder = serde_json::from_str(r#"{"amount_minor":500}"#).expect("a refund");
+    let promised = handle.refund(call(merchant(), "back"), order, ask).await;
+    promised.expect("it is promised");
+    until_at_stripe(|| till.fake.refunded(), 500).await;
+    drop(handle);
+    let shop = down_for_a_day(&till, dir.path(), shop).await;
+    let back = |order: &Order| order.refunded_minor == 500;
+    until(&shop.handle(), order, back).await;
+    assert_eq!(till.fake.refunded(), 500, "once");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_is_not_made_twice_by_a_start_a_day_later() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    till.fake.trouble.lose.store(1, Ordering::SeqCst);
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until_at_stripe(|| till.fake.captured(), 1_250).await;
+    drop(handle);
+    let shop = down_for_a_day(&till, dir.path(), shop).await;
+    let paid = |order: &Order| order.state == OrderState::Paid;
+    until(&shop.handle(), order, paid).await;
+    assert_eq!(till.fake.captured(), 1_250, "once");
+    shop.stop().await;
+}
+
+/// Found by reading: nobody opened the sale any more, and the buyer's money stayed where it was.
+#[tokio::test]
+async fn a_refund_that_began_in_a_retired_sale_is_carried_on_by_the_next_start() {
+    let till = till(Some("pm_card_visa")).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let shop = open(dir.path(), Arc::new(till.stripe.clone())).await;
+    let handle = shop.handle();
+    let order = paying(&handle, "EUR").await;
+    until(&handle, order, |order| order.state == OrderState::Paid).await;
+    for (key, turn) in [("close", Turn::Close), ("retire", Turn::Retire)] {
+        let turned = handle.turn(call(merchant(), key), order.sale(), turn).await;
+        turned.expect("it turns");
+    }
+    assert!(handle.registry().desks().is_empty());
+    till.fake.status.store(503, Ordering::SeqCst);
+    let ask: RefundOrder = serde_json::from_str("{}").expect("a refund of everything");
+    let promised = handle.refund(call(merchant(), "back"), order, ask).await;
+    promised.expect("it is promised");
+    drop(handle);
+    shop.stop().await;
+    till.fake.status.store(0, Ordering::SeqCst);
+    let shop = open(dir.path(), Arc::new(till.restarted())).await;
+    // Nobody asks for the sale.
+    until_at_stripe(|| till.fake.refunded(), 1_250).await;
+    let settled = async {
+        let desk = shop.handle().registry().desk(order.sale().get()).await;
+        let desk = desk.expect("it is open");
+        let open = |book: &commerce::Book| book.open_effects().count();
+        while desk.ask(open).await.expect("it answers").value > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
+    settled.expect("it is on record");
+    shop.stop().await;
+    let shop = open(dir.path(), Arc::new(till.restarted())).await;
+    assert!(
+        shop.handle().registry().desks().is_empty(),
+        "it is over once more, and its memory is free"
+    );
     shop.stop().await;
 }
 
