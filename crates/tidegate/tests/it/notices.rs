@@ -29,7 +29,7 @@ fn telling(dir: &Path, mailbox: &Mailbox) -> String {
 
 fn person(server: &Server, bearer: &str, who: &str, says: &str) {
     let path = format!("PUT /v1/people/{who}");
-    change(server, &path, bearer, &format!("person {who}"), says);
+    change(server, &path, bearer, &format!("person-{who}"), says);
 }
 
 /// An order of one cup, paid at the till.

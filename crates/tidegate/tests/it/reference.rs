@@ -16,6 +16,7 @@ const STRUCTS: &[(&str, &str, &str)] = &[
     ("edge.device", "edge/src/device/settings.rs", "Settings"),
     ("shop", "shop/src/settings.rs", "Settings"),
     ("shop.vault", "shop/src/people/settings.rs", "Settings"),
+    ("shop.draws", "shop/src/draws.rs", "Settings"),
     ("shop.sales", "shop/src/settings.rs", "SalesSettings"),
     ("shop.desk", "shop/src/desk.rs", "Settings"),
     ("shop.cashier", "shop/src/cashier/settings.rs", "Settings"),

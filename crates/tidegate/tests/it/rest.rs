@@ -131,7 +131,7 @@ fn erasing_the_people_of_a_restored_shop_calls_nobody() {
     let configuration = format!(
         "data = 'data'\n\
          [provider]\nurl = 'http://{address}'\n\
-         [shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = 'http://{address}'\nsecret = '{secret}'\n\
+         [shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = 'http://{address}'\nsecret_file = 'master'\n\
          [[shop.vault.secrets]]\nid = 'm1'\nsecret_file = 'master'\n"
     );
     std::fs::write(dir.join("t.toml"), configuration).unwrap();

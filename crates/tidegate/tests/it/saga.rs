@@ -9,9 +9,11 @@ use std::time::Duration;
 use world::{Clock, SystemClock};
 
 fn config(dir: &Path, carrier: &Outsider) {
+    let secret = "0123456789abcdef0123456789abcdef";
+    std::fs::write(dir.join("participants"), secret).unwrap();
     let text = format!(
-        "[shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = '{}'\nsecret = '{}'\n",
-        carrier.url, "0123456789abcdef0123456789abcdef"
+        "[shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = '{}'\nsecret_file = 'participants'\n",
+        carrier.url
     );
     std::fs::write(dir.join("shop.toml"), text).unwrap();
 }
