@@ -1,5 +1,6 @@
 //! What a desk tells the operators.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use api::SaleId;
@@ -22,6 +23,8 @@ pub(super) struct Meter {
     telemetry: Telemetry,
     sale: SaleId,
     queue: Level,
+    /// Lottery teams whose seed nobody can make.
+    seedless: BTreeSet<u32>,
 }
 
 impl Meter {
@@ -31,17 +34,23 @@ impl Meter {
             queue: telemetry.meters().queue_depth(sale),
             sale,
             telemetry,
+            seedless: BTreeSet::new(),
         }
     }
 
-    /// The seed of a full lottery team cannot be made.
-    pub(super) fn no_seed(&self, team: u32) {
-        let detail = format!(
-            "{} team {team}: full, and no secret of a draw fits its promise: bring back the house journal or the secret of \
-             shop.draws that promised it",
-            self.sale
-        );
-        self.telemetry.tell(&ReconcileGap { detail: &detail });
+    /// The seeds of full lottery teams cannot be made; each team is told once.
+    pub(super) fn no_seeds(&mut self, teams: Vec<u32>) {
+        for team in teams {
+            if !self.seedless.insert(team) {
+                continue;
+            }
+            let detail = format!(
+                "{} team {team}: full, and no secret of a draw fits its promise: bring back the house journal or the \
+                 secret of shop.draws that promised it",
+                self.sale
+            );
+            self.telemetry.tell(&ReconcileGap { detail: &detail });
+        }
     }
 
     /// A batch was decided.

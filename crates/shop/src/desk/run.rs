@@ -1,6 +1,5 @@
 //! The desk's loop.
 
-use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,8 +76,6 @@ pub struct Desk {
     /// The book has in it what is not durable, and nobody may see it: it is built anew once nothing is on its way, and
     /// again while the journal cannot be read.
     tainted: bool,
-    /// Lottery teams whose seed nobody can make; each is told once.
-    stuck: BTreeSet<u32>,
     meter: Meter,
 }
 
@@ -151,7 +148,6 @@ impl Desk {
             failures: 0,
             resume_at: started,
             tainted: false,
-            stuck: BTreeSet::new(),
             meter,
         };
         (desk, handle)
@@ -311,11 +307,7 @@ impl Desk {
             (batch.time, most),
             &mut self.scratch,
         )?;
-        for team in stuck {
-            if self.stuck.insert(team) {
-                self.meter.no_seed(team);
-            }
-        }
+        self.meter.no_seeds(stuck);
         batch.record(&self.book, &mut self.scratch)
     }
 
