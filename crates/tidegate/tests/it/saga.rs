@@ -10,9 +10,11 @@ use world::{Clock, SystemClock};
 
 fn config(dir: &Path, carrier: &Outsider) {
     let text = format!(
-        "[shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = '{}'\nsecret = '{}'\n",
-        carrier.url, "0123456789abcdef0123456789abcdef"
+        "[shop.fulfilment]\nkind = 'fulfilment'\ncarrier_url = '{}'\nsecret_file = 'carrier'\n",
+        carrier.url
     );
+    let secret = "0123456789abcdef0123456789abcdef";
+    std::fs::write(dir.join("carrier"), secret).unwrap();
     std::fs::write(dir.join("shop.toml"), text).unwrap();
 }
 
