@@ -83,13 +83,14 @@ impl Stage {
             .listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let config = dir.join("tidegate.toml");
         let data = ground.data.unwrap_or_else(|| dir.join("data"));
-        let mut config_body = configuration(&data, public, bank.local_addr()?, &secrets);
+        let kept = secrets.write(&dir)?;
+        let mut config_body = configuration(&data, public, bank.local_addr()?, &kept);
         if ground.small_segments {
             let bytes = SEGMENT_BYTES_IN_STORM;
             config_body["shop"] =
                 json!({ "sales": { "segment_bytes_first": bytes, "segment_bytes_max": bytes } });
         }
-        write_config(&config, &config_body)?;
+        write_private(&config, &toml::to_string(&config_body)?)?;
         let merchant_key = merchant_key(&config, outside).await?;
         let sandbox = sandbox(settings, public, &secrets, outside)?;
         let (close_provider, closed) = watch::channel(false);
@@ -144,6 +145,17 @@ impl Secrets {
             callback: word(),
         }
     }
+
+    /// Writes each into a file of its own, and says how a configuration names them.
+    fn write(&self, dir: &Path) -> anyhow::Result<Json> {
+        let (token, callback) = (dir.join("token.secret"), dir.join("callback.secret"));
+        write_private(&token, &String::from_utf8_lossy(self.token.secret.bytes()))?;
+        write_private(&callback, &self.callback)?;
+        Ok(json!({
+            "token": { "id": self.token.id, "secret_file": token },
+            "callback": callback,
+        }))
+    }
 }
 
 /// The server comes back on the same port after each kill, so it has to be known beforehand.
@@ -152,23 +164,21 @@ async fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(free.local_addr()?)
 }
 
-fn configuration(data: &Path, public: SocketAddr, bank: SocketAddr, secrets: &Secrets) -> Json {
-    let token = String::from_utf8_lossy(secrets.token.secret.bytes());
+fn configuration(data: &Path, public: SocketAddr, bank: SocketAddr, secrets: &Json) -> Json {
     json!({
         "data": data,
         "edge": {
             "listen": public,
             "admin_listen": "127.0.0.1:0",
-            "token_secrets": [{ "id": secrets.token.id, "secret": token }],
-            "callback_secret": secrets.callback,
+            "token_secrets": [secrets["token"]],
+            "callback_secret_file": secrets["callback"],
         },
         "provider": { "url": format!("http://{bank}") },
     })
 }
 
-/// Only its owner may read it: it holds secrets.
-fn write_config(path: &Path, configuration: &Json) -> anyhow::Result<()> {
-    let text = toml::to_string(configuration)?;
+/// Only its owner may read it.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
