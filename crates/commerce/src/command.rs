@@ -329,8 +329,8 @@ impl Place {
         }
         // A deal that asks for nothing is there for what is known of the buyer, and that may be told otherwise by the
         // token of the next try.
-        let asks = |deal: &&Box<DealAsk>| deal.team.is_some() || !deal.coupons.is_empty();
-        if let Some(deal) = self.deal.as_ref().filter(asks) {
+        let asks = |deal: &&DealAsk| deal.team.is_some() || !deal.coupons.is_empty();
+        if let Some(deal) = self.deal.as_deref().filter(asks) {
             deal.feed(print);
         }
     }
