@@ -119,8 +119,8 @@ impl<'a> Signs<'a> {
 fn deaths_of(lived: &Lived, sale: u32) -> Vec<u64> {
     let starts = lived.seen.starts.iter().filter(|start| start.sale == sale);
     let died = |at: Duration| {
-        let ends = lived.seen.last_breaths.iter();
-        let before = ends.filter(|end| end.at <= at).next_back();
+        let mut ends = lived.seen.last_breaths.iter();
+        let before = ends.rfind(|end| end.at <= at);
         before.is_some_and(|end| end.ended != Ended::Drained)
     };
     let after = starts.filter(|start| died(start.at));
