@@ -254,7 +254,7 @@ impl Market {
                 ..DealAsk::default()
             })
         });
-        let order = u32::try_from(self.book.tally().placed).expect("small");
+        let order = self.book.tally().placed;
         self.merchant(Action::Place(Place {
             buyer: Some(buyer.into()),
             tags: Arc::from([]),
