@@ -4,7 +4,7 @@ use ledger::{Minor, Units, Violation};
 
 use super::given_back::{over_charges, refund_of, remaining};
 use super::keys::Question;
-use super::order::{Phase, RefundRecord, RefundState};
+use super::order::{Charge, Phase, RefundRecord, RefundState};
 use super::pay::noted;
 use super::retry::again;
 use super::sale::accept;
@@ -116,6 +116,15 @@ impl Book {
             }
             (RefundState::Pending | RefundState::Failed, RefundOutcome::Refunded) => {
                 accept(Entry::Refunded { order, number })
+            }
+            // No provider ever had it in hand.
+            (RefundState::Refunded, RefundOutcome::Failed)
+                if found.charge == Charge::Elsewhere || refund.amount == Minor::ZERO =>
+            {
+                noted(
+                    order,
+                    format!("refund {number}: failed, and was made elsewhere"),
+                )
             }
             (RefundState::Pending | RefundState::Refunded, RefundOutcome::Failed) => {
                 let again = again(now, found, refund);

@@ -45,6 +45,8 @@ pub(crate) struct Refund {
     pub(crate) charge: u16,
     pub(crate) state: RefundState,
     pub(crate) until_paid: bool,
+    /// When it may be sent.
+    pub(crate) due: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

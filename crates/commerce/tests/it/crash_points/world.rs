@@ -403,6 +403,11 @@ impl World {
             );
             self.offered.insert(*key);
         }
+        // A try that was withdrawn before it was sent: the cashier asks, and leaves it.
+        let provider = &self.provider;
+        self.offered.retain(|key| {
+            book.open_effects().any(|open| key_of(&open) == *key) || provider.record(*key).is_some()
+        });
         for (asked, done) in &batch.answers {
             self.hear(*asked, *done);
         }

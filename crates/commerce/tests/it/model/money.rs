@@ -53,6 +53,37 @@ impl Order {
         self.stage == Stage::Held || self.open_calls() > 0
     }
 
+    /// Begins a refused refund once more, to be sent later.
+    fn try_again(&mut self, amount: i64, charge: u16, due: u64) {
+        self.send_back(amount, charge);
+        if let Some(last) = self.refunds.last_mut() {
+            last.due = due;
+        }
+    }
+
+    /// The first refund that waits for its time, and of which the test is true.
+    fn waiting(&self, now: u64, test: impl Fn(&Refund) -> bool) -> Option<usize> {
+        let waits = |refund: &Refund| {
+            refund.state == RefundState::Pending && refund.until_paid && refund.due >= now + 5_000
+        };
+        let mut refunds = self.refunds.iter();
+        refunds.position(|refund| waits(refund) && test(refund))
+    }
+
+    /// The buyer's bank took money back: what waits is cut to what is left.
+    fn cut(&mut self, now: u64) {
+        while let Some(at) = self.waiting(now, |refund| {
+            let gone = self.refunded() + self.sum(RefundState::Pending) + self.charged_back;
+            refund.amount > (self.captured() - gone + refund.amount).max(0)
+        }) {
+            self.refunds[at].state = RefundState::Failed;
+            let (charge, due, left) = (self.refunds[at].charge, self.refunds[at].due, self.left());
+            if left > 0 {
+                self.try_again(left, charge, due);
+            }
+        }
+    }
+
     fn send_back(&mut self, amount: i64, charge: u16) {
         let amount = amount.min(self.left());
         self.begin(amount, charge, true);
@@ -69,6 +100,7 @@ impl Order {
                 false => RefundState::Pending,
             },
             until_paid,
+            due: 0,
         });
     }
 
@@ -197,6 +229,7 @@ impl Model {
                     .get_mut(*order as usize)
                     .ok_or(Refusal::NoOrder)?;
                 found.charged_back += amount.0;
+                found.cut(self.now);
                 Ok(Done::Order(*order))
             }
         }
@@ -239,6 +272,7 @@ impl Model {
             .orders
             .get_mut(number as usize)
             .ok_or(Refusal::NoOrder)?;
+        let now = self.now;
         let sold = order.is_sold();
         let at = usize::from(refund).checked_sub(1);
         let Some(known) = at.and_then(|at| order.refunds.get_mut(at)) else {
@@ -249,17 +283,40 @@ impl Model {
             number: refund,
         };
         match (known.state, outcome) {
-            (RefundState::Pending | RefundState::Failed, RefundOutcome::Refunded) => {
+            (RefundState::Pending, RefundOutcome::Refunded) => {
                 known.state = RefundState::Refunded;
             }
-            (RefundState::Pending, RefundOutcome::Failed) => {
-                known.state = RefundState::Failed;
-                let (amount, charge, until_paid) = (known.amount, known.charge, known.until_paid);
-                if (until_paid || !sold) && order.left() > 0 {
-                    order.send_back(amount, charge);
+            // Paid after all: its next try is not sent any more.
+            (RefundState::Failed, RefundOutcome::Refunded) => {
+                known.state = RefundState::Refunded;
+                let (amount, charge) = (known.amount, known.charge);
+                let fits = |refund: &Refund| refund.charge == charge && refund.amount <= amount;
+                if let Some(at) = order.waiting(now, fits) {
+                    order.refunds[at].state = RefundState::Failed;
                 }
             }
-            (RefundState::Refunded, RefundOutcome::Failed) => return Ok(Done::Order(number)),
+            (RefundState::Refunded, RefundOutcome::Failed)
+                if order.elsewhere || known.amount == 0 =>
+            {
+                return Ok(Done::Order(number));
+            }
+            (RefundState::Pending | RefundState::Refunded, RefundOutcome::Failed) => {
+                let least = if known.state == RefundState::Refunded {
+                    3_600_000
+                } else {
+                    0
+                };
+                known.state = RefundState::Failed;
+                let (amount, charge, until_paid) = (known.amount, known.charge, known.until_paid);
+                let failed = |refund: &&Refund| {
+                    refund.charge == charge && refund.state == RefundState::Failed
+                };
+                let failures = order.refunds.iter().filter(failed).count() - 1;
+                let wait = (60_000_u64 << failures.min(16)).min(6 * 3_600_000);
+                if (until_paid || !sold) && order.left() > 0 {
+                    order.try_again(amount, charge, now + wait.max(least));
+                }
+            }
             _ => {}
         }
         Ok(done)

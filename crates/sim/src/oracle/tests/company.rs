@@ -62,7 +62,8 @@ fn a_team_is_shown_as_it_was_at_its_receipt() {
         (0, "/price", json!("11.00"), "was not like this"),
         (0, "/leads", json!(false), "was not like this"),
         (0, "/members/0/paid", json!(true), "was not like this"),
-        (0, "/members/0/buyer", json!("bob"), "was not like this"),
+        (0, "/members/0/name", json!("ann"), "was not like this"),
+        (0, "/members/0/you", json!(false), "was not like this"),
         (2, "/members/1/leads", json!(true), "was not like this"),
         (3, "/joinable", json!(true), "was not like this"),
         (3, "/state", json!("failed"), "was not like this"),
@@ -88,7 +89,10 @@ fn seats_are_shown_as_they_were() {
 
 #[test]
 fn names_of_members_are_for_members() {
-    let names = json!([{"buyer": "ann", "paid": true, "leads": true}, {"buyer": "bob", "paid": false, "leads": false}]);
+    let names = json!([
+        {"name": "member 1", "paid": true, "leads": true},
+        {"name": "member 2", "paid": false, "leads": false}
+    ]);
     let told = lie(group_buy(), TEAM, 1, "/members", names);
     finds(&told, "INV-7", "was not like this");
     let hidden = lie(group_buy(), TEAM, 0, "/members", json!(null));

@@ -80,11 +80,18 @@ pub(super) fn dues(order: OrderRef<'_>) -> Option<OrderDues> {
 /// What came off an order's price, as the small shop shows it.
 pub(super) fn off(order: OrderRef<'_>) -> Vec<OrderOff> {
     let lines = order.price().iter();
-    let leader = lines.filter(|line| matches!(line.what, PriceWhat::Leader));
-    let shown = leader.map(|line| OrderOff {
-        why: OffWhy::Leader,
-        number: None,
-        amount_minor: -line.amount.0,
+    let shown = lines.filter_map(|line| {
+        let (why, number) = match line.what {
+            PriceWhat::Leader => (OffWhy::Leader, None),
+            PriceWhat::Level { level } => (OffWhy::Level, Some(level)),
+            PriceWhat::Coupon { coupon } => (OffWhy::Coupon, Some(coupon.into())),
+            PriceWhat::Line { .. } | PriceWhat::Tier { .. } => return None,
+        };
+        Some(OrderOff {
+            why,
+            number,
+            amount_minor: -line.amount.0,
+        })
     });
     shown.collect()
 }
