@@ -262,9 +262,12 @@ impl Book {
             match verdict.unwrap_or_else(|| self.decide(now, &question)) {
                 Verdict::Accept(entry) => {
                     let done = done(&entry);
+                    let overtaken = self.overtakes(&entry);
                     self.apply(now, &entry)?;
                     out.push(entry);
-                    self.withdraw(now, out)?;
+                    if let Some(by) = overtaken {
+                        self.withdraw(now, by, out)?;
+                    }
                     self.tick_window(now, out)?;
                     self.tick_line(now, SWEEP_MOST, out)?;
                     return Ok(Outcome::of(Ok(done)));

@@ -18,35 +18,62 @@ const UNDONE_MS: u64 = 3_600_000;
 /// A try whose time comes no sooner was not sent; the clock of whoever sends may be ahead by less.
 const UNSENT_MS: u64 = 5_000;
 
+/// What ends tries before they are sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overtaken {
+    order: u32,
+    /// The refund that was paid after all; none where the buyer's bank took money back.
+    paid: Option<u16>,
+}
+
 impl Book {
-    /// Ends tries that were not sent yet and whose money is no longer owed since the last entry: the refused refund was
-    /// paid after all, or the buyer's bank took the money back.
-    pub(crate) fn withdraw(&mut self, now: Time, out: &mut Vec<Entry>) -> Result<(), Violation> {
-        let (order, paid) = match out.last() {
-            Some(Entry::Refunded { order, number }) => (*order, Some(*number)),
-            Some(Entry::ChargedBack { order, .. }) => (*order, None),
-            _ => return Ok(()),
-        };
-        while let Some(entry) = self.withdrawn(now, order, paid) {
+    /// Whether an entry that is not applied yet leaves tries behind that should not be sent any more.
+    pub(crate) fn overtakes(&self, entry: &Entry) -> Option<Overtaken> {
+        match entry {
+            Entry::Refunded { order, number } => {
+                let refund = self.orders.get(*order)?.refund(*number)?;
+                let by = Overtaken {
+                    order: *order,
+                    paid: Some(*number),
+                };
+                (refund.state == RefundState::Failed).then_some(by)
+            }
+            Entry::ChargedBack { order, .. } => Some(Overtaken {
+                order: *order,
+                paid: None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Ends tries that were not sent yet and whose money is no longer owed: the refused refund was paid after all, or
+    /// the buyer's bank took the money back.
+    pub(crate) fn withdraw(
+        &mut self,
+        now: Time,
+        by: Overtaken,
+        out: &mut Vec<Entry>,
+    ) -> Result<(), Violation> {
+        while let Some(entry) = self.withdrawn(now, by) {
             self.apply(now, &entry)?;
             out.push(entry);
-            if paid.is_some() {
+            if by.paid.is_some() {
                 break;
             }
         }
         Ok(())
     }
 
-    fn withdrawn(&self, now: Time, number: u32, paid: Option<u16>) -> Option<Entry> {
-        let order = self.orders.get(number)?;
+    fn withdrawn(&self, now: Time, by: Overtaken) -> Option<Entry> {
+        let order = self.orders.get(by.order)?;
         let mut waiting = (1_u16..)
             .zip(order.refunds())
-            .filter(|&(at, _)| self.is_unsent(now, number, at));
-        match paid {
+            .filter(|&(at, _)| self.is_unsent(now, by.order, at));
+        match by.paid {
             Some(paid) => waiting
-                .find(|(_, refund)| is_tried_again(order, paid, refund))
-                .map(|(at, _)| withdrawal(number, at, None)),
-            None => waiting.find_map(|(at, refund)| self.cut(number, order, at, refund)),
+                .find(|&(at, refund)| at > paid && is_tried_again(order, paid, refund))
+                .map(|(at, _)| withdrawal(by.order, at, None)),
+            None => waiting.find_map(|(at, refund)| self.cut(by.order, order, at, refund)),
         }
     }
 

@@ -262,7 +262,8 @@ fn who_lets_holds_lapse_gets_fewer_of_them() {
             open_most: 1,
         }],
     };
-    let lived = lives(
+    let lived = lives_of(
+        1..=12,
         &Offer {
             holds,
             ..Offer::default()

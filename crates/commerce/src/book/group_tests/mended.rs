@@ -508,3 +508,31 @@ fn a_hold_that_is_extended_twice_stops_the_sale_and_not_the_process() {
     let violation = sale.book.apply(Time(sale.now), &again).unwrap_err();
     assert!(violation.to_string().contains("INV-5"), "{violation}");
 }
+
+// A seed's life: the next try of a difference was given up when another refund of the same order was paid.
+#[test]
+fn a_refund_that_is_paid_leaves_the_tries_of_others_alone() {
+    let tier = |seats, price| Tier {
+        seats,
+        price: UnitPrice(price),
+    };
+    let mut sale = Sale::open(
+        10,
+        groups(GroupRule {
+            tiers: vec![tier(1, 10_000), tier(2, 8_000)],
+            pays: Pays::Top,
+            after: AfterFinish::Buyer,
+            ..rule(2)
+        }),
+    );
+    let (order, team) = sale.open_team("ann");
+    sale.pay(order);
+    let last = sale.join("bob", team).unwrap();
+    sale.pay(last);
+    sale.tick(2_000);
+    refund_told(&mut sale, 1, RefundOutcome::Failed);
+    sale.merchant(Action::Cancel { order }).unwrap();
+    refund_told(&mut sale, 3, RefundOutcome::Refunded);
+    sale.refund_all();
+    assert_eq!(sale.left(order), Minor::ZERO);
+}

@@ -62,17 +62,18 @@ impl Order {
     }
 
     /// The first refund that waits for its time, and of which the test is true.
-    fn waiting(&self, now: u64, test: impl Fn(&Refund) -> bool) -> Option<usize> {
+    fn waiting(&self, now: u64, behind: usize, test: impl Fn(&Refund) -> bool) -> Option<usize> {
         let waits = |refund: &Refund| {
             refund.state == RefundState::Pending && refund.until_paid && refund.due >= now + 5_000
         };
-        let mut refunds = self.refunds.iter();
-        refunds.position(|refund| waits(refund) && test(refund))
+        let mut refunds = self.refunds.iter().enumerate().skip(behind);
+        let found = refunds.find(|(_, refund)| waits(refund) && test(refund));
+        found.map(|(at, _)| at)
     }
 
     /// The buyer's bank took money back: what waits is cut to what is left.
     fn cut(&mut self, now: u64) {
-        while let Some(at) = self.waiting(now, |refund| {
+        while let Some(at) = self.waiting(now, 0, |refund| {
             let gone = self.refunded() + self.sum(RefundState::Pending) + self.charged_back;
             refund.amount > (self.captured() - gone + refund.amount).max(0)
         }) {
@@ -291,7 +292,7 @@ impl Model {
                 known.state = RefundState::Refunded;
                 let (amount, charge) = (known.amount, known.charge);
                 let fits = |refund: &Refund| refund.charge == charge && refund.amount <= amount;
-                if let Some(at) = order.waiting(now, fits) {
+                if let Some(at) = order.waiting(now, usize::from(refund), fits) {
                     order.refunds[at].state = RefundState::Failed;
                 }
             }
